@@ -1,0 +1,57 @@
+"""Targets: what is tried, what cools, what is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ProviderType(StrEnum):
+    """The wire that a provider speaks."""
+
+    BEDROCK = "bedrock"
+    OPENROUTER = "openrouter"
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """Provider, model and region, resolved for one request.
+
+    ``provider`` is the user's name for the account, ``model`` the provider's own name for the model,
+    ``region`` is empty where the provider has none.
+    """
+
+    provider: str
+    model: str
+    region: str = ""
+
+    def __str__(self) -> str:
+        """``bedrock us-east-1 anthropic.claude-...``: the form used in stories, logs and /debug."""
+        return " ".join(part for part in (self.provider, self.region, self.model) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One line of a plan: a target, or the reason why it is skipped without being tried.
+
+    ``skip`` is empty for a target that may be tried. ``remedy`` says what the user can do about a skip
+    for want of credentials; it is empty when the request (and not the account) is the reason.
+    """
+
+    target: Target
+    skip: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Repairs:
+    """Changes to a request that one target asked for, applied before it is sent there (again)."""
+
+    strip_thinking: bool = False
+    drop_fields: frozenset[str] = frozenset()
+    drop_betas: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return self.strip_thinking or bool(self.drop_fields) or bool(self.drop_betas)

@@ -1,0 +1,1 @@
+"""HTTP in: the loopback endpoint that Claude Code talks to."""

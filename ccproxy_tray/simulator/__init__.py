@@ -1,0 +1,1 @@
+"""Upstreams that speak the real wire of Bedrock, OpenRouter and Anthropic, for the demo, the tests and benchmarks."""
