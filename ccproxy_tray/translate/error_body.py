@@ -1,0 +1,125 @@
+"""What can be read off any HTTP error, whoever sent it: headers, JSON or none, and how long to wait."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ccproxy_tray.errors import ErrorType, Fault, type_of_status
+
+STATUS_OF_FAULT = {
+    Fault.THROTTLED: 429,
+    Fault.OVERLOADED: 503,
+    Fault.CREDENTIALS: 403,
+    Fault.NO_CREDIT: 402,
+    Fault.NO_MODEL: 404,
+    Fault.SIGNATURE: 400,
+    Fault.FIELD_REFUSED: 400,
+    Fault.REFUSED: 400,
+}
+"""The status that goes with a fault when the upstream gave none, or one that says something else."""
+_FAULT_OF_STATUS = {
+    401: Fault.CREDENTIALS,
+    402: Fault.NO_CREDIT,
+    403: Fault.CREDENTIALS,
+    404: Fault.NO_MODEL,
+    405: Fault.NO_MODEL,
+    410: Fault.NO_MODEL,
+    413: Fault.REFUSED,
+    429: Fault.THROTTLED,
+    503: Fault.OVERLOADED,
+    529: Fault.OVERLOADED,
+}
+_PASSING = frozenset({408, 409, 421, 424, 425, 499})
+"""4xx that say nothing about the request: time, conflicts, and another server's failure."""
+_EXCERPT = 200
+"""Characters of a body without structure that are worth showing."""
+
+
+def header(headers: Mapping[str, str], name: str) -> str:
+    """One header by its lower-case name, however the mapping spells it; empty when it is not there."""
+    if name in headers:
+        return headers[name]
+    return next((value for key, value in headers.items() if key.lower() == name), "")
+
+
+def parsed(body: bytes) -> Any:
+    """The body as JSON; None for everything else, however deep or broken."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def said(status: int, body: bytes) -> str:
+    """What to show for a body that is not an error object: its beginning, on one line, without control characters."""
+    text = body[: 4 * _EXCERPT].decode("utf-8", "replace").strip()
+    if not text:
+        return f"HTTP {status} with an empty body"
+    if text.startswith("<"):
+        return f"HTTP {status} with an HTML page instead of an answer"
+    line = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(line.split())[:_EXCERPT]
+
+
+def fault_of_status(status: int, body: bytes = b"{}") -> Fault:
+    """What a status means where nothing else is known. A 4xx counts as the request's fault only with a real answer."""
+    known = _FAULT_OF_STATUS.get(status)
+    if known:
+        return known
+    refused = 400 <= status < 500 and status not in _PASSING and not is_page(body)
+    return Fault.REFUSED if refused else Fault.BROKEN
+
+
+def client_type(fault: Fault, status: int) -> ErrorType:
+    """The error type for the client: that of the fault, or of the status where the fault may have several."""
+    if fault is Fault.REFUSED:
+        return type_of_status(status)
+    if fault is Fault.BROKEN:
+        return ErrorType.TIMEOUT if status in (408, 504, 524) else ErrorType.API
+    return type_of_status(STATUS_OF_FAULT.get(fault, status))
+
+
+def is_page(body: bytes) -> bool:
+    """Nothing, or a web page: the answer of a load balancer or a captive portal, not of the provider."""
+    start = body[:64].lstrip()
+    return not start or start.startswith(b"<")
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the upstream asks to wait; None when it does not say, or says nonsense.
+
+    ``retry-after-ms`` wins over ``retry-after``, as in Anthropic's SDKs. An HTTP date counts from the answer's own
+    ``Date``, so that neither side's clock matters; without one it is ignored.
+    """
+    millis = _seconds(header(headers, "retry-after-ms"))
+    if millis is not None:
+        return millis / 1000
+    value = header(headers, "retry-after")
+    seconds = _seconds(value)
+    if seconds is not None:
+        return seconds
+    then, now = _moment(value), _moment(header(headers, "date"))
+    if then is None or now is None:
+        return None
+    return max(0.0, (then - now).total_seconds())
+
+
+def _seconds(value: str) -> float | None:
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None

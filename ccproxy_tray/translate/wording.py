@@ -1,0 +1,145 @@
+"""What the wording of a refusal means, where the status alone does not tell.
+
+Providers answer 400 for a request that is wrong everywhere, for a field that only they do not know, for a model
+that they do not have and for an account without money. The wording is the only difference, and Claude Code reads
+it too, so it is only ever read here, never changed. Cues are lower-case substrings of the message without
+backticks; the order of the rows decides, most specific first.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ccproxy_tray.errors import Fault
+
+ALL_BETAS = "betas"
+"""The subject of a refusal that names no single beta: none may be sent."""
+BETA = "beta:"
+"""Prefix of a subject that names betas; several are joined by commas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A message, understood. ``subject`` is as in :class:`~ccproxy_tray.errors.Failure`."""
+
+    fault: Fault
+    subject: str = ""
+
+
+_CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
+    (
+        Fault.SIGNATURE,
+        (
+            "signature in thinking block",
+            "invalid data in redacted_thinking block",
+            "thinking.signature: field required",
+            "bound to a different conversation",
+        ),
+    ),
+    (
+        Fault.NO_CREDIT,
+        (
+            "credit balance is too low",
+            "requires more credits",
+            "insufficient credits",
+            "reached your specified api usage limits",
+        ),
+    ),
+    (Fault.CREDENTIALS, ("this organization has been disabled",)),
+    (
+        Fault.NO_MODEL,
+        (
+            # Bedrock InvokeModel, ValidationException.
+            "the provided model identifier is invalid",
+            "on-demand throughput isn't supported",
+            "on-demand throughput isn\u2019t supported",
+            "don't have access to the model",
+            "marked by provider as legacy",
+            "reached the end of its life",
+            "is not available in this region",
+            "is not allowed for this account",
+            # OpenRouter, and gateways that guard their list of models.
+            "is not a valid model id",
+            "no endpoints found",
+            "invalid model name",
+            "model allowlist",
+        ),
+    ),
+    (
+        # Bedrock says this for a tool that it does not run and for a body that its schema does not know.
+        Fault.FIELD_REFUSED,
+        ("the provided request is not valid", "malformed input request", "extraneous key"),
+    ),
+)
+_EXACT = {"operation not allowed": Fault.NO_MODEL}  # Bedrock, an account without any quota for the model.
+
+_FIELD = (
+    re.compile(r"([A-Za-z_][\w.\[\]-]*): Extra inputs are not permitted", re.IGNORECASE),
+    re.compile(r"extraneous key \[([\w.-]+)\]", re.IGNORECASE),
+    # Chat completions servers.
+    re.compile(r"(?:unsupported|unknown|unrecognized) parameter:? '([\w.\[\]-]+)'", re.IGNORECASE),
+    re.compile(r"unrecognized request arguments? supplied: ([\w.-]+)", re.IGNORECASE),
+    re.compile(r"property '([\w.-]+)' is unsupported", re.IGNORECASE),
+)
+_BETA_HEADER = re.compile(r"unexpected value\(s\)(.*?)for the anthropic-beta header", re.DOTALL)
+_BETA_NAME = re.compile(r"[\w.-]+")
+_LONG_CONTEXT = "the long context beta is not yet available"
+_OVERFLOW_MAXIMUM = re.compile(r"(?:maximum|limit)\D{0,40}(\d[\d,]{3,})", re.IGNORECASE)
+_OVERFLOW_ASKED = re.compile(r"(?:requested|resulted in|contains|used|has)\D{0,20}(\d[\d,]{3,})", re.IGNORECASE)
+_EDITED_THINKING = ("cannot be modified", "invalid signature")
+
+
+def read(message: str) -> Reading:
+    """What a 400 with this message means; ``REFUSED`` when nothing says that another target may do better."""
+    plain = message.replace("`", "").lower()
+    return _beta(plain) or _field(message.replace("`", "")) or Reading(_cue(plain))
+
+
+def prompt_too_long(message: str) -> str:
+    """An overflow of the context window in the words on which Claude Code compacts the conversation.
+
+    Without both numbers it is the class token that a gateway may answer with instead of a wording.
+    """
+    if "prompt is too long" in message.lower():
+        return message
+    maximum, asked = _OVERFLOW_MAXIMUM.search(message), _OVERFLOW_ASKED.search(message)
+    if maximum is None or asked is None:
+        return "capability_rejected: prompt_too_long"
+    return f"prompt is too long: {_number(asked[1])} tokens > {_number(maximum[1])} maximum"
+
+
+def _number(digits: str) -> int:
+    return int(digits.replace(",", ""))
+
+
+def _beta(plain: str) -> Reading | None:
+    """A refusal of betas (Messages API: "Unexpected value(s) ..."; Bedrock: "invalid beta flag")."""
+    if match := _BETA_HEADER.search(plain):
+        return Reading(Fault.FIELD_REFUSED, BETA + ",".join(_BETA_NAME.findall(match[1])))
+    if _LONG_CONTEXT in plain:
+        return Reading(Fault.FIELD_REFUSED, BETA + "context-1m-2025-08-07")
+    if "invalid beta flag" in plain or "anthropic_beta: extra inputs" in plain:
+        return Reading(Fault.FIELD_REFUSED, ALL_BETAS)
+    return None
+
+
+def _field(message: str) -> Reading | None:
+    for pattern in _FIELD:
+        if match := pattern.search(message):
+            return Reading(Fault.FIELD_REFUSED, _dotted(match[1]))
+    return None
+
+
+def _dotted(path: str) -> str:
+    """``messages[0].content[1].x`` as ``messages.0.content.1.x``."""
+    return path.replace("]", "").replace("[", ".").strip(".")
+
+
+def _cue(plain: str) -> Fault:
+    if ("thinking block" in plain or "redacted_thinking" in plain) and any(cue in plain for cue in _EDITED_THINKING):
+        return Fault.SIGNATURE
+    for fault, cues in _CUES:
+        if any(cue in plain for cue in cues):
+            return fault
+    return _EXACT.get(plain.strip(" ."), Fault.REFUSED)
