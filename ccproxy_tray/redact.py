@@ -1,0 +1,123 @@
+"""What is masked or escaped before a text may be logged, shown or sent back: secrets and control characters.
+
+Law: known values are masked first, in the text as it came; then whatever has the shape of a secret; only then
+are control characters escaped. Escaping or cutting first could tear a secret so that it is not recognised.
+Every pattern takes time linear in the text, because upstreams and clients choose the text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote
+
+MASK = "***"
+MIN_SECRET = 6
+"""Known values shorter than this are not masked: they would blot out parts of ordinary words."""
+CUT = "…"
+"""Stands where :func:`shown` cut a text."""
+
+_WORD = r"[^\s\"',;&]+"
+_NAME = (
+    r"(?:api[-_]?key|secret[-_]?(?:access[-_]?)?key|client[-_]?secret|password|passwd"
+    r"|(?:access|auth|session|security|refresh|bearer)[-_]?token(?:[-_]bedrock)?)"
+)
+_HEADER = r"(?:x-api-key|x-amz-security-token|x-goog-api-key|(?:proxy-)?authorization|(?:set-)?cookie)"
+_GAP = r"\s{0,8}"
+
+_BY_FORM = (
+    r"(://)[^\s/@?#\"'<>]{1,512}(?=@)",  # user:password@ in a URL
+    r"(?<![A-Za-z0-9])(sk-(?:ant-|or-)?)[A-Za-z0-9_-]{8,}",  # OpenAI, Anthropic, OpenRouter
+    r"(?<![A-Za-z0-9])(csk-|gsk_|xai-|hf_|pplx-|nvapi-|ghp_|github_pat_)[A-Za-z0-9_-]{12,}",
+    r"(?<![A-Za-z0-9])(AKIA|ASIA)[A-Z0-9]{8,}",  # AWS access key ids, lasting and temporary
+    r"(?<![A-Za-z0-9])(ABSK|bedrock-api-key-)[A-Za-z0-9+/=_-]{8,}",  # Bedrock API keys
+    r"(?<![A-Za-z0-9_-])(eyJ)[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*",  # JSON Web Tokens
+)
+_BY_NAME = (
+    rf"\b(bearer(?:\s|%20){{1,8}}){_WORD}",
+    # A header in any notation: "name: value", {'name': 'value'}, (b'name', b'value').
+    rf"\b({_HEADER}(?:[\"']?{_GAP}[:=]{_GAP}|[\"'],{_GAP})(?:b?[\"'])?)(?:(?:basic|token|digest)\s{{1,8}})?{_WORD}",
+    # The names of secrets also stand in our own messages ("api_key: expected ..."), so that after a plain
+    # colon only what looks like a key is masked.
+    rf"({_NAME}[\"']?{_GAP}={_GAP}[\"']?){_WORD}",
+    rf"({_NAME}[\"']?{_GAP}:{_GAP}b?[\"'])[^\"']{{1,4096}}",
+    rf"({_NAME}[\"']?{_GAP}:{_GAP})(?=[^\s\"',;&]{{0,64}}\d)[^\s\"',;&]{{8,}}",
+    rf"\b((?:x-amz-)?(?:signature|credential|security-token)=){_WORD}",  # SigV4, header and query form
+    rf"([?&](?:key|token|sig|code)=){_WORD}",
+)
+_SHAPES = (
+    *(re.compile(pattern) for pattern in _BY_FORM),
+    *(re.compile(pattern, re.IGNORECASE) for pattern in _BY_NAME),
+)
+
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: line breaks and terminal commands
+    r"\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # line separators, bidi overrides, invisibles
+    r"\ud800-\udfff]"  # lone surrogates, which no encoding takes
+)
+_SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_SECRET_VARIABLE = re.compile(r"(_KEY|_TOKEN|_SECRET|_PASSWORD|^PASSWORD|_TOKEN_BEDROCK)$")
+
+
+def redact(text: str) -> str:
+    """The text with everything that has the shape of a credential masked."""
+    for shape in _SHAPES:
+        text = shape.sub(rf"\g<1>{MASK}", text)
+    return text
+
+
+def escape(text: str) -> str:
+    r"""The text on one line: control, bidi and invisible characters as ``\n``, ``\x1b``, ``\u202e``."""
+    return _UNSAFE.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+def shown(text: str, limit: int = 200) -> str:
+    """Untrusted text for people: masked by shape, escaped, and cut to ``limit`` characters with ``…`` at the end."""
+    # A little more than the limit is looked at, so that a secret that straddles the cut is still recognised.
+    safe = escape(redact(text[: 2 * limit + 512]))
+    return safe if len(safe) <= limit else safe[: limit - 1] + CUT
+
+
+def secret_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of environment variables whose names say that they are secret."""
+    return tuple(value for name, value in environ.items() if _SECRET_VARIABLE.search(name.upper()))
+
+
+class Redactor:
+    """Masks known values in every spelling that a log may meet, then everything of a secret's shape.
+
+    Values may be added at any time and from any thread: the compiled pattern is replaced in one step.
+    """
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._values: frozenset[str] = frozenset()
+        self._pattern: re.Pattern[str] | None = None
+        self.add(values)
+
+    def add(self, values: Iterable[str]) -> None:
+        """Mask these values from now on. Blank and very short ones are ignored (:data:`MIN_SECRET`)."""
+        self._values |= {value for value in values if len(value.strip()) >= MIN_SECRET}
+        if self._values:
+            spellings = {spelling for value in self._values for spelling in _spellings(value)}
+            longest_first = sorted(spellings, key=len, reverse=True)
+            whole = [re.escape(spelling) for spelling in longest_first]
+            torn = [re.escape(s[:8]) + rf"\S{{0,4096}}(?={CUT})" for s in longest_first if len(s) > 8]
+            self._pattern = re.compile("|".join(whole + torn))
+
+    def redact(self, text: str) -> str:
+        """The text without any known value and without anything of a secret's shape."""
+        if self._pattern is not None:
+            text = self._pattern.sub(MASK, text)
+        return redact(text)
+
+
+def _spellings(value: str) -> set[str]:
+    """The value as it is, in JSON, in a ``repr``, and percent-encoded."""
+    return {value, value.strip(), json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, safe="", errors="replace")}
