@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import pytest
+from botocore.eventstream import EventStreamBuffer, ParserError
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ccproxy_tray.errors import ProtocolError
+from ccproxy_tray.translate.eventstream import MAX_FRAME, EventStreamDecoder, HeaderValue, encode
+
+NAMES = st.text(min_size=1, max_size=12)
+PLAIN = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=20) | st.binary(max_size=20)
+FRAMES = st.lists(
+    st.tuples(st.dictionaries(NAMES, PLAIN, max_size=4), st.binary(max_size=60)), min_size=1, max_size=4
+)  # fmt: skip
+
+
+def typed(kind: int, content: bytes) -> bytes:
+    return bytes([kind]) + content
+
+
+ANY_VALUE = st.one_of(
+    st.sampled_from([typed(0, b""), typed(1, b"")]),
+    st.tuples(
+        st.sampled_from([(2, 1), (3, 2), (4, 4), (5, 8), (8, 8), (9, 16)]), st.binary(min_size=16, max_size=16)
+    ).map(lambda drawn: typed(drawn[0][0], drawn[1][: drawn[0][1]])),
+    st.binary(max_size=20).map(lambda value: typed(6, struct.pack(">H", len(value)) + value)),
+    st.text(max_size=20).map(lambda value: typed(7, struct.pack(">H", len(value.encode())) + value.encode())),
+)
+
+
+def frame(headers: bytes, payload: bytes) -> bytes:
+    """A frame around headers that :func:`encode` would not write."""
+    prelude = struct.pack(">II", len(headers) + len(payload) + 16, len(headers))
+    body = prelude + struct.pack(">I", zlib.crc32(prelude)) + headers + payload
+    return body + struct.pack(">I", zlib.crc32(body))
+
+
+def header(name: bytes, value: bytes) -> bytes:
+    return bytes([len(name)]) + name + value
+
+
+def decode(*chunks: bytes) -> list[tuple[dict[str, HeaderValue], bytes]]:
+    decoder = EventStreamDecoder()
+    frames = [(dict(headers), payload) for chunk in chunks for headers, payload in decoder.feed(chunk)]
+    decoder.finish()
+    return frames
+
+
+def oracle(raw: bytes) -> list[tuple[dict[str, Any], bytes]]:
+    buffer: Any = EventStreamBuffer()
+    buffer.add_data(raw)
+    return [(message.headers, message.payload) for message in buffer]
+
+
+def pieces(raw: bytes, size: int) -> list[bytes]:
+    return [raw[i : i + size] for i in range(0, len(raw), size)]
+
+
+@settings(max_examples=200)
+@given(FRAMES)
+def test_what_we_write_botocore_and_we_read_alike(frames: list[tuple[dict[str, HeaderValue], bytes]]) -> None:
+    raw = b"".join(encode(headers, payload) for headers, payload in frames)
+    assert decode(raw) == frames
+    assert oracle(raw) == frames
+
+
+@settings(max_examples=200)
+@given(st.dictionaries(NAMES, ANY_VALUE, max_size=5), st.binary(max_size=40))
+def test_every_type_of_header_is_read_as_botocore_reads_it(headers: dict[str, bytes], payload: bytes) -> None:
+    raw = frame(b"".join(header(name.encode(), value) for name, value in headers.items()), payload)
+    assert decode(raw) == oracle(raw)
+
+
+@settings(max_examples=150)
+@given(FRAMES, st.integers(1, 40))
+def test_any_split_gives_the_same_frames(frames: list[tuple[dict[str, HeaderValue], bytes]], size: int) -> None:
+    raw = b"".join(encode(headers, payload) for headers, payload in frames)
+    assert decode(*pieces(raw, size)) == decode(*pieces(raw, 1)) == frames
+
+
+@settings(max_examples=300)
+@given(FRAMES, st.data())
+def test_a_flipped_bit_is_always_noticed(
+    frames: list[tuple[dict[str, HeaderValue], bytes]], data: st.DataObject
+) -> None:
+    raw = bytearray(b"".join(encode(headers, payload) for headers, payload in frames))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(ProtocolError):
+        decode(bytes(raw))
+
+
+def test_each_single_bit_of_a_frame_is_guarded() -> None:
+    good = encode({":message-type": "event", ":event-type": "chunk"}, b'{"bytes":"e30="}')
+    for position in range(len(good) * 8):
+        raw = bytearray(good)
+        raw[position // 8] ^= 1 << position % 8
+        with pytest.raises(ProtocolError):
+            decode(bytes(raw))
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=60), st.integers(1, 7))
+@example(bytes(16), 16)
+@example(b"\xff" * 40, 5)
+def test_arbitrary_bytes_end_in_frames_or_in_an_error(raw: bytes, size: int) -> None:
+    try:
+        decode(*pieces(raw, size))
+    except ProtocolError:
+        return
+    assert not raw or oracle(raw)
+
+
+@pytest.mark.parametrize("cut", [1, 11, 12, 20, -1])
+def test_an_end_within_a_frame_is_noticed(cut: int) -> None:
+    raw = encode({"a": "b"}, b"payload")
+    with pytest.raises(ProtocolError, match="ended within a frame"):
+        decode(raw + raw[:cut])
+
+
+def test_the_good_frames_before_a_bad_one_are_not_lost() -> None:
+    decoder, good = EventStreamDecoder(), encode({"a": "b"}, b"1")
+    frames = decoder.feed(good + good + b"\0" * 12)
+    assert [next(frames), next(frames)] == [({"a": "b"}, b"1")] * 2
+    with pytest.raises(ProtocolError, match="prelude"):
+        next(frames)
+
+
+def test_a_broken_stream_stays_broken() -> None:
+    decoder, good = EventStreamDecoder(), encode({}, b"1")
+    bad = good[:-1] + bytes([good[-1] ^ 1])
+    for chunk in (bad, good, b""):
+        with pytest.raises(ProtocolError, match="checksum"):
+            list(decoder.feed(chunk))
+
+
+@pytest.mark.parametrize(
+    ("total", "headers"),
+    [(0, 0), (15, 0), (16, 1), (40, 25), (MAX_FRAME + 1, 0), (200_000, 128 * 1024 + 1), (2**32 - 1, 2**32 - 1)],
+)
+def test_impossible_lengths_are_refused_before_the_bytes_are_awaited(total: int, headers: int) -> None:
+    prelude = struct.pack(">II", total, headers)
+    with pytest.raises(ProtocolError, match="impossible lengths"):
+        list(EventStreamDecoder().feed(prelude + struct.pack(">I", zlib.crc32(prelude))))
+
+
+def test_the_largest_frame_is_taken() -> None:
+    raw = encode({}, bytes(MAX_FRAME - 16))
+    [(headers, payload)] = decode(*pieces(raw, 65536))
+    assert (headers, len(payload)) == ({}, MAX_FRAME - 16)
+
+
+@pytest.mark.parametrize(
+    ("headers", "message"),
+    [
+        (b"\x05ab", "malformed"),
+        (b"\x01a", "malformed"),
+        (b"\x01a\x0a", "malformed"),
+        (b"\x01a\x07\x00", "malformed"),
+        (b"\x01a\x07\x00\x05abc", "malformed"),
+        (b"\x01a\x05\x00\x00", "malformed"),
+        (b"\x01\xff\x00", "malformed"),
+        (b"\x01a\x07\x00\x01\xff", "malformed"),
+        (b"\x01a\x00\x01a\x01", "has the header a twice"),
+    ],
+)
+def test_malformed_headers_are_an_error(headers: bytes, message: str) -> None:
+    with pytest.raises(ProtocolError, match=message):
+        decode(frame(headers, b""))
+
+
+def test_botocore_refuses_the_headers_that_we_refuse() -> None:
+    with pytest.raises(ParserError):
+        oracle(frame(b"\x01a\x00\x01a\x01", b""))
+
+
+def test_many_small_frames_in_one_chunk_keep_the_buffer_small() -> None:
+    decoder = EventStreamDecoder()
+    assert len(list(decoder.feed(encode({"a": "b"}, b"x") * 50_000))) == 50_000
+    assert not decoder._buffer
