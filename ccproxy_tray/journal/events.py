@@ -1,0 +1,198 @@
+"""What has happened, in the past tense: the only way in which the rest of the program learns of a change.
+
+Every event carries ``at``, the moment on the wall clock (Unix seconds), so that the fold over events needs no clock.
+Each request ends in exactly one of SERVED..ABANDONED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.routing.story import Story
+from ccproxy_tray.routing.target import ProviderType, Target
+
+
+@dataclass(frozen=True, slots=True)
+class CoolingTarget:
+    """A target, or with an empty model a whole account, that is not tried before ``until``.
+
+    Both times are wall clock, fit to be shown. A ``lasting`` cooling also ends when config or credentials change.
+    """
+
+    target: Target
+    since: float
+    until: float
+    reason: str
+    lasting: bool = False
+
+
+class Credentials(StrEnum):
+    """What is known of a provider's credentials, without trying them."""
+
+    FOUND = "found"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderState:
+    """One upstream account as it is shown. ``remedy`` says what wakes a provider that cannot serve."""
+
+    name: str
+    type: ProviderType
+    credentials: Credentials
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listened:
+    """The endpoint accepts connections at these URLs."""
+
+    at: float
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A request was answered without a failed attempt; the story's last attempt is the one that served."""
+
+    at: float
+    story: Story
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """A request was answered after at least one attempt had failed."""
+
+    at: float
+    story: Story
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """No target answered; the client was told so with this status."""
+
+    at: float
+    story: Story
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The request itself was at fault, and an upstream's own 4xx was passed on."""
+
+    at: float
+    story: Story
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BrokeOff:
+    """An answer failed after its content had begun to reach the client."""
+
+    at: float
+    story: Story
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The client left before its answer was complete."""
+
+    at: float
+    story: Story
+
+
+@dataclass(frozen=True, slots=True)
+class Cooled:
+    """The set of cooling targets changed; ``cooling`` is the whole new set, soonest end first."""
+
+    at: float
+    cooling: tuple[CoolingTarget, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WentOffline:
+    """Nothing upstream can be reached."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """Upstreams can be reached again."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigChanged:
+    """A configuration took effect."""
+
+    at: float
+    loaded: Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRejected:
+    """A changed configuration was refused; the one before it stays in force."""
+
+    at: float
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProvidersChecked:
+    """The state of every provider's credentials, whole."""
+
+    at: float
+    providers: tuple[ProviderState, ...]
+
+
+Ended = Served | FellBack | Exhausted | Refused | BrokeOff | Abandoned
+"""How a request may end."""
+
+Event = Ended | Listened | Cooled | WentOffline | CameBack | ConfigChanged | ConfigRejected | ProvidersChecked
+
+
+class CoolingRow(Protocol):
+    """A line of routing's view of its cooldowns; both times are monotonic seconds."""
+
+    @property
+    def target(self) -> Target:
+        """What cools."""
+
+    @property
+    def since(self) -> float:
+        """When it began."""
+
+    @property
+    def until(self) -> float:
+        """When it ends."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in a few words."""
+
+    @property
+    def lasting(self) -> bool:
+        """It also ends when config or credentials change."""
+
+
+def answered(at: float, story: Story) -> Served | FellBack:
+    """The event for an answered request, chosen by whether an attempt had failed before."""
+    fell_back = any(attempt.fault is not None for attempt in story.attempts)
+    return FellBack(at, story) if fell_back else Served(at, story)
+
+
+def cooled(at: float, view: Iterable[CoolingRow], monotonic: float) -> Cooled:
+    """Routing's view, moved from the monotonic clock (which read ``monotonic`` at ``at``) to the wall clock."""
+    shift = at - monotonic
+    cooling = (CoolingTarget(row.target, row.since + shift, row.until + shift, row.reason, row.lasting) for row in view)
+    return Cooled(at, tuple(sorted(cooling, key=lambda row: (row.until, row.target))))

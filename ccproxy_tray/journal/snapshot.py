@@ -1,0 +1,139 @@
+"""The frozen picture of the program that tray, status page and /debug all read, as a fold over events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.journal.events import (
+    Abandoned,
+    BrokeOff,
+    CameBack,
+    ConfigChanged,
+    ConfigRejected,
+    Cooled,
+    CoolingTarget,
+    Ended,
+    Event,
+    Exhausted,
+    FellBack,
+    Listened,
+    ProvidersChecked,
+    ProviderState,
+    Refused,
+    Served,
+    WentOffline,
+)
+from ccproxy_tray.routing.story import Story
+from ccproxy_tray.routing.target import Target
+
+RECENT = 50
+"""How many requests that did not go smoothly are kept for showing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Ended requests by their end. ``served`` includes those that ``fell_back``."""
+
+    served: int = 0
+    fell_back: int = 0
+    exhausted: int = 0
+    refused: int = 0
+    broke_off: int = 0
+    abandoned: int = 0
+
+    @property
+    def total(self) -> int:
+        """All ended requests."""
+        return self.served + self.exhausted + self.refused + self.broke_off + self.abandoned
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that may be shown. Times are Unix seconds.
+
+    ``sequence`` grows with every event, so that a reader sees at a glance whether anything changed.
+    ``recent`` holds the latest events worth a line, oldest first. ``problems`` are those of a configuration that was
+    rejected and is not in force. ``today`` counts the requests of ``day`` only: read it through :func:`counts_today`.
+    """
+
+    version: str
+    started: float
+    sequence: int = 0
+    urls: tuple[str, ...] = ()
+    loaded: Loaded | None = None
+    problems: tuple[str, ...] = ()
+    providers: tuple[ProviderState, ...] = ()
+    cooling: tuple[CoolingTarget, ...] = ()
+    offline: bool = False
+    current: Target | None = None
+    on_fallback: bool = False
+    recent: tuple[FellBack | Exhausted | BrokeOff, ...] = ()
+    counts: Counts = Counts()
+    today: Counts = Counts()
+    day: date = date.min
+
+
+def advance(snapshot: Snapshot, event: Event) -> Snapshot:
+    """The picture after an event."""
+    snapshot = replace(snapshot, sequence=snapshot.sequence + 1)
+    match event:
+        case Served() | FellBack() | Exhausted() | Refused() | BrokeOff() | Abandoned():
+            return _ended(snapshot, event)
+        case Listened(urls=urls):
+            return replace(snapshot, urls=urls)
+        case Cooled(cooling=cooling):
+            return replace(snapshot, cooling=cooling)
+        case WentOffline():
+            return replace(snapshot, offline=True)
+        case CameBack():
+            return replace(snapshot, offline=False)
+        case ConfigChanged(loaded=loaded):
+            return replace(snapshot, loaded=loaded, problems=())
+        case ConfigRejected(problems=problems):
+            return replace(snapshot, problems=problems)
+        case ProvidersChecked(providers=providers):
+            return replace(snapshot, providers=providers)
+
+
+def counts_today(snapshot: Snapshot, now: float) -> Counts:
+    """The counts of the local day that ``now`` falls on."""
+    return snapshot.today if snapshot.day == date.fromtimestamp(now) else Counts()
+
+
+def cooling_now(snapshot: Snapshot, now: float) -> tuple[CoolingTarget, ...]:
+    """The targets that still cool at ``now``: an end that has passed needs no event."""
+    return tuple(row for row in snapshot.cooling if row.until > now)
+
+
+def _ended(snapshot: Snapshot, event: Ended) -> Snapshot:
+    day = date.fromtimestamp(event.at)
+    today = snapshot.today if snapshot.day == day else Counts()
+    snapshot = replace(snapshot, counts=_count(snapshot.counts, event), today=_count(today, event), day=day)
+    if isinstance(event, FellBack | Exhausted | BrokeOff):
+        snapshot = replace(snapshot, recent=(*snapshot.recent, event)[-RECENT:])
+    if isinstance(event, Served | FellBack) and event.story.attempts:
+        target = event.story.attempts[-1].target
+        return replace(snapshot, current=target, on_fallback=_went_around(event.story))
+    return snapshot
+
+
+def _went_around(story: Story) -> bool:
+    return len(story.attempts) > 1 or bool(story.skipped)
+
+
+def _count(counts: Counts, event: Ended) -> Counts:
+    match event:
+        case Served():
+            return replace(counts, served=counts.served + 1)
+        case FellBack():
+            return replace(counts, served=counts.served + 1, fell_back=counts.fell_back + 1)
+        case Exhausted():
+            return replace(counts, exhausted=counts.exhausted + 1)
+        case Refused():
+            return replace(counts, refused=counts.refused + 1)
+        case BrokeOff():
+            return replace(counts, broke_off=counts.broke_off + 1)
+        case Abandoned():
+            return replace(counts, abandoned=counts.abandoned + 1)

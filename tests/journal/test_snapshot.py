@@ -1,0 +1,174 @@
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+import pytest
+
+from ccproxy_tray.config.schema import Config, Loaded
+from ccproxy_tray.errors import Fault
+from ccproxy_tray.journal.events import (
+    Abandoned,
+    BrokeOff,
+    CameBack,
+    ConfigChanged,
+    ConfigRejected,
+    Cooled,
+    CoolingTarget,
+    Credentials,
+    Event,
+    Exhausted,
+    FellBack,
+    Listened,
+    ProvidersChecked,
+    ProviderState,
+    Refused,
+    Served,
+    WentOffline,
+    answered,
+    cooled,
+)
+from ccproxy_tray.journal.snapshot import RECENT, Counts, Snapshot, advance, cooling_now, counts_today
+from ccproxy_tray.routing.story import Attempt, Story
+from ccproxy_tray.routing.target import ProviderType, Target
+
+EAST = Target("bedrock", "sonnet", "us-east-1")
+WEST = Target("bedrock", "sonnet", "us-west-2")
+NOON = datetime(2026, 11, 22, 12, 0).timestamp()
+DAY = 86_400.0
+
+SMOOTH = Story("req_1", "sonnet", (Attempt(EAST, 0.0, 1.2, 0.4, 200),))
+BUMPY = Story(
+    "req_2", "sonnet", (Attempt(EAST, 0.0, 0.1, None, 429, Fault.THROTTLED, cooling=37.0), Attempt(WEST, 0.1, 1.2))
+)
+AROUND = Story("req_3", "sonnet", (Attempt(WEST, 0.0, 1.0),), skipped=((EAST, "cooling"),))
+
+
+def fold(*events: Event, start: Snapshot | None = None) -> Snapshot:
+    snapshot = start or Snapshot("1.0", NOON)
+    for event in events:
+        snapshot = advance(snapshot, event)
+    return snapshot
+
+
+def test_a_smooth_request_makes_its_target_the_current_one() -> None:
+    snapshot = fold(answered(NOON, SMOOTH))
+    assert (snapshot.current, snapshot.on_fallback, snapshot.recent) == (EAST, False, ())
+    assert snapshot.counts == Counts(served=1)
+
+
+def test_a_request_that_fell_back_is_remembered_with_its_story() -> None:
+    event = answered(NOON, BUMPY)
+    snapshot = fold(event)
+    assert isinstance(event, FellBack)
+    assert (snapshot.current, snapshot.on_fallback, snapshot.recent) == (WEST, True, (event,))
+    assert snapshot.counts == Counts(served=1, fell_back=1)
+
+
+def test_going_around_a_cooling_target_is_shown_as_fallback_but_is_not_news() -> None:
+    snapshot = fold(answered(NOON, AROUND))
+    assert (snapshot.current, snapshot.on_fallback, snapshot.recent) == (WEST, True, ())
+
+
+def test_the_first_choice_serving_again_ends_the_fallback_state() -> None:
+    snapshot = fold(answered(NOON, BUMPY), answered(NOON, SMOOTH))
+    assert (snapshot.current, snapshot.on_fallback) == (EAST, False)
+
+
+def test_a_served_request_without_attempts_leaves_the_current_target_alone() -> None:
+    snapshot = fold(answered(NOON, SMOOTH), Served(NOON, Story("req_9", "sonnet")))
+    assert snapshot.current == EAST
+    assert snapshot.counts.served == 2
+
+
+@pytest.mark.parametrize(
+    ("event", "counts"),
+    [
+        (Served(NOON, SMOOTH), Counts(served=1)),
+        (FellBack(NOON, BUMPY), Counts(served=1, fell_back=1)),
+        (Exhausted(NOON, BUMPY, 529, "all busy"), Counts(exhausted=1)),
+        (Refused(NOON, SMOOTH, 400, "no"), Counts(refused=1)),
+        (BrokeOff(NOON, SMOOTH, "reset"), Counts(broke_off=1)),
+        (Abandoned(NOON, SMOOTH), Counts(abandoned=1)),
+    ],
+)
+def test_each_way_to_end_is_counted_once(event: Event, counts: Counts) -> None:
+    snapshot = fold(event)
+    assert snapshot.counts == snapshot.today == counts
+    assert snapshot.counts.total == 1
+
+
+def test_counts_of_today_end_with_the_day_but_the_total_goes_on() -> None:
+    snapshot = fold(Served(NOON, SMOOTH), Served(NOON, SMOOTH))
+    assert counts_today(snapshot, NOON).served == 2
+    assert counts_today(snapshot, NOON + DAY) == Counts()
+    snapshot = fold(Served(NOON + DAY, SMOOTH), start=snapshot)
+    assert counts_today(snapshot, NOON + DAY).served == 1
+    assert snapshot.counts.served == 3
+
+
+def test_only_the_latest_fallbacks_are_kept() -> None:
+    events = [FellBack(NOON + n, BUMPY) for n in range(RECENT + 5)]
+    snapshot = fold(*events)
+    assert snapshot.recent == tuple(events[5:])
+
+
+def test_requests_that_nobody_served_or_that_broke_off_are_kept_beside_the_fallbacks() -> None:
+    events = (Exhausted(NOON, BUMPY, 529, "all busy"), BrokeOff(NOON, SMOOTH, "reset"))
+    assert fold(*events).recent == events
+
+
+def test_a_client_that_left_and_a_refused_request_are_no_news() -> None:
+    snapshot = fold(Abandoned(NOON, BUMPY), Refused(NOON, BUMPY, 400, "no"))
+    assert snapshot.recent == ()
+    assert snapshot.current is None
+
+
+def test_a_rejected_config_shows_its_problems_until_a_good_one_comes() -> None:
+    loaded = Loaded(Config(), "config.yaml", MappingProxyType({}))
+    before = fold(ConfigChanged(NOON, loaded))
+    broken = fold(ConfigRejected(NOON, ("config.yaml:3: server.port: ...",)), start=before)
+    assert broken.problems == ("config.yaml:3: server.port: ...",)
+    assert broken.loaded is loaded
+    assert fold(ConfigChanged(NOON, loaded), start=broken).problems == ()
+
+
+def test_offline_lasts_until_something_was_reached() -> None:
+    snapshot = fold(WentOffline(NOON))
+    assert snapshot.offline
+    assert not fold(CameBack(NOON), start=snapshot).offline
+
+
+def test_urls_and_providers_are_taken_over_whole() -> None:
+    providers = (ProviderState("bedrock", ProviderType.BEDROCK, Credentials.MISSING, "Set AWS_PROFILE."),)
+    snapshot = fold(Listened(NOON, ("http://127.0.0.1:8000",)), ProvidersChecked(NOON, providers))
+    assert snapshot.urls == ("http://127.0.0.1:8000",)
+    assert snapshot.providers == providers
+
+
+def test_every_event_moves_the_sequence_on() -> None:
+    assert fold(WentOffline(NOON), WentOffline(NOON)).sequence == 2
+
+
+@dataclass(frozen=True)
+class Row:
+    target: Target
+    since: float
+    until: float
+    reason: str
+    lasting: bool
+
+
+def test_cooling_moves_from_the_monotonic_clock_to_the_wall_clock_soonest_first() -> None:
+    view = (Row(WEST, 90.0, 160.0, "529", False), Row(EAST, 95.0, 137.0, "429", True))
+    event = cooled(NOON, view, monotonic=100.0)
+    assert event.cooling == (
+        CoolingTarget(EAST, NOON - 5, NOON + 37, "429", True),
+        CoolingTarget(WEST, NOON - 10, NOON + 60, "529"),
+    )
+
+
+def test_a_cooling_that_has_ended_is_no_longer_shown() -> None:
+    cooling = (CoolingTarget(EAST, NOON, NOON + 37, "429"), CoolingTarget(WEST, NOON, NOON + 60, "529"))
+    snapshot = fold(Cooled(NOON, cooling))
+    assert cooling_now(snapshot, NOON + 10) == cooling
+    assert cooling_now(snapshot, NOON + 37) == cooling[1:]
