@@ -4,8 +4,9 @@ A Failure keeps the upstream's own wording, because Claude Code repairs its requ
 is what the client would see if this very failure were passed on; a provider's 401 is a ``permission_error`` there,
 since ``authentication_error`` would send the user to a login that has nothing to do with it.
 
-The subject of a ``FIELD_REFUSED``: a dotted path as the upstream wrote it (``tools.0.custom.defer_loading``),
-``beta:NAME[,NAME]``, ``betas`` for all of them, or empty when the upstream named nothing that could be dropped.
+The subject of a ``CREDENTIALS`` failure is ``access`` when only one model is denied. That of a ``FIELD_REFUSED`` is
+a dotted path as the upstream wrote it (``tools.0.custom.defer_loading``), ``beta:NAME[,NAME]``, ``betas`` for all of
+them, or empty when the upstream named nothing that could be dropped.
 
 Sources: Messages API, "Errors"; Bedrock InvokeModel, "Errors"; OpenRouter, "Errors and debugging"; chat completions
 servers as found.
@@ -117,16 +118,21 @@ def _failure(error: ErrorObject, status: int) -> Failure:
     kinds, message = error.kinds(), error.message()
     status = status or error.status() or next((_STATUS_OF_KIND[kind] for kind in kinds if kind in _STATUS_OF_KIND), 0)
     fault = _of_availability(error) or next((_FAULT_OF_KIND[kind] for kind in kinds if kind in _FAULT_OF_KIND), None)
-    if fault is None:
-        fault = fault_of_status(status)
-    if fault is Fault.CREDENTIALS and error.moderated():
-        return _built(wording.Reading(Fault.REFUSED), message, status)
-    reading = wording.Reading(fault)
-    if fault is Fault.REFUSED:
-        reading = wording.read(message)
-        if error.is_context_overflow():
-            message = wording.prompt_too_long(message)
+    reading = _reading(fault_of_status(status) if fault is None else fault, error, status)
+    if reading.fault is Fault.REFUSED and error.is_context_overflow():
+        message = wording.prompt_too_long(message)
     return replace(_built(reading, message, status), retry_after=error.retry_after())
+
+
+def _reading(fault: Fault, error: ErrorObject, status: int) -> wording.Reading:
+    """The fault refined by the wording, where kind and status leave a choice."""
+    if fault is Fault.REFUSED:
+        return wording.read(error.message())
+    if fault is not Fault.CREDENTIALS or status == 401:
+        return wording.Reading(fault)
+    if error.moderated():
+        return wording.Reading(Fault.REFUSED)
+    return wording.Reading(fault, wording.ACCESS if " model" in error.message().lower() else "")
 
 
 def _of_availability(error: ErrorObject) -> Fault | None:
@@ -140,7 +146,7 @@ def _of_availability(error: ErrorObject) -> Fault | None:
 
 
 def _built(reading: wording.Reading, message: str, status: int) -> Failure:
-    if not status or (reading.fault in _PASSED_ON and not 400 <= status < 500):
+    if not status or (reading.fault in _PASSED_ON and status != 403 and fault_of_status(status) is not Fault.REFUSED):
         status = STATUS_OF_FAULT.get(reading.fault, 500)
     return Failure(reading.fault, message, status, client_type(reading.fault, status), subject=reading.subject)
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-Json = Any
+from ccproxy_tray.errors import RequestError
+from ccproxy_tray.translate import jsontext
+from ccproxy_tray.translate.splice import replace_model
+from ccproxy_tray.translate.validation import check
+
+Json = jsontext.Json
 """Parsed JSON. The Messages API is open: unknown fields are kept, so no closed type would be true."""
+
+VERSION = "2023-06-01"
+"""The API version of a client that names none."""
+_LONG_CONTEXT = "[1m]"
+_BOM = b"\xef\xbb\xbf"
+_OLD_USER_ID = re.compile(r"_session_([0-9a-fA-F-]{36})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +30,74 @@ class MessagesRequest:
     ``credential`` is the client's own header pair, kept only for providers in pass-through mode.
     """
 
-    raw: bytes
-    body: Mapping[str, Json]
+    raw: bytes = field(repr=False)
+    body: Mapping[str, Json] = field(repr=False)
     model: str
     stream: bool
     betas: tuple[str, ...] = ()
-    version: str = "2023-06-01"
+    version: str = VERSION
     session: str = ""
     long_context: bool = False
-    credential: tuple[str, str] | None = None
+    credential: tuple[str, str] | None = field(default=None, repr=False)
+
+
+def parse_request(raw: bytes, headers: Mapping[str, str], *, counting: bool = False) -> MessagesRequest:
+    """Read and check a request; header names in lower case, repeated headers joined by ``", "``.
+
+    ``counting`` is for count_tokens, which has no ``max_tokens``. Raises :class:`RequestError` (400) with one
+    message that names the field. What the Messages API alone can judge is left to it.
+    """
+    raw = raw.removeprefix(_BOM)
+    try:
+        body = jsontext.parse(raw)
+    except jsontext.JsonError as error:
+        raise RequestError(400, f"The request body is not valid JSON: {error}") from None
+    if problem := check(body, counting=counting):
+        raise RequestError(400, problem)
+    model: str = body["model"]
+    long_context = model.lower().endswith(_LONG_CONTEXT)
+    return MessagesRequest(
+        raw=raw,
+        body=body,
+        model=model[: -len(_LONG_CONTEXT)] if long_context else model,
+        stream=body.get("stream") is True,
+        betas=_betas(headers.get("anthropic-beta", "")),
+        version=headers.get("anthropic-version", "") or VERSION,
+        session=headers.get("x-claude-code-session-id", "") or _session(body),
+        long_context=long_context,
+        credential=_credential(headers),
+    )
+
+
+def with_model(request: MessagesRequest, model: str) -> bytes:
+    """The client's own bytes with another model name, every other byte untouched."""
+    return request.raw if request.body["model"] == model else replace_model(request.raw, model)
+
+
+def sent_body(request: MessagesRequest, body: Mapping[str, Json], model: str) -> bytes:
+    """What goes on the wire for an edited body: the client's bytes as long as the edits changed nothing."""
+    return with_model(request, model) if body is request.body else jsontext.render({**body, "model": model})
+
+
+def _betas(header: str) -> tuple[str, ...]:
+    names = (name.strip() for name in header.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _session(body: Mapping[str, Json]) -> str:
+    """The session in ``metadata.user_id``: a JSON text since Claude Code 2.1, before that the end of the id."""
+    user = (body.get("metadata") or {}).get("user_id")
+    if not isinstance(user, str):
+        return ""
+    try:
+        parsed = jsontext.parse(user.encode("utf-8", "replace"))
+    except jsontext.JsonError:
+        match = _OLD_USER_ID.search(user)
+        return match[1] if match else ""
+    session = parsed.get("session_id") if isinstance(parsed, dict) else None
+    return session if isinstance(session, str) else ""
+
+
+def _credential(headers: Mapping[str, str]) -> tuple[str, str] | None:
+    """The official API prefers ``x-api-key`` when a client sends both."""
+    return next(((name, headers[name]) for name in ("x-api-key", "authorization") if headers.get(name)), None)

@@ -1,0 +1,198 @@
+"""Is this a Messages request? Answered once, in one sentence that names the field.
+
+Checked is what this program and its translations rely on: names, types, and the fields without which a known block
+has no meaning. Values, limits, orders, unknown fields and unknown blocks are for the provider to judge: its wording
+is what the client understands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Json = Any
+Check = Callable[[Json], bool]
+
+_TYPES: Mapping[type, str] = {
+    bool: "a boolean",
+    dict: "an object",
+    float: "a number",
+    int: "a number",
+    list: "a list",
+    str: "text",
+    type(None): "null",
+}
+
+
+def _is_text(value: Json) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: Json) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_whole(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_flag(value: Json) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_texts(value: Json) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+_OPTIONAL: Mapping[str, tuple[Check, str]] = {
+    "stream": (_is_flag, "true or false"),
+    "stop_sequences": (_is_texts, "a list of texts"),
+    "temperature": (_is_number, "a number"),
+    "top_p": (_is_number, "a number"),
+    "top_k": (_is_whole, "a whole number"),
+    "thinking": (_is_object, "an object"),
+    "tool_choice": (_is_object, "an object"),
+    "metadata": (_is_object, "an object"),
+    "output_config": (_is_object, "an object"),
+    "context_management": (_is_object, "an object"),
+    "cache_control": (_is_object, "an object"),
+}
+"""Messages API, "Create a Message". ``null`` counts as absent."""
+
+_BLOCKS: Mapping[str, tuple[tuple[str, Check, str], ...]] = {
+    "text": (("text", _is_text, "text"),),
+    "image": (("source", _is_object, "an object"),),
+    "document": (("source", _is_object, "an object"),),
+    "thinking": (("thinking", _is_text, "text"),),
+    "tool_use": (("id", _is_text, "text"), ("name", _is_text, "text"), ("input", _is_object, "an object")),
+    "tool_result": (("tool_use_id", _is_text, "text"),),
+    "server_tool_use": (("id", _is_text, "text"), ("name", _is_text, "text")),
+}
+"""The fields without which a block has no meaning."""
+_SOURCES: Mapping[str, tuple[str, ...]] = {"base64": ("media_type", "data"), "url": ("url",), "text": ("data",)}
+_ROLES = ("user", "assistant", "system")
+
+
+def check(body: Json, *, counting: bool = False) -> str:
+    """The first problem of a parsed body, as a sentence; empty when it can be served. ``counting``: no max_tokens."""
+    if not isinstance(body, dict):
+        return f"expected a JSON object, got {_kind(body)}"
+    return (
+        _model(body.get("model"))
+        or _max_tokens(body, counting=counting)
+        or _messages(body.get("messages"))
+        or _content(body.get("system"), "system", optional=True)
+        or _tools(body.get("tools"))
+        or _fields(body)
+    )
+
+
+def _kind(value: Json) -> str:
+    return _TYPES[type(value)]
+
+
+def _wrong(path: str, expected: str, value: Json) -> str:
+    return f"{path}: expected {expected}, got {_kind(value)}"
+
+
+def _model(model: Json) -> str:
+    if model is None:
+        return "model: field required"
+    if not isinstance(model, str):
+        return _wrong("model", "text", model)
+    return "" if model.strip() else "model: must not be empty"
+
+
+def _max_tokens(body: Mapping[str, Json], *, counting: bool) -> str:
+    limit = body.get("max_tokens")
+    if limit is None:
+        return "" if counting else "max_tokens: field required"
+    if not _is_whole(limit):
+        return _wrong("max_tokens", "a whole number", limit)
+    return "" if limit >= 0 else "max_tokens: must not be negative"
+
+
+def _messages(messages: Json) -> str:
+    if messages is None:
+        return "messages: field required"
+    if not isinstance(messages, list):
+        return _wrong("messages", "a list", messages)
+    if not messages:
+        return "messages: at least one message is required"
+    return next((problem for i, item in enumerate(messages) if (problem := _message(item, f"messages.{i}"))), "")
+
+
+def _message(message: Json, path: str) -> str:
+    if not isinstance(message, dict):
+        return _wrong(path, "an object", message)
+    role = message.get("role")
+    if role not in _ROLES:
+        got = f'"{role[:40]}"' if isinstance(role, str) else _kind(role)
+        return f"{path}.role: expected user, assistant or system, got {got}"
+    return _content(message.get("content"), f"{path}.content")
+
+
+def _content(content: Json, path: str, *, optional: bool = False) -> str:
+    if isinstance(content, str) or (optional and content is None):
+        return ""
+    if not isinstance(content, list):
+        return _wrong(path, "text or a list of blocks", content)
+    return next((problem for i, block in enumerate(content) if (problem := _block(block, f"{path}.{i}"))), "")
+
+
+def _block(block: Json, path: str) -> str:
+    if not isinstance(block, dict):
+        return _wrong(path, "an object", block)
+    kind = block.get("type")
+    if not isinstance(kind, str):
+        return _wrong(f"{path}.type", "text", kind)
+    for name, is_right, expected in _BLOCKS.get(kind, ()):
+        if not is_right(block.get(name)):
+            return _wrong(f"{path}.{name}", expected, block.get(name))
+    if kind in ("image", "document"):
+        return _source(block["source"], f"{path}.source")
+    return _content(block.get("content"), f"{path}.content", optional=True) if kind == "tool_result" else ""
+
+
+def _source(source: Mapping[str, Json], path: str) -> str:
+    kind = source.get("type")
+    if not isinstance(kind, str):
+        return _wrong(f"{path}.type", "text", kind)
+    for name in _SOURCES.get(kind, ()):
+        if not isinstance(source.get(name), str):
+            return _wrong(f"{path}.{name}", "text", source.get(name))
+    return ""
+
+
+def _tools(tools: Json) -> str:
+    if tools is None:
+        return ""
+    if not isinstance(tools, list):
+        return _wrong("tools", "a list", tools)
+    return next((problem for i, tool in enumerate(tools) if (problem := _tool(tool, f"tools.{i}"))), "")
+
+
+def _tool(tool: Json, path: str) -> str:
+    if not isinstance(tool, dict):
+        return _wrong(path, "an object", tool)
+    for name, is_right, expected in (
+        ("name", _is_text, "text"),
+        ("type", _is_text, "text"),
+        ("description", _is_text, "text"),
+        ("input_schema", _is_object, "an object"),
+    ):
+        if tool.get(name) is not None and not is_right(tool[name]):
+            return _wrong(f"{path}.{name}", expected, tool[name])
+    named = tool.get("name") is not None or tool.get("type") is not None
+    return "" if named else f"{path}: expected a name or a type"
+
+
+def _fields(body: Mapping[str, Json]) -> str:
+    for name, (is_right, expected) in _OPTIONAL.items():
+        if body.get(name) is not None and not is_right(body[name]):
+            return _wrong(name, expected, body[name])
+    return ""
