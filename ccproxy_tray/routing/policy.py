@@ -1,60 +1,245 @@
 """The walk over a plan, as a generator of commands: the loop in ``dispatch`` performs them and sends back what came.
 
-Every ``send`` carries the moment on the monotonic clock, so that the walk itself needs no clock.
+What the loop has to do::
+
+    plan(config.routing, model, resolve)        -> candidates, for each request
+    sticky.order(...)                           -> candidates, when failback is sticky
+    walk(candidates, cooldowns, rules, now)     -> a generator; next(it) gives the first command
+        Try   perform it; send (now, Served(target)) at commit, or (now, Failure). With ``refresh``: drop the provider's
+              cached credentials first; when that cannot help, send (now, None) instead of trying again.
+        Wait  sleep; send (now, None). Coming back early is allowed, and right when a cooling was cleared.
+        StopIteration.value is Served or Exhausted.
+    cooldowns.left(target, now)                 -> how long the target cools, for the record of the attempt just sent
+    walk.close()                                on every other way out (the client left): it gives a probe back
+    broke_off(target, failure, ...)             when an answer fails after commit
+    sticky.served(...)                          after Served, when failback is sticky
+    cooldowns.clear(...), cooldowns.config_changed()          on the user's command and on a new configuration
+
+Every ``send`` carries the moment on the monotonic clock, so that the walk itself needs no clock. One Cooldowns is
+shared by all walks; they interleave only where they yield.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
 
-from ccproxy_tray.errors import Failure
+from ccproxy_tray.errors import Failure, Fault
+from ccproxy_tray.routing import answer
+from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Sent, Served, Skipped, Try, Wait, Walk
+from ccproxy_tray.routing.cooldown import Cooldowns, Cooling, Entry
+from ccproxy_tray.routing.story import span
 from ccproxy_tray.routing.target import Candidate, Repairs, Target
+from ccproxy_tray.routing.verdict import Action, Circumstance, Verdict, verdict
+
+__all__ = [
+    "Candidate", "Command", "End", "Exhausted", "Outcome", "Sent", "Served", "Try", "Wait", "Walk", "WalkRules",
+    "broke_off", "walk",
+]  # fmt: skip
+
+MIN_PAUSE = 0.05
+"""Seconds between two passes at least, whatever the configuration says: no busy loop."""
 
 
 @dataclass(frozen=True, slots=True)
-class Try:
-    """Attempt this target now. ``probe`` marks the single request that tests a target whose cooling has ended."""
+class WalkRules:
+    """How patient a walk is. All times in seconds.
 
-    target: Target
-    repairs: Repairs = Repairs()
-    probe: bool = False
-    refresh: bool = False
-    """Drop the provider's cached credentials first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Sleep, then come back with ``None``."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """The target answers; the walk is over."""
-
-    target: Target
-
-
-@dataclass(frozen=True, slots=True)
-class Exhausted:
-    """Nobody answered: what the client is told.
-
-    ``failure`` is set when a provider's own 400 is passed on as it is. ``retry_after`` is whole seconds, 1 to 59.
+    ``enable`` false: one try of the first candidate, without cooling, retry or repair. ``retry_timeout`` is the pause
+    between two passes, ``max_wait`` the time after which a request does not wait any more, ``rate_limit`` the
+    cooling of a throttled target whose provider names none.
     """
 
-    status: int
-    error_type: str
-    message: str
-    retry_after: int | None = None
-    should_retry: bool | None = None
-    failure: Failure | None = None
+    enable: bool = True
+    retry_timeout: float = 1.0
+    max_wait: float = 90.0
+    rate_limit: float = 60.0
 
 
-Command = Try | Wait
-Outcome = Served | Failure | None
-Walk = Generator[Command, tuple[float, Outcome], Served | Exhausted]
-"""Yields what to do, receives (monotonic seconds, outcome), returns the end."""
+def walk(candidates: Sequence[Candidate], cooldowns: Cooldowns, rules: WalkRules, started: float) -> Walk:
+    """Go down the candidates, pass after pass, until one serves or waiting is of no more use.
 
-__all__ = ["Candidate", "Command", "Exhausted", "Outcome", "Served", "Try", "Wait", "Walk"]
+    ``started`` is the monotonic moment at which the request came in.
+    """
+    if not rules.enable:
+        candidates = candidates[:1]
+    if all(candidate.skip for candidate in candidates):
+        return answer.unservable(candidates)
+    if not rules.enable:
+        return (yield from _straight(candidates[0].target))
+    journey = _Journey(candidates, cooldowns, rules, started)
+    end = yield from journey.run()
+    return end if isinstance(end, Served) else replace(end, skipped=journey.untold())
+
+
+def broke_off(target: Target, failure: Failure, cooldowns: Cooldowns, rules: WalkRules, now: float) -> None:
+    """An answer failed after commit: there is no way back for it, but the target has to answer for it."""
+    if rules.enable:
+        past = cooldowns.record(target, broke_off=True)
+        how = Circumstance(past=past, refreshed=True, rate_limit=rules.rate_limit)
+        cooldowns.failed(target, verdict(failure, how), now)
+
+
+def _straight(target: Target) -> Walk:
+    _, outcome = yield Try(target)
+    if isinstance(outcome, Served):
+        return outcome
+    assert outcome is not None, "a Try is answered with Served or a Failure"
+    return answer.passed_on(target, outcome)
+
+
+@dataclass(slots=True)
+class _Journey:
+    """One request on its way: what it has met so far."""
+
+    candidates: Sequence[Candidate]
+    cooldowns: Cooldowns
+    rules: WalkRules
+    started: float
+    failures: dict[Target, Failure] = field(default_factory=dict)
+    """The latest of each target."""
+    repairs: dict[Target, Repairs] = field(default_factory=dict)
+    repaired: set[Target] = field(default_factory=set)
+    """Targets that have had their one try without a refused field."""
+    spent: set[Target] = field(default_factory=set)
+    """Targets that time will not bring round: they refuse this very request."""
+    refreshed: set[Target] = field(default_factory=set)
+    """Accounts whose credentials were fetched anew."""
+    skipped: dict[Target, str] = field(default_factory=dict)
+    told: int = 0
+    """How many of ``skipped`` have been handed out."""
+
+    def run(self) -> Walk:
+        now, last_resort = self.started, False
+        while True:
+            now, end = yield from self._pass(now, last_resort=last_resort)
+            if end is not None:
+                return end
+            remaining = [c.target for c in self.candidates if not c.skip and c.target not in self.spent]
+            if not remaining:
+                return self._exhausted(now)
+            pause = self._pause(remaining, now)
+            if now + pause <= self.started + self.rules.max_wait:
+                now, _ = yield Wait(pause)
+            elif last_resort:
+                return self._exhausted(now)
+            else:
+                last_resort = True
+
+    def untold(self) -> Skipped:
+        """What was skipped since this was asked last."""
+        fresh = tuple(self.skipped.items())[self.told :]
+        self.told += len(fresh)
+        return fresh
+
+    def _pause(self, remaining: Sequence[Target], now: float) -> float:
+        """Seconds until another pass makes sense; infinite when only the user can bring a target back."""
+        self.cooldowns.outage({target.provider for target in remaining}, now)
+        coolings = [self.cooldowns.cooling(target) for target in remaining]
+        moments = [now if c is None else c.until for c in coolings if c is None or not (c.lasting and c.until > now)]
+        soonest = min(moments, default=math.inf)
+        return max(self.rules.retry_timeout, soonest - now, MIN_PAUSE)
+
+    def _pass(self, now: float, *, last_resort: bool) -> Generator[Command, Sent, tuple[float, End | None]]:
+        """Try each target once at most, always the first that is ready by now."""
+        untried = [c for c in self.candidates if c.target not in self.spent]
+        while (admitted := self._next(untried, now, last_resort=last_resort)) is not None:
+            target, probe = admitted
+            untried = [c for c in untried if c.target != target]
+            now, end = yield from self._attempt(target, probe=probe)
+            if end is not None:
+                return now, end
+        return now, None
+
+    def _next(self, untried: Sequence[Candidate], now: float, *, last_resort: bool) -> tuple[Target, bool] | None:
+        """The first target that may be tried, and whether that is a probe; those before it are noted as skipped."""
+        for candidate in untried:
+            target = candidate.target
+            if candidate.skip:
+                self.skipped.setdefault(target, candidate.skip)
+                continue
+            before = self.started if last_resort and target not in self.failures else None
+            admission = self.cooldowns.admit(target, now, before=before)
+            if admission.admitted:
+                return target, admission.entry is Entry.PROBE
+            if target not in self.failures:
+                self.skipped.setdefault(target, _why(admission.entry, admission.cooling, now))
+        return None
+
+    def _attempt(self, target: Target, *, probe: bool) -> Generator[Command, Sent, tuple[float, End | None]]:
+        """Try one target, again where a repair or fresh credentials may help."""
+        refresh = False
+        failure: Failure | None = None
+        try:
+            while True:
+                repairs = self.repairs.get(target, Repairs()) | self.cooldowns.learned.of(target)
+                now, outcome = yield Try(target, repairs, probe, refresh, self.untold())
+                if isinstance(outcome, Served):
+                    self.cooldowns.succeeded(target, now, probe=probe)
+                    return now, outcome
+                failure = outcome or failure
+                assert failure is not None, "a Try is answered with Served or a Failure"
+                ruling = self._ruling(target, failure, repairs, probe=probe)
+                self.failures[target] = failure
+                self.cooldowns.failed(target, ruling, now)
+                if ruling.fault is Fault.FIELD_REFUSED:  # What is refused by name now is refused tomorrow too.
+                    self.cooldowns.learned.learn(target, ruling.repairs)
+                if ruling.action is not Action.RETRY:
+                    return now, self._closing(target, failure, ruling)
+                refresh = ruling.refresh
+                self._prepare(target, ruling)
+        finally:
+            if probe:
+                self.cooldowns.release(target)
+
+    def _ruling(self, target: Target, failure: Failure, repairs: Repairs, *, probe: bool) -> Verdict:
+        how = Circumstance(
+            past=self.cooldowns.record(target),
+            probe=probe,
+            repairs=repairs,
+            repaired=target in self.repaired,
+            refreshed=target.account in self.refreshed,
+            rate_limit=self.rules.rate_limit,
+        )
+        return verdict(failure, how)
+
+    def _prepare(self, target: Target, ruling: Verdict) -> None:
+        """Before a retry: note what is different this time."""
+        if ruling.refresh:
+            self.refreshed.add(target.account)
+        elif ruling.fault is Fault.FIELD_REFUSED:
+            self.repaired.add(target)
+        else:
+            self.repairs[target] = ruling.repairs
+
+    def _closing(self, target: Target, failure: Failure, ruling: Verdict) -> End | None:
+        """The end of the walk after a refusal; None when the next target is to be asked."""
+        if ruling.action is Action.REFUSE:
+            return answer.verbatim(failure)
+        if ruling.fault is Fault.FIELD_REFUSED:
+            self.spent.add(target)
+        return None
+
+    def _exhausted(self, now: float) -> Exhausted:
+        found = (self._trouble(candidate, now) for candidate in self.candidates if not candidate.skip)
+        troubles = [trouble for trouble in found if trouble is not None]
+        return answer.exhausted(troubles, now, offline=self.cooldowns.offline_since is not None)
+
+    def _trouble(self, candidate: Candidate, now: float) -> answer.Trouble | None:
+        """Why this target did not serve; None when it was only out of reach, with everything else."""
+        target, remedy = candidate.target, candidate.remedy
+        failure = self.failures.get(target)
+        cooling = self.cooldowns.cooling(target)
+        ready_at = self.cooldowns.ready_at(target, now)
+        if failure is not None:
+            return answer.Trouble(target, failure.fault, failure.message, ready_at, remedy, failure)
+        if cooling is not None:
+            return answer.Trouble(target, cooling.fault, cooling.reason, ready_at, remedy)
+        return None
+
+
+def _why(entry: Entry, cooling: Cooling | None, now: float) -> str:
+    if entry is Entry.TESTING or cooling is None:
+        return "being tested by another request"
+    return f"cooling {span(cooling.until - now)} ({cooling.fault})"

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 
 from ccproxy_tray.errors import Fault
 from ccproxy_tray.routing.target import Target
+
+_MAX_PARTS = 8
+_MAX_REASON = 60
+_MAX_NAME = 60
+_SELF_EXPLAINING = frozenset({Fault.THROTTLED, Fault.OVERLOADED, Fault.BROKEN, Fault.REFUSED})
+"""Faults that their HTTP status tells well enough."""
+_PREFIX = re.compile(r"^(?:.*/)?(?:(?:us|eu|apac|jp|au|us-gov|global)\.)?(?:anthropic\.)?")
+_SUFFIX = re.compile(r"(?:[-@:]20\d{6})?(?:-v\d+(?::\d+)?)?$")
+_DOTTED = re.compile(r"(?<=\d)\.(?=\d)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +45,70 @@ class Story:
     model: str
     attempts: tuple[Attempt, ...] = ()
     skipped: tuple[tuple[Target, str], ...] = ()
+
+
+def line(story: Story) -> str:
+    """``bedrock us-east-1 claude-sonnet-4-5: 429, cooling 37 s -> us-west-2: ok in 1.2 s``.
+
+    What was skipped comes first. Each part names only what differs from the part before it. Long stories lose
+    their middle, long names and reasons their end; control characters are the log's business.
+    """
+    steps = [(target, f"skipped, {reason[:_MAX_REASON]}") for target, reason in story.skipped]
+    steps += [(attempt.target, _outcome(attempt)) for attempt in story.attempts]
+    parts = []
+    before: Target | None = None
+    for target, outcome in steps:
+        parts.append(f"{_name(target, before)}: {outcome}")
+        before = target
+    if len(parts) > _MAX_PARTS:
+        half = _MAX_PARTS // 2
+        parts = [*parts[:half], f"({len(parts) - 2 * half} more)", *parts[-half:]]
+    return " -> ".join(parts) or "no target"
+
+
+def span(seconds: float) -> str:
+    """A length of time for people: ``37 s``, ``5 min``, ``1 h``. Whole units, rounded up: nobody comes too early."""
+    if seconds <= 120:
+        return f"{math.ceil(seconds)} s"
+    if seconds <= 7200:
+        return f"{math.ceil(seconds / 60)} min"
+    return f"{math.ceil(seconds / 3600)} h"
+
+
+def short_model(model: str) -> str:
+    """A model's name without vendor, geography, date and version: ``claude-sonnet-4-5``, on every provider alike."""
+    name = _SUFFIX.sub("", _PREFIX.sub("", model))
+    if name.startswith("claude-"):
+        name = _DOTTED.sub("-", name)
+    return (name or model)[:_MAX_NAME]
+
+
+def _name(target: Target, before: Target | None) -> str:
+    """The parts of a target that differ from the one before; all of them at the start."""
+    model = short_model(target.model)
+    if before is None:
+        return " ".join(part for part in (target.provider, target.region, model) if part)
+    if target == before:
+        return "again"
+    parts = []
+    if target.provider != before.provider:
+        parts = [target.provider, target.region]
+    elif target.region != before.region:
+        parts = [target.region or "no region"]
+    if model != short_model(before.model):
+        parts.append(model)
+    return " ".join(part for part in parts if part) or target.model[:_MAX_NAME]
+
+
+def _outcome(attempt: Attempt) -> str:
+    if attempt.fault is None:
+        return f"ok in {attempt.seconds:.1f} s"
+    words = []
+    if attempt.status >= 400:
+        words.append(str(attempt.status))
+    if attempt.status < 400 or attempt.fault not in _SELF_EXPLAINING:
+        words.append(str(attempt.fault))
+    told = " ".join(words)
+    if attempt.status < 400 and attempt.reason:
+        told += f" ({attempt.reason[:_MAX_REASON]})"
+    return told if attempt.cooling is None else f"{told}, cooling {span(attempt.cooling)}"

@@ -31,6 +31,15 @@ class Target:
         """``bedrock us-east-1 anthropic.claude-...``: the form used in stories, logs and /debug."""
         return " ".join(part for part in (self.provider, self.region, self.model) if part)
 
+    @property
+    def account(self) -> Target:
+        """What shares this target's credentials and credit: its provider in its region, as a target without a model.
+
+        The region belongs to it: AWS refuses good credentials in a region that is not enabled for the account, and
+        short-term Bedrock API keys are valid in one region only.
+        """
+        return Target(self.provider, "", self.region)
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -55,3 +64,10 @@ class Repairs:
 
     def __bool__(self) -> bool:
         return self.strip_thinking or bool(self.drop_fields) or bool(self.drop_betas)
+
+    def __or__(self, other: Repairs) -> Repairs:
+        return Repairs(
+            self.strip_thinking or other.strip_thinking,
+            self.drop_fields | other.drop_fields,
+            self.drop_betas | other.drop_betas,
+        )

@@ -1,0 +1,242 @@
+"""Who is cooling: the one mutable state of routing, owned by the loop that routes.
+
+Laws:
+
+* A target whose cooling has ended comes back with exactly one probe; until that has answered, others pass it over.
+* Only news from a probe ends or lengthens a cooling by growth. Requests that were under way when the cooling began
+  tell about the past: their failures may extend it, their successes do not end it.
+* Accounts cool like targets (credentials, credit), under ``Target.account``.
+* All moments are monotonic seconds and come from the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from ccproxy_tray.errors import Fault
+from ccproxy_tray.routing import archive
+from ccproxy_tray.routing.repair import Learned
+from ccproxy_tray.routing.target import Target
+from ccproxy_tray.routing.verdict import Record, Scope, Verdict
+
+MAX_RECORDS = 512
+"""Requested model names come from the client, so there is no natural bound."""
+PROBE_LIMIT = 600.0
+"""Seconds after which a probe counts as lost: a slip of the caller must not lock a target away for ever."""
+OFFLINE_WINDOW = 15.0
+"""Seconds within which every provider must have been out of reach, and none heard, to conclude "offline"."""
+NEVER = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Cooling:
+    """A target, or (with an empty model) a whole account, that is not tried before ``until``.
+
+    ``until`` and ``since`` are monotonic seconds. ``reason`` is one short line with the provider's own words.
+    ``lasting`` coolings end early with a change of config or credentials: the user has something to mend.
+    """
+
+    target: Target
+    until: float
+    reason: str
+    since: float
+    fault: Fault
+    lasting: bool = False
+
+
+class Entry(StrEnum):
+    """Whether a request may try a target now."""
+
+    READY = "ready"
+    PROBE = "probe"
+    """Yes, as the one request that tests it."""
+    COOLING = "cooling"
+    TESTING = "testing"
+    """No: another request is testing it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The answer to one request at one target. ``cooling`` is what the target has to live down; None when READY."""
+
+    entry: Entry
+    cooling: Cooling | None = None
+
+    @property
+    def admitted(self) -> bool:
+        """The target may be tried."""
+        return self.entry in (Entry.READY, Entry.PROBE)
+
+
+class Cooldowns:
+    """The state of every target that has failed lately. Targets without a record are ready."""
+
+    def __init__(self) -> None:
+        self.learned = Learned()
+        self.offline_since: float | None = None
+        """When it was concluded that nothing can be reached; None while something can."""
+        self._records: dict[Target, Record] = {}
+        self._silent: dict[str, float] = {}
+        self._heard = NEVER
+
+    def admit(self, target: Target, now: float, *, before: float | None = None) -> Admission:
+        """May a request try this target? PROBE takes the probe: ``release`` must follow, whatever happens.
+
+        With ``before``, lasting coolings that began before that moment do not hold: the last resort of a request
+        for which nothing else is left, because the user may have mended the cause by now.
+        """
+        cooled = self._cooled(target)
+        if not cooled:
+            return Admission(Entry.READY)
+        worst = max(cooled, key=lambda cooling: cooling.until)
+        holding = (c for c in cooled if not (before is not None and c.lasting and c.since < before))
+        if any(cooling.until > now for cooling in holding):
+            return Admission(Entry.COOLING, worst)
+        if any(self._is_probed(cooling.target, now) for cooling in cooled):
+            return Admission(Entry.TESTING, worst)
+        for cooling in cooled:
+            self._records[cooling.target] = replace(self._records[cooling.target], probing=now)
+        return Admission(Entry.PROBE, worst)
+
+    def release(self, target: Target) -> None:
+        """The probe has ended, with or without news. Harmless when there was none."""
+        for key in (target, target.account):
+            if key in self._records:
+                self._records[key] = replace(self._records[key], probing=None)
+
+    def record(self, target: Target, *, broke_off: bool = False) -> Record | None:
+        """What the verdict on a failure of this target builds on.
+
+        A good beginning of an answer ends the row of failures, unless that very answer broke off.
+        """
+        record = self._records.get(target)
+        return record if record is None or broke_off or not record.answered else None
+
+    def failed(self, target: Target, verdict: Verdict, now: float) -> None:
+        """Every failed attempt is reported here: it is remembered, and the target cools if the verdict says so."""
+        if verdict.heard:
+            self._hear(now)
+        elif verdict.fault is Fault.UNREACHABLE:
+            self._silent[target.provider] = now
+            if self.offline_since is not None:
+                return
+        if verdict.cool is None and verdict.fault is not Fault.BROKEN:
+            return
+        key = target.account if verdict.scope is Scope.ACCOUNT else target
+        past = self._records.get(key)
+        until = None if verdict.cool is None else now + verdict.cool
+        if past is not None and past.until is not None and (until is None or past.until >= until):
+            if past.until > now:
+                return  # The longer cooling stands, with its own reason.
+            until = past.until
+        self._put(key, _record(verdict, now, until, past.probing if past else None))
+
+    def succeeded(self, target: Target, now: float, *, probe: bool = False) -> None:
+        """The target began a good answer. It ends a cooling only as a probe (see the laws)."""
+        self._hear(now)
+        for key in (target, target.account):
+            record = self._records.get(key)
+            if record is None or (record.until is not None and not probe):
+                continue
+            if record.fault is Fault.BROKEN and not record.answered:
+                self._records[key] = replace(record, until=None, probing=None, answered=True)
+            else:
+                del self._records[key]
+
+    def outage(self, providers: Iterable[str], now: float) -> bool:
+        """Are we offline? Yes when all of these were out of reach just now, and nobody was heard lately.
+
+        Offline, nothing cools for being out of reach; the first answer of anybody ends it.
+        """
+        quiet = now - self._heard > OFFLINE_WINDOW
+        if quiet and all(now - self._silent.get(name, NEVER) <= OFFLINE_WINDOW for name in providers):
+            if self.offline_since is None:
+                self.offline_since = now
+            self._drop(lambda record: record.fault is Fault.UNREACHABLE)
+        return self.offline_since is not None
+
+    def clear(self, target: Target | None = None) -> None:
+        """End one cooling, as listed by ``view``, or all of them."""
+        if target is None:
+            self._records.clear()
+            self.offline_since = None
+        else:
+            self._records.pop(target, None)
+
+    def config_changed(self) -> None:
+        """Config or credentials are not what they were: coolings that waited for that end, and lessons are void."""
+        self._drop(lambda record: record.lasting)
+        self.learned.clear()
+
+    def ready_at(self, target: Target, now: float) -> float:
+        """The moment from which the target may be tried: now, or the end of its cooling."""
+        return max([now, *(cooling.until for cooling in self._cooled(target))])
+
+    def left(self, target: Target, now: float) -> float | None:
+        """Seconds until the target's cooling ends; None when it is not cooling."""
+        seconds = self.ready_at(target, now) - now
+        return seconds if seconds > 0 else None
+
+    def cooling(self, target: Target) -> Cooling | None:
+        """Its own cooling or its account's, whichever ends later; also an ended one that awaits its probe."""
+        return max(self._cooled(target), key=lambda cooling: cooling.until, default=None)
+
+    def view(self, now: float) -> tuple[Cooling, ...]:
+        """Every target and account that is cooling at this moment, sorted by name."""
+        coolings = (_cooling(key, record) for key, record in sorted(self._records.items(), key=lambda item: item[0]))
+        return tuple(cooling for cooling in coolings if cooling is not None and cooling.until > now)
+
+    def dump(self, now: float, wall: float) -> dict[str, Any]:
+        """The state for a restart, as JSON-able values by wall clock (``wall`` is ``now`` as Unix seconds)."""
+        return archive.written(self._records, now, wall)
+
+    def load(self, data: object, now: float, wall: float) -> None:
+        """Take up what ``dump`` gave before a restart; whatever makes no sense is left out."""
+        for target, record in archive.read(data, now, wall):
+            self._put(target, record)
+
+    def _cooled(self, target: Target) -> list[Cooling]:
+        """The coolings that a request to this target has to reckon with: its own and its account's."""
+        keys = (target, target.account)
+        coolings = (_cooling(key, self._records[key]) for key in keys if key in self._records)
+        return [cooling for cooling in coolings if cooling is not None]
+
+    def _is_probed(self, key: Target, now: float) -> bool:
+        probing = self._records[key].probing
+        return probing is not None and now - probing < PROBE_LIMIT
+
+    def _put(self, key: Target, record: Record) -> None:
+        self._records[key] = record
+        if len(self._records) > MAX_RECORDS:
+            first = min(self._records, key=lambda k: self._records[k].until or NEVER)
+            del self._records[first]
+
+    def _drop(self, is_void: Callable[[Record], bool]) -> None:
+        self._records = {key: record for key, record in self._records.items() if not is_void(record)}
+
+    def _hear(self, now: float) -> None:
+        self._heard = now
+        self._silent.clear()
+        self.offline_since = None
+
+
+def _record(verdict: Verdict, now: float, until: float | None, probing: float | None) -> Record:
+    return Record(
+        verdict.fault,
+        verdict.reason,
+        since=now,
+        until=until,
+        failures=verdict.failures,
+        level=verdict.level,
+        lasting=verdict.until_config_change,
+        probing=probing,
+    )
+
+
+def _cooling(key: Target, record: Record) -> Cooling | None:
+    if record.until is None:
+        return None
+    return Cooling(key, record.until, record.reason, record.since, record.fault, record.lasting)

@@ -1,0 +1,31 @@
+import pytest
+
+from ccproxy_tray.routing.target import Repairs, Target
+
+
+def test_a_target_reads_as_provider_region_model() -> None:
+    assert str(Target("bedrock", "anthropic.claude-x", "us-east-1")) == "bedrock us-east-1 anthropic.claude-x"
+    assert str(Target("openrouter", "anthropic/claude-x")) == "openrouter anthropic/claude-x"
+
+
+def test_an_account_is_the_provider_in_its_region() -> None:
+    east, west = Target("bedrock", "a", "us-east-1"), Target("bedrock", "a", "us-west-2")
+
+    assert east.account == Target("bedrock", "b", "us-east-1").account
+    assert east.account != west.account
+    assert str(east.account) == "bedrock us-east-1"
+
+
+@pytest.mark.parametrize(
+    "repairs",
+    [Repairs(strip_thinking=True), Repairs(drop_fields=frozenset("f")), Repairs(drop_betas=frozenset("b"))],
+)
+def test_repairs_are_true_when_they_change_something(repairs: Repairs) -> None:
+    assert repairs
+    assert not Repairs()
+
+
+def test_repairs_add_up() -> None:
+    both = Repairs(drop_fields=frozenset("f")) | Repairs(strip_thinking=True, drop_betas=frozenset("b"))
+
+    assert both == Repairs(strip_thinking=True, drop_fields=frozenset("f"), drop_betas=frozenset("b"))
