@@ -1,0 +1,191 @@
+"""The conversation of a Messages request as chat-completions messages.
+
+Laws, which every chat server insists on and the Messages API does not:
+
+* The tool messages that answer an assistant's calls follow it directly, one for each call and none for any other.
+* No message is empty, and no two of one role stand side by side (some chat templates raise an error on that).
+* What was said earlier reads the same when the conversation grows, or no prompt cache would hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ccproxy_tray.translate.jsontext import Json, render
+from ccproxy_tray.translate.openai_content import Block, Part, blocks, breakpoint_of, content, is_media, parts, text_of
+from ccproxy_tray.translate.openai_dialect import ChatModel, Echo, mapping, string
+from ccproxy_tray.translate.openai_tools import ToolNames, call_id
+
+BILLING = "x-anthropic-billing-header:"
+"""Opens a system block that Anthropic's endpoints strip. It varies from prompt to prompt, so elsewhere it would only
+spoil the prompt cache."""
+_REMINDER = "<system-reminder>"
+_NO_RESULT = "(no result: the call was interrupted)"
+_NO_OUTPUT = "(no output)"
+_SEE_MEDIA = "(see the attached media)"
+_NOTHING = "(empty message)"
+_ORPHAN = "[result of an earlier tool call]"
+
+
+def chat_messages(body: Mapping[str, Json], model: ChatModel, names: ToolNames) -> list[Json]:
+    """The system prompt and all turns of a request."""
+    found = _system(body.get("system"), model)
+    calls: list[str] = []
+    for role, turn in _turns(body.get("messages")):
+        if role == "assistant":
+            message = _assistant(turn, model, names)
+            calls = [call["id"] for call in message.get("tool_calls", ())]
+            found.append(message)
+        else:
+            found.extend(_user(turn, calls, caching=model.claude))
+            calls = []
+    return found + [_tool(call, [], caching=False) for call in calls]
+
+
+def last_user_text(messages: Json) -> str:
+    """The words of the last user message, as the client wrote them; empty when there are none."""
+    for message in reversed(blocks(messages)):
+        said = "\n".join(string(block.get("text")) for block in blocks(message.get("content"))).strip()
+        if message.get("role") == "user" and said:
+            return said
+    return ""
+
+
+def _system(system: Json, model: ChatModel) -> list[Json]:
+    kept = [block for block in blocks(system) if not string(block.get("text")).startswith(BILLING)]
+    found = [part for block in kept for part in parts(block, caching=model.claude)]
+    return [{"role": "system", "content": content(found, caching=model.claude)}] if found else []
+
+
+def _turns(messages: Json) -> list[tuple[str, list[Block]]]:
+    """Messages as alternating turns.
+
+    What has nothing to say in chat completions (a turn of thinking alone) is left out, and its neighbours become one.
+    """
+    turns: list[tuple[str, list[Block]]] = []
+    for message in blocks(messages):
+        role, turn = _turn(message)
+        if not turn:
+            continue
+        if turns and turns[-1][0] == role:
+            turns[-1][1].extend(turn)
+        else:
+            turns.append((role, turn))
+    return turns
+
+
+def _turn(message: Block) -> tuple[str, list[Block]]:
+    found = blocks(message.get("content"))
+    match message.get("role"):
+        case "assistant":
+            speaks = any(block.get("type") == "tool_use" or text_of(block).strip() for block in found)
+            return "assistant", found if speaks else []
+        case "system":
+            return "user", _reminder(found)
+        case _:
+            return "user", found or [{"type": "text", "text": ""}]
+
+
+def _reminder(found: list[Block]) -> list[Block]:
+    """A system message in mid-conversation, worded as Claude Code words it for models that know no such thing.
+
+    Many chat templates refuse a system message anywhere but at the top, whatever the server in front of them says.
+    """
+    text = "\n".join(text_of(block) for block in found).strip()
+    if not text:
+        return []
+    if not text.startswith(_REMINDER):
+        text = f"{_REMINDER}\n{text}\n</system-reminder>"
+    return [{"type": "text", "text": text, "cache_control": found[-1].get("cache_control")}]
+
+
+def _assistant(turn: list[Block], model: ChatModel, names: ToolNames) -> Json:
+    said = [part for block in turn for part in parts(block, caching=model.claude) if not is_media(part)]
+    calls: dict[str, Json] = {}
+    for block in turn:
+        if block.get("type") == "tool_use":
+            ident = call_id(string(block.get("id")))
+            calls.setdefault(ident, _call(ident, block, names))
+    message: dict[str, Json] = {"role": "assistant", "content": content(said, caching=model.claude) or None}
+    if calls:
+        message["tool_calls"] = list(calls.values())
+    if model.echo is not Echo.NONE and (thinking := _thinking(turn, model.echo, in_tool_loop=bool(calls))):
+        message[model.echo.value] = thinking
+    return message
+
+
+def _call(ident: str, block: Block, names: ToolNames) -> Json:
+    function = {
+        "name": names.sent(string(block.get("name"))),
+        "arguments": render(mapping(block.get("input"))).decode(),
+    }
+    return {"id": ident, "type": "function", "function": function}
+
+
+def _thinking(turn: list[Block], echo: Echo, *, in_tool_loop: bool) -> Json:
+    if echo is Echo.DETAILS:
+        details = [detail for block in turn if (detail := _detail(block))]
+        return [{**detail, "format": "anthropic-claude-v1", "index": i} for i, detail in enumerate(details)]
+    # As text it is wanted beside tool calls only; elsewhere it is ignored, and paid for.
+    thoughts = [string(block.get("thinking")) for block in turn if block.get("type") == "thinking"]
+    return "\n".join(thoughts).strip() if in_tool_loop else ""
+
+
+def _detail(block: Block) -> dict[str, Json]:
+    """Unsigned thinking is left out: Claude refuses it, and a signature cannot be made up."""
+    signature, data = string(block.get("signature")), string(block.get("data"))
+    if block.get("type") == "thinking" and signature:
+        return {"type": "reasoning.text", "text": string(block.get("thinking")), "signature": signature}
+    if block.get("type") == "redacted_thinking" and data:
+        return {"type": "reasoning.encrypted", "data": data}
+    return {}
+
+
+def _user(turn: list[Block], calls: list[str], *, caching: bool) -> list[Json]:
+    """The answers to ``calls`` first, then everything else of the turn as one user message."""
+    answers: dict[str, list[Block]] = {call: [] for call in calls}
+    rest: list[Part] = []
+    for block in turn:
+        if block.get("type") != "tool_result":
+            rest.extend(parts(block, caching=caching))
+        elif (ident := call_id(string(block.get("tool_use_id")))) in answers:
+            answers[ident].append(block)
+        else:
+            rest.extend(_orphan(block))
+    tools = [_tool(call, results, caching=caching) for call, results in answers.items()]
+    media = [part for call, results in answers.items() for part in _attached(call, results)]
+    if media or rest:
+        return [*tools, {"role": "user", "content": content(media + rest, caching=caching)}]
+    return tools or [{"role": "user", "content": _NOTHING}]
+
+
+def _tool(call: str, results: list[Block], *, caching: bool) -> Json:
+    text = "\n".join(_output(result) for result in results) if results else _NO_RESULT
+    markers = [marker for result in results if (marker := breakpoint_of(result))] if caching else []
+    said: Json = [{"type": "text", "text": text, "cache_control": markers[-1]}] if markers else text
+    return {"role": "tool", "tool_call_id": call, "content": said}
+
+
+def _output(result: Block) -> str:
+    found = _parts(result)
+    text = "\n".join(part["text"] for part in found if not is_media(part))
+    if not text:
+        text = _SEE_MEDIA if found else _NO_OUTPUT
+    marked = result.get("is_error") is True and not text.startswith("Error")
+    return f"Error: {text}" if marked else text
+
+
+def _attached(call: str, results: list[Block]) -> list[Part]:
+    """Images and documents of tool results: a tool message holds text only, so they follow in the user's."""
+    media = [part for result in results for part in _parts(result) if is_media(part)]
+    return [{"type": "text", "text": f"[media from tool call {call}]"}, *media] if media else []
+
+
+def _orphan(result: Block) -> list[Part]:
+    """A result whose call is gone (compaction cuts there): kept as words, because a tool message needs its call."""
+    media = [part for part in _parts(result) if is_media(part)]
+    return [{"type": "text", "text": f"{_ORPHAN}\n{_output(result)}"}, *media]
+
+
+def _parts(result: Block) -> list[Part]:
+    return [part for block in blocks(result.get("content")) for part in parts(block)]
