@@ -88,6 +88,7 @@ def check(body: Json, *, counting: bool = False) -> str:
         or _content(body.get("system"), "system", optional=True)
         or _tools(body.get("tools"))
         or _fields(body)
+        or _edits((body.get("context_management") or {}).get("edits"))
     )
 
 
@@ -196,3 +197,8 @@ def _fields(body: Mapping[str, Json]) -> str:
         if body.get(name) is not None and not is_right(body[name]):
             return _wrong(name, expected, body[name])
     return ""
+
+
+def _edits(edits: Json) -> str:
+    is_right = edits is None or (isinstance(edits, list) and all(isinstance(edit, dict) for edit in edits))
+    return "" if is_right else _wrong("context_management.edits", "a list of objects", edits)
