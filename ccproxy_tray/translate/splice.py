@@ -1,9 +1,11 @@
-"""Changing one name inside a request without touching, or parsing again, the megabytes around it."""
+"""Changing a request at one place without touching, or parsing again, the megabytes around it."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 _FIRST = re.compile(rb'\s*\{\s*"model"\s*:\s*("[^"\\]*")')
 """Claude Code and the TypeScript SDK write the model first."""
@@ -20,6 +22,14 @@ def replace_model(raw: bytes, model: str) -> bytes:
     match = _FIRST.match(raw) or _value_of_model(raw)
     start, end = match.span(1)
     return b"".join((raw[:start], json.dumps(model).encode(), raw[end:]))
+
+
+def with_fields(raw: bytes, fields: Mapping[str, Any]) -> bytes:
+    """A JSON object that is not empty, with more fields in front of its own."""
+    if not fields:
+        return raw
+    start = raw.index(b"{") + 1
+    return b"".join((raw[:start], json.dumps(fields, separators=(",", ":")).encode()[1:-1], b",", raw[start:]))
 
 
 def _value_of_model(raw: bytes) -> re.Match[bytes]:

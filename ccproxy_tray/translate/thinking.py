@@ -23,13 +23,13 @@ _EMPTIED = [{"type": "text", "text": "."}]
 
 def strip_thinking(body: Body) -> Body:
     """The conversation without any thinking blocks; the same object when it had none."""
-    return _settled(_filtered(body, lambda block: block["type"] not in _THINKING))
+    return settled(_filtered(body, lambda block: block["type"] not in _THINKING))
 
 
 def strip_unsigned_thinking(body: Body) -> Body:
     """The conversation without the thinking that no Claude server can have signed, such as a chat model's."""
     stripped = _filtered(body, _is_signed)
-    return body if stripped is body else _settled(stripped)
+    return body if stripped is body else settled(stripped)
 
 
 def _is_signed(block: Block) -> bool:
@@ -52,7 +52,7 @@ def _filtered(body: Body, keep: Callable[[Block], bool]) -> Body:
     return put(body, "messages", messages)
 
 
-def _settled(body: Body) -> Body:
+def settled(body: Body) -> Body:
     """Thinking with a budget has to begin the turn that a tool's result continues; where it cannot, it is off."""
     thinking = body.get("thinking")
     if not thinking or thinking.get("type") != "enabled" or not _in_tool_loop(body["messages"]):

@@ -1,0 +1,97 @@
+"""Requests for servers that speak the Messages API themselves: as much as possible stays as the client wrote it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ccproxy_tray import catalog
+from ccproxy_tray.routing.target import Repairs
+from ccproxy_tray.translate import beta
+from ccproxy_tray.translate.adaptation import adapt
+from ccproxy_tray.translate.messages import MessagesRequest, sent_body
+from ccproxy_tray.translate.splice import with_fields
+from ccproxy_tray.translate.thinking import strip_thinking, strip_unsigned_thinking
+
+Json = Any
+Body = Mapping[str, Json]
+NOTHING = Repairs()
+
+_OPENROUTER_FIELDS = frozenset({
+    # The Messages API's own.
+    *("model", "messages", "max_tokens", "system", "stream", "stop_sequences", "temperature", "top_p", "top_k"),
+    *("tools", "tool_choice", "thinking", "output_config", "context_management", "cache_control", "metadata"),
+    *("service_tier", "speed", "safeguards", "deferred_tools", "user"),
+    # OpenRouter's.
+    *("models", "fallbacks", "provider", "plugins", "session_id", "stop_server_tools_when", "trace"),
+})  # fmt: skip
+"""OpenRouter, "Create a message": every other field is refused or ignored there."""
+_FIRST_PARTY = {"order": ["anthropic"], "allow_fallbacks": True}
+"""OpenRouter promises that Claude Code works only with Anthropic behind it."""
+
+
+def anthropic_request(
+    request: MessagesRequest,
+    model: str,
+    repairs: Repairs = NOTHING,
+    extra_betas: Collection[str] = (),
+    drop_betas: Collection[str] = (),
+) -> tuple[bytes, tuple[str, ...]]:
+    """The body and the betas for a Messages server; the client's own bytes as long as nothing has to change."""
+    body, betas = _prepared(request, model, repairs, extra_betas, drop_betas)
+    return sent_body(request, body, model), betas
+
+
+def openrouter_request(
+    request: MessagesRequest,
+    model: str,
+    repairs: Repairs = NOTHING,
+    extra_betas: Collection[str] = (),
+    drop_betas: Collection[str] = (),
+) -> tuple[bytes, tuple[str, ...]]:
+    """The body and the betas for OpenRouter's Messages interface; ``model`` is a slug."""
+    body, betas = _prepared(request, model, repairs, extra_betas, {*drop_betas, beta.OAUTH})
+    body, betas = beta.drop(body, betas, paths=body.keys() - _OPENROUTER_FIELDS)
+    additions = _openrouter_additions(model, request.session)
+    missing = {key: value for key, value in additions.items() if key not in body}
+    return with_fields(sent_body(request, body, model), missing), betas
+
+
+def _openrouter_additions(slug: str, session: str) -> dict[str, Json]:
+    """Anthropic first for Claude, and a session that keeps its prompt cache warm.
+
+    The client's session stays private: OpenRouter gets a digest of it.
+    """
+    additions: dict[str, Json] = {}
+    if catalog.is_claude(slug):
+        additions["provider"] = _FIRST_PARTY
+    if session:
+        additions["session_id"] = hashlib.sha256(session.encode("utf-8", "replace")).hexdigest()[:32]
+    return additions
+
+
+def repaired(body: Body, betas: tuple[str, ...], repairs: Repairs) -> tuple[Body, tuple[str, ...]]:
+    """A body and its betas after the repairs that a target asked for."""
+    if repairs.strip_thinking:
+        body = strip_thinking(body)
+    return beta.drop(body, betas, repairs.drop_betas, repairs.drop_fields)
+
+
+def _prepared(
+    request: MessagesRequest,
+    model: str,
+    repairs: Repairs,
+    extra_betas: Collection[str],
+    drop_betas: Collection[str],
+) -> tuple[Body, tuple[str, ...]]:
+    body = adapt(strip_unsigned_thinking(request.body), request.model, model)
+    wanted = dict.fromkeys((*request.betas, *_window_beta(request, model), *extra_betas))
+    body, betas = beta.drop(body, tuple(wanted), drop_betas)
+    return repaired(body, betas, repairs)
+
+
+def _window_beta(request: MessagesRequest, model: str) -> tuple[str, ...]:
+    """Claude Code's ``[1m]`` asks for the window of a million tokens; newer models have it anyway."""
+    wanted = request.long_context and catalog.capabilities(model).long_context_beta
+    return (beta.LONG_CONTEXT,) if wanted else ()
