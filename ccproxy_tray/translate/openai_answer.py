@@ -1,0 +1,287 @@
+"""The model's answer in chat completions, folded piece by piece into Anthropic's content blocks.
+
+A whole ``message`` and each ``delta`` of a stream have the same fields, so both are read here: what a stream says is
+what the whole answer would have said. Blocks open lazily (an empty delta opens nothing) and one at a time.
+
+Thinking without a signature (every model but Claude) becomes a thinking block whose ``signature`` is the empty string
+of its start: no ``signature_delta`` follows, because there is nothing to deliver. Clients show it; before it goes to
+an Anthropic server in the next turn, it has to be left out. A signature is never made up, and other makers' are not
+passed on: Anthropic refuses both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ccproxy_tray.errors import AttemptFailed, Failure, Fault
+from ccproxy_tray.translate import web_search
+from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
+from ccproxy_tray.translate.openai_content import Block, blocks
+from ccproxy_tray.translate.openai_dialect import mapping, string
+from ccproxy_tray.translate.openai_tools import ToolNames
+
+_ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
+_LONGEST_ID = 64
+_REASONING_KINDS = {"reasoning.text": "text", "reasoning.summary": "summary"}
+
+
+class BlockSink(Protocol):
+    """Where content blocks go: into the events of a stream, or into the list of a whole message."""
+
+    def open(self, block: Json) -> None:
+        """Begin a block with its initial content."""
+
+    def append(self, piece: str) -> None:
+        """More of the open block."""
+
+    def sign(self, signature: str) -> None:
+        """The open thinking block's signature."""
+
+    def close(self) -> None:
+        """End the open block."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call under way. ``pieces`` are all its arguments, ``sent`` how many of them were handed on."""
+
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+    sent: int = 0
+    waits: bool = False
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What an answer needs to know of its request.
+
+    ``searched`` is what the web was searched for, empty when no search was offered. ``message_id`` makes synthetic
+    ids unique, as it is itself.
+    """
+
+    message_id: str
+    names: ToolNames
+    searched: str = ""
+
+
+class ChatAnswer:
+    """One answer under way. ``characters`` counts what was said, for servers that count no tokens."""
+
+    def __init__(self, sink: BlockSink, request: Answering) -> None:
+        self.tools: list[str] = []
+        self.refused = False
+        self.characters = 0
+        self.searches = 0
+        self._sink = sink
+        self._request = request
+        self._kind = ""
+        self._blank = ""
+        self._signature = ""
+        self._detail_index: Json = None
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+        self._open_call: _Call | None = None
+        self._held: list[Mapping[str, Json]] = []
+        self._hits: dict[str, Json] = {}
+        self._ids = set(request.names.taken)
+        self._tail = _ILLEGAL.sub("_", request.message_id.removeprefix("msg_")).replace("-", "_")
+
+    def take(self, delta: Mapping[str, Json]) -> None:
+        """Read a delta, or a whole message. Raises AttemptFailed for what no client could make sense of."""
+        get = delta.get
+        if get("content") or get("reasoning") or get("reasoning_content") or get("reasoning_details") or get("refusal"):
+            if self._held or (self._open_call and not self._leave_call()):
+                # Words in the middle of a call's arguments: kept until the call is complete.
+                self._held.append(delta)
+            else:
+                self._say(delta)
+        if calls := get("tool_calls"):
+            for item in blocks(calls):
+                self._call(item)
+        if annotations := get("annotations"):
+            self.cite(annotations)
+
+    def cite(self, annotations: Json) -> None:
+        """Pages that the answer refers to; kept for the end, where a stream learns of them."""
+        if self._request.searched:
+            self._hits.update(web_search.hits(annotations))
+
+    def end(self, searches: int) -> None:
+        """Complete the answer: close, then everything that had to wait. ``searches`` is the server's own count."""
+        self._close()
+        for delta in self._held:
+            self._say(delta)
+        for call in self._calls:
+            if not call.closed and (call.name or call.pieces):
+                self._begin(call)
+        self._close()
+        if self._request.searched and (searches or self._hits):
+            self.searches = searches or 1
+            self._show_search()
+
+    def _say(self, delta: Mapping[str, Json]) -> None:
+        """Thinking, then text: the order in which a model produces them."""
+        if not self._think_details(delta.get("reasoning_details")):
+            thought = delta.get("reasoning") or delta.get("reasoning_content")
+            if isinstance(thought, str) and thought:
+                self._piece("thinking", thought)
+        content = delta.get("content")
+        if not isinstance(content, str):
+            content = "".join(string(part.get("text")) for part in blocks(content))
+        if content:
+            self._piece("text", content)
+        if refusal := string(delta.get("refusal")):
+            self.refused = True
+            self._piece("text", refusal)
+
+    def _piece(self, kind: str, text: str) -> None:
+        if self._kind != kind:
+            if kind == "text":
+                text = self._blank + text
+                if text.isspace():
+                    # A block of white space would be refused when it comes back: it waits for a word.
+                    self._blank = text
+                    return
+            self._close()
+            self._kind = kind
+            self._sink.open(_START[kind])
+        if text:
+            self._sink.append(text)
+            self.characters += len(text)
+
+    def _close(self) -> None:
+        self._blank = ""
+        if not self._kind:
+            return
+        if self._signature:
+            self._sink.sign(self._signature)
+        if self._open_call:
+            self._open_call.closed = True
+        self._sink.close()
+        self._kind, self._signature, self._open_call = "", "", None
+
+    def _think_details(self, details: Json) -> bool:
+        """OpenRouter, "Preserving reasoning". True when they said something: ``reasoning`` only repeats it then."""
+        return sum([self._think_detail(detail) for detail in blocks(details)]) > 0
+
+    def _think_detail(self, detail: Block) -> bool:
+        claude = string(detail.get("format") or "anthropic").startswith("anthropic")
+        if detail.get("type") == "reasoning.encrypted" and claude and string(detail.get("data")):
+            self._close()
+            self._sink.open({"type": "redacted_thinking", "data": detail["data"]})
+            self._sink.close()
+            return True
+        text = string(detail.get(_REASONING_KINDS.get(string(detail.get("type")), "")))
+        signature = string(detail.get("signature")) if claude else ""
+        if not text and not signature:
+            return False
+        index = detail.get("index")
+        if self._kind == "thinking" and text and (self._signature or index != self._detail_index):
+            self._close()
+        self._detail_index = index
+        if text or self._kind != "thinking":
+            self._piece("thinking", text)
+        self._signature = signature or self._signature
+        return True
+
+    def _call(self, item: Block) -> None:
+        function = mapping(item.get("function"))
+        call = self._found(item, string(function.get("name")))
+        call.id = call.id or string(item.get("id"))
+        call.name = call.name or string(function.get("name"))
+        arguments = _arguments(function.get("arguments"))
+        if call.closed:
+            if arguments.strip():
+                raise _broken("arguments for a tool call that was complete")
+            return
+        if piece := arguments if call.pieces else arguments.lstrip():
+            call.pieces.append(piece)
+        if call is self._open_call:
+            self._send(call)
+        elif call.name and (self._open_call is None or (not call.waits and self._leave_call())):
+            self._begin(call)
+        else:
+            call.waits = True
+
+    def _found(self, item: Block, name: str) -> _Call:
+        """The call that a delta continues, or a new one. Some servers give no index, some give all the same one."""
+        index, ident = item.get("index"), string(item.get("id"))
+        if isinstance(index, int):
+            call = self._by_index.get(index)
+            reused = call is not None and name and ident and call.id and ident != call.id
+            if call is None or reused:
+                call = self._by_index[index] = self._new()
+            return call
+        same = [call for call in self._calls if call.id == ident] if ident else self._calls[-1:]
+        return same[0] if same and (ident or not name) else self._new()
+
+    def _new(self) -> _Call:
+        self._calls.append(_Call())
+        return self._calls[-1]
+
+    def _leave_call(self) -> bool:
+        """Close the open call if its arguments are complete; False when more of them must come."""
+        assert self._open_call is not None
+        try:
+            complete = bool(mapping(parse("".join(self._open_call.pieces).encode("utf-8", "surrogatepass"))))
+        except JsonError:
+            complete = False
+        if complete:
+            self._close()
+        return complete
+
+    def _begin(self, call: _Call) -> None:
+        if not call.name:
+            raise _broken("a tool call without a name")
+        self._close()
+        name = self._request.names.restored(call.name)
+        self.tools.append(name)
+        self._kind, self._open_call = "tool_use", call
+        self._sink.open({"type": "tool_use", "id": self._unique(call.id), "name": name, "input": {}})
+        self._send(call)
+
+    def _send(self, call: _Call) -> None:
+        for piece in call.pieces[call.sent :]:
+            self._sink.append(piece)
+            self.characters += len(piece)
+        call.sent = len(call.pieces)
+
+    def _unique(self, ident: str) -> str:
+        """A legal id (Messages API: ``^[a-zA-Z0-9_-]+$``) that neither this conversation nor this answer has used."""
+        legal, number = _ILLEGAL.sub("_", ident)[:_LONGEST_ID], 0
+        while not legal or legal in self._ids:
+            number += 1
+            legal = f"toolu_{self._tail}_{number}"
+        self._ids.add(legal)
+        return legal
+
+    def _show_search(self) -> None:
+        ident = f"srvtoolu_{self._tail}"
+        self._sink.open({"type": "server_tool_use", "id": ident, "name": "web_search", "input": {}})
+        self._sink.append(render({"query": self._request.searched}).decode())
+        self._sink.close()
+        found = list(self._hits.values())
+        self._sink.open({"type": "web_search_tool_result", "tool_use_id": ident, "content": found})
+        self._sink.close()
+
+
+_START: Mapping[str, Json] = {
+    "text": {"type": "text", "text": ""},
+    "thinking": {"type": "thinking", "thinking": "", "signature": ""},
+}
+
+
+def _arguments(found: Json) -> str:
+    """A call's arguments as text; some servers send the object itself, or ``null`` for none."""
+    if isinstance(found, dict):
+        return render(found).decode()
+    return "" if found == "null" else string(found)
+
+
+def _broken(what: str) -> AttemptFailed:
+    return AttemptFailed(Failure(Fault.BROKEN, f"the provider sent {what}", 502))

@@ -1,0 +1,160 @@
+"""A Messages request as a chat-completions request (OpenAI, "Chat completions"; OpenRouter, "API parameters").
+
+Built from an allow-list: what is not named here does not go out, because a chat server refuses fields that it does
+not know. The input is never changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from ccproxy_tray.translate import web_search
+from ccproxy_tray.translate.jsontext import Json, parse
+from ccproxy_tray.translate.openai_content import blocks, files
+from ccproxy_tray.translate.openai_dialect import ChatDialect, ChatModel, mapping, string
+from ccproxy_tray.translate.openai_history import chat_messages
+from ccproxy_tray.translate.openai_tools import ToolNames, function_tools, is_custom, tool_choice, tool_names
+
+MAX_OUTPUT = 32_000
+"""Most output tokens asked of a model that is not Claude. Claude Code asks its newest models for 128,000, which other
+servers refuse as more than their whole window; 32,000 is what it asks of a model that it does not know."""
+_MAX_STOPS = 4
+_LONGEST_USER = 128
+_OPENAI_EFFORT = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
+_OPENROUTER_EFFORT = {**_OPENAI_EFFORT, "xhigh": "xhigh", "max": "xhigh"}
+
+
+def chat_request(
+    body: Mapping[str, Json], *, model: str, dialect: ChatDialect, session: str = ""
+) -> tuple[dict[str, Json], ToolNames]:
+    """The chat request for ``model``, and what its answer needs to be translated back.
+
+    ``session`` is the client's session id; it reaches OpenRouter only as a digest.
+    """
+    names, target = tool_names(body), ChatModel(model, dialect)
+    chat: dict[str, Json] = {"model": model, "messages": chat_messages(body, target, names)}
+    chat.update(_limits(body, target))
+    chat.update(_tools(body, target, names))
+    chat.update(_reasoning(body, target))
+    if (format_ := _format(body)) is not None:
+        chat["response_format"] = format_
+    if dialect.routing:
+        chat.update(_routing(body, target, session))
+    if target.claude and mapping(body.get("cache_control")):
+        chat["cache_control"] = body["cache_control"]
+    if body.get("stream") is True:
+        # Without the option, a server keeps the token counts of a stream to itself.
+        chat.update(stream=True, stream_options={"include_usage": True})
+    return chat, names
+
+
+def unservable(body: Mapping[str, Json], dialect: ChatDialect) -> str:
+    """Why a chat server cannot serve this request at all, or nothing when it can."""
+    messages = blocks(body.get("messages"))
+    uploaded = [ident for message in messages for ident in files(blocks(message.get("content")))]
+    if uploaded:
+        return f"it refers to a file that was uploaded to Anthropic's Files API ({uploaded[0]})"
+    tools = blocks(body.get("tools"))
+    lost = [tool for tool in tools if not is_custom(tool) and not _searches(tool, dialect)]
+    lost_names = {string(tool.get("name")) or string(tool.get("type")) for tool in lost}
+    forced = string(mapping(body.get("tool_choice")).get("name"))
+    if lost and (len(lost) == len(tools) or forced in lost_names):
+        name = forced if forced in lost_names else min(lost_names)
+        return f"its tool {name} is run by Anthropic's servers only"
+    return ""
+
+
+def _searches(tool: Mapping[str, Json], dialect: ChatDialect) -> bool:
+    return dialect.web_search and web_search.offered({"tools": [tool]}) is not None
+
+
+def _limits(body: Mapping[str, Json], target: ChatModel) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    wanted = body.get("max_tokens")
+    if isinstance(wanted, int):
+        found[target.limit_field] = max(1, wanted if target.claude else min(wanted, MAX_OUTPUT))
+    for key in ("temperature", "top_p", "top_k"):
+        if body.get(key) is not None and (key != "top_k" or target.dialect.top_k):
+            found[key] = body[key]
+    stops = body.get("stop_sequences")
+    if isinstance(stops, list) and stops:
+        found["stop"] = stops[:_MAX_STOPS]
+    return found
+
+
+def _tools(body: Mapping[str, Json], target: ChatModel, names: ToolNames) -> dict[str, Json]:
+    functions = function_tools(body.get("tools"), names, claude=target.claude)
+    search = web_search.offered(body) if target.dialect.web_search else None
+    offered = [*functions, *([web_search.server_tool(search)] if search else [])]
+    if not offered:
+        return {}
+    found: dict[str, Json] = {"tools": offered}
+    asked = mapping(body.get("tool_choice"))
+    choice = tool_choice(asked, functions, names)
+    if search and asked.get("type") == "tool" and asked.get("name") == search.get("name"):
+        choice = {"type": "openrouter:web_search"}
+    if choice is not None:
+        found["tool_choice"] = choice
+    if asked.get("disable_parallel_tool_use") is True:
+        found["parallel_tool_calls"] = False
+    return found
+
+
+def _reasoning(body: Mapping[str, Json], target: ChatModel) -> dict[str, Json]:
+    """How hard to think, where the client said so and the server is known to listen.
+
+    Switching reasoning off is asked of Claude only: a model that cannot do without refuses the request.
+    """
+    thinking = mapping(body.get("thinking"))
+    mode, effort = string(thinking.get("type")), string(mapping(body.get("output_config")).get("effort"))
+    if mode == "disabled":
+        return {"reasoning": {"enabled": False}} if target.claude else {}
+    if not target.dialect.reasoning:
+        wanted = _OPENAI_EFFORT.get(effort) if target.takes_effort else None
+        return {"reasoning_effort": wanted} if wanted else {}
+    if mode == "enabled" and isinstance(budget := thinking.get("budget_tokens"), int):
+        # Where the answer was cut to MAX_OUTPUT, half of it is left for what comes after the thinking.
+        return {"reasoning": {"max_tokens": budget if target.claude else min(budget, MAX_OUTPUT // 2)}}
+    if effort in _OPENROUTER_EFFORT:
+        return {"reasoning": {"effort": _OPENROUTER_EFFORT[effort]}}
+    return {"reasoning": {"enabled": True}} if mode else {}
+
+
+def _format(body: Mapping[str, Json]) -> Json:
+    wanted = mapping(mapping(body.get("output_config")).get("format")) or mapping(body.get("output_format"))
+    if wanted.get("type") != "json_schema":
+        return None
+    return {"type": "json_schema", "json_schema": {"name": "output", "strict": True, "schema": wanted.get("schema")}}
+
+
+def _routing(body: Mapping[str, Json], target: ChatModel, session: str) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    if user := _user(string(mapping(body.get("metadata")).get("user_id"))):
+        found["user"] = user
+    if session:
+        found["session_id"] = _digest(session)
+    if target.claude and ":" not in target.name:
+        # OpenRouter vouches for Claude Code with Anthropic behind it; a variant (":nitro") is the user's own order.
+        found["provider"] = {"order": ["anthropic"], "allow_fallbacks": True}
+    return found
+
+
+def _user(user_id: str) -> str:
+    """Whose request it is, without saying who that is.
+
+    Claude Code's ``user_id`` is JSON with device and account ids, which are nobody else's business: a digest of them
+    tells users apart as well. The session in it is left out, because it changes.
+    """
+    try:
+        who = mapping(parse(user_id.encode()))
+    except ValueError:
+        who = {}
+    ids = [string(who.get(key)) for key in ("device_id", "account_uuid")]
+    if any(ids):
+        return _digest("/".join(ids))
+    return _digest(user_id) if who or len(user_id) > _LONGEST_USER else user_id
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

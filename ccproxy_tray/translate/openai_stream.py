@@ -1,0 +1,128 @@
+"""A streamed chat-completions answer as Anthropic's events (OpenAI, "Streaming"; OpenRouter, "Streaming")."""
+
+from __future__ import annotations
+
+from ccproxy_tray.errors import AttemptFailed, Failure, Fault, ProtocolError
+from ccproxy_tray.translate.event_writer import EventWriter
+from ccproxy_tray.translate.jsontext import Json, JsonError, parse
+from ccproxy_tray.translate.openai_answer import Answering, ChatAnswer
+from ccproxy_tray.translate.openai_dialect import mapping, string
+from ccproxy_tray.translate.openai_reply import error_of
+from ccproxy_tray.translate.openai_tools import ToolNames
+from ccproxy_tray.translate.openai_usage import rendered, searches, stop_reason, usage
+from ccproxy_tray.translate.sse import SseDecoder
+from ccproxy_tray.translate.stream import Progress, Usage
+
+_DONE = b"[DONE]"
+
+
+class ChatStream:
+    """A :class:`~ccproxy_tray.translate.stream.StreamCodec` for chat completions.
+
+    ``model`` is the requested name, which is echoed. ``input_estimate`` is what ``message_start`` says of the input:
+    chat servers count at the end only, and a zero would show Claude Code an empty context until then.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        message_id: str,
+        names: ToolNames,
+        input_estimate: int = 0,
+        searched: str = "",
+    ) -> None:
+        self.progress = Progress(model=model, usage=Usage(input_tokens=input_estimate))
+        self.failure: Failure | None = None
+        self._message_id = message_id
+        self._estimate = input_estimate
+        self._decoder = SseDecoder()
+        self._writer = EventWriter(self.progress)
+        self._answer = ChatAnswer(self._writer, Answering(message_id, names, searched))
+        self.progress.tools = self._answer.tools
+        self._finish_reason = ""
+        self._native = ""
+        self._usage: Json = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream bytes; what follows the end or a failure is ignored."""
+        if self.failure is not None or self.progress.finished:
+            return b""
+        try:
+            for _, payload in self._decoder.feed(data):
+                self._event(payload)
+                if self.failure is not None or self.progress.finished:
+                    break
+        except AttemptFailed as failed:
+            self.failure = failed.failure
+        except (ProtocolError, JsonError) as error:
+            self.failure = Failure(Fault.BROKEN, f"the provider's stream is broken: {error}", 502)
+        return self._writer.take()
+
+    def finish(self) -> bytes:
+        """The upstream's bytes have ended. An answer that had its finish reason is complete without ``[DONE]``."""
+        # Some servers leave out the blank line behind their last event.
+        last = self.feed(b"\n\n")
+        if self.failure is None and not self.progress.finished:
+            last += self._closed()
+        return last
+
+    def _closed(self) -> bytes:
+        try:
+            self._end()
+        except AttemptFailed as failed:
+            self.failure = failed.failure
+        return self._writer.take()
+
+    def _event(self, payload: bytes) -> None:
+        if payload == _DONE:
+            self._end()
+            return
+        chunk = mapping(parse(payload, duplicates=True))
+        choices = chunk.get("choices")
+        choice = mapping(choices[0]) if isinstance(choices, list) and choices else {}
+        suspect = not choice or "error" in chunk or "error" in choice or choice.get("finish_reason") == "error"
+        if suspect and (failure := error_of(chunk)):
+            self.failure = failure
+            return
+        self._start()
+        if counts := chunk.get("usage"):
+            self._usage = counts
+        if choice and not choice.get("index"):  # one answer was asked for
+            self._choice(choice)
+
+    def _choice(self, choice: dict[str, Json]) -> None:
+        if delta := mapping(choice.get("delta")):
+            self._answer.take(delta)
+        if annotations := choice.get("annotations"):
+            self._answer.cite(annotations)
+        self._finish_reason = string(choice.get("finish_reason")) or self._finish_reason
+        self._native = string(choice.get("native_finish_reason")) or self._native
+
+    def _start(self) -> None:
+        if self.progress.started:
+            return
+        self._writer.start(
+            {
+                "id": self._message_id,
+                "type": "message",
+                "role": "assistant",
+                "model": self.progress.model,
+                "content": [],
+                "stop_reason": None,
+                "stop_sequence": None,
+                "usage": rendered(self.progress.usage, 0),
+            }
+        )
+
+    def _end(self) -> None:
+        if not self._finish_reason:
+            self.failure = Failure(Fault.BROKEN, "the provider's stream ended before its answer did", 502)
+            return
+        self._answer.end(searches(self._usage))
+        counted = usage(self._usage, input_estimate=self._estimate, characters=self._answer.characters)
+        self.progress.usage = counted
+        reason = stop_reason(
+            self._finish_reason, self._native, called=bool(self._answer.tools), refused=self._answer.refused
+        )
+        self._writer.end(reason, rendered(counted, self._answer.searches))

@@ -1,0 +1,69 @@
+"""Token counts and stop reasons of chat completions in Anthropic's terms."""
+
+from __future__ import annotations
+
+from ccproxy_tray.translate.jsontext import Json
+from ccproxy_tray.translate.openai_dialect import mapping
+from ccproxy_tray.translate.stream import Usage
+
+_CHARACTERS_PER_TOKEN = 4
+
+
+def usage(counts: Json, *, input_estimate: int = 0, characters: int = 0) -> Usage:
+    """The ``usage`` object of a chat answer, as Anthropic counts.
+
+    OpenAI's ``prompt_tokens`` include what the cache served and stored, Anthropic's ``input_tokens`` do not. Where a
+    server counts nothing, the estimate stands for the input, and ``characters`` of answer for the output: a guess
+    keeps Claude Code's picture of the context truer than zero would.
+    """
+    found = mapping(counts)
+    details = mapping(found.get("prompt_tokens_details"))
+    # DeepSeek and Moonshot report cache hits in fields of their own.
+    hits = (details.get("cached_tokens"), found.get("prompt_cache_hit_tokens"), found.get("cached_tokens"))
+    read = next((count for hit in hits if (count := _count(hit))), 0)
+    written, prompt = _count(details.get("cache_write_tokens")), _count(found.get("prompt_tokens"))
+    guessed = -(-characters // _CHARACTERS_PER_TOKEN)
+    cost = found.get("cost")
+    return Usage(
+        input_tokens=max(0, prompt - read - written) if prompt else input_estimate,
+        output_tokens=_count(found.get("completion_tokens")) or guessed,
+        cache_read_input_tokens=read,
+        cache_creation_input_tokens=written,
+        cost=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
+    )
+
+
+def searches(counts: Json) -> int:
+    """Web searches that the server says it ran (OpenRouter, "Web Search": ``usage.server_tool_use``)."""
+    return _count(mapping(mapping(counts).get("server_tool_use")).get("web_search_requests"))
+
+
+def rendered(found: Usage, searched: int) -> dict[str, Json]:
+    """The ``usage`` object of a message (Messages API). ``searched`` is how many web searches were made."""
+    counts: dict[str, Json] = {
+        "input_tokens": found.input_tokens,
+        "cache_creation_input_tokens": found.cache_creation_input_tokens,
+        "cache_read_input_tokens": found.cache_read_input_tokens,
+        "output_tokens": found.output_tokens,
+    }
+    if searched:
+        counts["server_tool_use"] = {"web_search_requests": searched, "web_fetch_requests": 0}
+    return counts
+
+
+def stop_reason(finish: str, native: str, *, called: bool, refused: bool) -> str:
+    """Anthropic's ``stop_reason``: ``tool_use`` if and only if a tool was called, whatever the server says.
+
+    ``finish`` is OpenAI's ``finish_reason``, ``native`` what OpenRouter says the model's own server said.
+    """
+    if finish == "length":
+        return native if native == "model_context_window_exceeded" else "max_tokens"
+    if finish == "content_filter" or refused:
+        return "refusal"
+    if called:
+        return "tool_use"
+    return native if native == "stop_sequence" else "end_turn"
+
+
+def _count(value: Json) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

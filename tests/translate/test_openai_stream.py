@@ -1,0 +1,299 @@
+"""A chat stream becomes Anthropic's events."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ccproxy_tray.errors import Fault
+from ccproxy_tray.translate.openai_stream import ChatStream
+from ccproxy_tray.translate.openai_tools import ToolNames
+from ccproxy_tray.translate.stream import Usage
+from tests.strict_sse import check
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(chunk: Any) -> bytes:
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+def delta(finish: Any = None, /, **fields: Any) -> bytes:
+    return event(
+        {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": fields, "finish_reason": finish}]}
+    )
+
+
+def call(index: Any, arguments: Any = None, **fields: Any) -> bytes:
+    function = {key: fields.pop(key) for key in ("name",) if key in fields}
+    if arguments is not None:
+        function["arguments"] = arguments
+    item = {"function": function, **fields, **({} if index is None else {"index": index})}
+    return delta(tool_calls=[item])
+
+
+def codec(names: ToolNames | None = None, searched: str = "") -> ChatStream:
+    return ChatStream(
+        model="claude-sonnet-4-5",
+        message_id="msg_ab-1",
+        names=names or ToolNames(),
+        input_estimate=7,
+        searched=searched,
+    )
+
+
+def answered(*chunks: bytes, names: ToolNames | None = None, searched: str = "", signed: bool = True) -> dict[str, Any]:
+    """The message that a strict client assembles. ``signed`` is False where the upstream signed no thinking."""
+    stream = codec(names, searched)
+    raw = stream.feed(b"".join(chunks)) + stream.finish()
+    assert stream.failure is None
+    assert stream.progress.finished
+    problems, message = check(raw)
+    if not signed:
+        problems = [problem for problem in problems if "signature" not in problem]
+    assert problems == []
+    assert message is not None
+    return message
+
+
+def failed(*chunks: bytes) -> tuple[Any, bytes]:
+    stream = codec()
+    raw = stream.feed(b"".join(chunks)) + stream.finish()
+    assert stream.failure is not None
+    assert not stream.progress.finished
+    assert b"message_stop" not in raw
+    return stream.failure, raw
+
+
+def test_text_streams_through_piece_by_piece() -> None:
+    stream = codec()
+    assert stream.feed(delta(role="assistant", content="")).count(b"event:") == 1
+    assert (stream.progress.started, stream.progress.content) == (True, False)
+    assert stream.feed(delta(content="Hel")).endswith(b'"delta":{"type":"text_delta","text":"Hel"}}\n\n')
+    assert stream.progress.content
+    assert stream.feed(delta(content="lo")).count(b"event:") == 1
+    assert stream.feed(delta("stop")) == b""
+    assert stream.feed(DONE).endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
+    assert stream.progress.stop_reason == "end_turn"
+
+
+def test_the_answer_bears_the_requested_name_and_our_id() -> None:
+    message = answered(delta(content="Hi"), delta("stop"), DONE)
+    assert (message["model"], message["id"]) == ("claude-sonnet-4-5", "msg_ab-1")
+    assert message["content"] == [{"type": "text", "text": "Hi"}]
+
+
+def test_thinking_text_and_tools_come_as_blocks_of_their_own() -> None:
+    def thought(**detail: Any) -> bytes:
+        return delta(reasoning_details=[{"type": "reasoning.text", "index": 0, **detail}])
+
+    message = answered(
+        thought(text="hm, "),
+        thought(text="yes"),
+        thought(signature="SIG"),
+        delta(content="Read"),
+        delta(content="ing."),
+        call(0, "", id="call_1", name="Read"),
+        call(0, '{"a"'),
+        call(0, ":1}"),
+        call(1, "", id="call_2", name="Bash"),
+        delta("tool_calls"),
+        DONE,
+    )
+    assert message["content"] == [
+        {"type": "thinking", "thinking": "hm, yes", "signature": "SIG"},
+        {"type": "text", "text": "Reading."},
+        {"type": "tool_use", "id": "call_1", "name": "Read", "input": {"a": 1}},
+        {"type": "tool_use", "id": "call_2", "name": "Bash", "input": {}},
+    ]
+    assert message["stop_reason"] == "tool_use"
+
+
+def test_a_second_call_streams_at_once_when_the_first_is_complete() -> None:
+    stream = codec()
+    stream.feed(call(0, '{"a":1}', id="call_1", name="Read"))
+    assert b'"name":"Bash"' in stream.feed(call(1, "", id="call_2", name="Bash"))
+    assert stream.feed(call(1, '{"b":2}')).count(b"input_json_delta") == 1
+    assert stream.feed(call(0, " \n")) == b""
+    assert stream.progress.tools == ["Read", "Bash"]
+
+
+def test_interleaved_calls_are_untangled() -> None:
+    message = answered(
+        call(0, '{"a":', id="call_1", name="Read"),
+        call(1, '{"b":', id="call_2", name="Bash"),
+        call(0, "1}"),
+        call(1, "2}"),
+        delta("tool_calls"),
+        DONE,
+    )
+    assert [block["input"] for block in message["content"]] == [{"a": 1}, {"b": 2}]
+
+
+def test_words_between_the_pieces_of_a_call_wait_for_its_end() -> None:
+    message = answered(
+        call(0, '{"a":', id="call_1", name="Read"),
+        delta(content="wor"),
+        call(0, "1}"),
+        delta(content="ds"),
+        delta("tool_calls"),
+        DONE,
+    )
+    assert message["content"][0]["input"] == {"a": 1}
+    assert message["content"][1] == {"type": "text", "text": "words"}
+
+
+def test_more_arguments_for_a_call_that_is_over_break_the_answer() -> None:
+    failure, _ = failed(
+        call(0, '{"a":1}', id="call_1", name="Read"), delta(content="Hi"), call(0, '{"b":2}'), delta("stop"), DONE
+    )
+    assert failure.fault is Fault.BROKEN
+
+
+def test_a_nameless_call_breaks_the_answer_at_its_end() -> None:
+    failure, raw = failed(delta(content="Hi"), call(0, "{}", id="call_1"), delta("stop"))
+    assert failure.fault is Fault.BROKEN
+    assert b"text_delta" in raw
+
+
+def test_redacted_thinking_comes_whole() -> None:
+    message = answered(
+        delta(reasoning_details=[{"type": "reasoning.encrypted", "data": "ENC"}]),
+        delta(content="Hi"),
+        delta("stop"),
+        DONE,
+    )
+    assert message["content"][0] == {"type": "redacted_thinking", "data": "ENC"}
+
+
+def test_unsigned_thinking_is_shown_with_an_empty_signature() -> None:
+    message = answered(delta(reasoning="hm"), delta(content="Hi"), delta("stop"), DONE, signed=False)
+    assert message["content"][0] == {"type": "thinking", "thinking": "hm", "signature": ""}
+
+
+def test_the_usage_of_the_end_corrects_the_estimate_of_the_start() -> None:
+    counts = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 50,
+        "cost": 0.012,
+        "prompt_tokens_details": {"cached_tokens": 800, "cache_write_tokens": 100},
+    }
+    stream = codec()
+    raw = stream.feed(delta(content="Hi") + delta("stop") + event({"choices": [], "usage": counts}) + DONE)
+    assert b'"usage":{"input_tokens":7,' in raw.split(b"\n\n")[0]
+    assert stream.progress.usage == Usage(100, 50, 800, 100, 0.012)
+    _, message = check(raw)
+    assert message is not None
+    assert (message["usage"]["input_tokens"], message["usage"]["output_tokens"]) == (100, 50)
+
+
+def test_a_server_that_counts_nothing_leaves_estimates() -> None:
+    message = answered(delta(content="Hi there"), delta("stop"), DONE)
+    assert (message["usage"]["input_tokens"], message["usage"]["output_tokens"]) == (7, 2)
+
+
+def test_cited_pages_become_a_search_at_the_end() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "https://a.example", "title": "A"}}
+    beside = {"choices": [{"index": 0, "delta": {}, "annotations": [{"url_citation": {"url": "https://b.example"}}]}]}
+    chunks = (delta(content="Hi"), delta(annotations=[cited]), event(beside), delta("stop"), DONE)
+    message = answered(*chunks, searched="news")
+    [_, use, result] = message["content"]
+    assert (use["name"], use["id"]) == ("web_search", result["tool_use_id"])
+    assert [hit["url"] for hit in result["content"]] == ["https://a.example", "https://b.example"]
+    assert message["usage"]["server_tool_use"]["web_search_requests"] == 1
+    assert len(answered(*chunks)["content"]) == 1
+
+
+def test_the_query_of_a_search_travels_as_a_delta() -> None:
+    stream = codec(searched="news")
+    raw = stream.feed(delta("stop") + event({"usage": {"server_tool_use": {"web_search_requests": 1}}}) + DONE)
+    assert b'"partial_json":"{\\"query\\":\\"news\\"}"' in raw
+
+
+@pytest.mark.parametrize(
+    ("chunk", "fault"),
+    [
+        ({"error": {"code": 429, "message": "slow down"}}, Fault.THROTTLED),
+        (
+            {
+                "error": {"code": "server_error", "message": "gone", "metadata": {"error_type": "provider_overloaded"}},
+                "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}],
+            },
+            Fault.OVERLOADED,
+        ),
+        ({"choices": [{"index": 0, "delta": {}, "error": {"code": 502, "message": "gone"}}]}, Fault.BROKEN),
+        ({"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}]}, Fault.BROKEN),
+        ({"object": "error", "message": "slow down", "code": 429}, Fault.THROTTLED),
+    ],
+    ids=repr,
+)
+def test_an_error_in_mid_stream_ends_it_after_what_came_before(chunk: Any, fault: Fault) -> None:
+    failure, raw = failed(delta(content="Hi"), event(chunk), delta("stop"), DONE)
+    assert failure.fault is fault
+    assert raw.endswith(b'"text":"Hi"}}\n\n')
+
+
+@pytest.mark.parametrize("chunk", [{"error": None}, {"choices": [None]}, {"choices": {}}, [], {"choices": [{}]}])
+def test_chunks_without_meaning_change_nothing(chunk: Any) -> None:
+    assert answered(event(chunk), delta(content="Hi"), delta("stop"), DONE)["content"][0]["text"] == "Hi"
+
+
+@pytest.mark.parametrize("data", [b"data: {oops\n\n", b'data: {"a":\xff}\n\n', b"data: " + b"x" * (9 << 20)])
+def test_bytes_that_make_no_sense_break_the_answer(data: bytes) -> None:
+    failure, _ = failed(delta(content="Hi"), data)
+    assert (failure.fault, failure.status) == (Fault.BROKEN, 502)
+
+
+def test_a_stream_that_ends_before_its_answer_is_broken() -> None:
+    assert failed(delta(content="Hi"))[0].fault is Fault.BROKEN
+    assert failed(delta(content="Hi"), DONE)[0].fault is Fault.BROKEN
+    assert failed()[1] == b""
+
+
+def test_a_stream_with_its_finish_reason_needs_no_done() -> None:
+    assert answered(delta(content="Hi"), delta("length"))["stop_reason"] == "max_tokens"
+
+
+def test_a_last_event_without_its_blank_line_is_read() -> None:
+    assert answered(delta(content="Hi"), delta("stop").rstrip())["stop_reason"] == "end_turn"
+
+
+def test_nothing_follows_the_end() -> None:
+    stream = codec()
+    stream.feed(delta(content="Hi") + delta("stop") + DONE)
+    assert stream.feed(delta(content="more") + event({"choices": [], "usage": {"prompt_tokens": 1}})) == b""
+    assert stream.finish() == b""
+
+
+def test_nothing_follows_a_failure() -> None:
+    stream = codec()
+    stream.feed(event({"error": {"message": "no"}}))
+    failure = stream.failure
+    assert stream.feed(delta(content="Hi") + delta("stop") + DONE) == stream.finish() == b""
+    assert stream.failure is failure
+
+
+def test_a_second_choice_is_ignored() -> None:
+    other = event({"choices": [{"index": 1, "delta": {"content": "B"}, "finish_reason": "stop"}]})
+    assert answered(delta(content="A"), other, delta("stop"), DONE)["content"] == [{"type": "text", "text": "A"}]
+
+
+@pytest.mark.parametrize("size", [1, 3, 7])
+def test_any_split_of_the_bytes_gives_the_same_events(size: int) -> None:
+    data = b"".join(
+        (
+            b": OPENROUTER PROCESSING\r\n\r\n",
+            delta(reasoning="grüß"),
+            delta(content="Hallo 🌍"),
+            call(0, '{"a":1}', id="functions.Bash:0", name="Bash"),
+            delta("tool_calls"),
+            DONE,
+        )
+    )
+    whole, pieces = codec(), codec()
+    expected = whole.feed(data) + whole.finish()
+    found = b"".join(pieces.feed(data[i : i + size]) for i in range(0, len(data), size)) + pieces.finish()
+    assert found == expected
+    assert pieces.progress == whole.progress

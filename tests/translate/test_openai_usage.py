@@ -1,0 +1,78 @@
+"""Counting as Anthropic counts, and stopping for the reasons that it knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ccproxy_tray.translate.openai_usage import rendered, searches, stop_reason, usage
+from ccproxy_tray.translate.stream import Usage
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        (
+            {
+                "prompt_tokens": 1000,
+                "completion_tokens": 50,
+                "cost": 0.012,
+                "prompt_tokens_details": {"cached_tokens": 800, "cache_write_tokens": 100},
+            },
+            Usage(100, 50, 800, 100, 0.012),
+        ),
+        (
+            {"prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 50}},
+            Usage(0, 2, 50),
+        ),
+        ({"prompt_tokens": 10, "completion_tokens": 2, "prompt_cache_hit_tokens": 4}, Usage(6, 2, 4)),
+        ({"prompt_tokens": 10, "completion_tokens": 2, "cached_tokens": 4}, Usage(6, 2, 4)),
+        ({"prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": None, "cost": True}, Usage(10, 2)),
+        ({"prompt_tokens": -3, "completion_tokens": "many", "cost": None}, Usage(7, 3)),
+        (None, Usage(7, 3)),
+    ],
+)
+def test_cached_tokens_are_counted_once_and_estimates_fill_the_gaps(counts: Any, expected: Usage) -> None:
+    assert usage(counts, input_estimate=7, characters=9) == expected
+
+
+def test_searches_are_counted_where_openrouter_counts_them() -> None:
+    assert searches({"server_tool_use": {"web_search_requests": 2}}) == 2
+    assert searches({"server_tool_use": None}) == searches(None) == 0
+
+
+def test_usage_is_said_with_anthropics_keys() -> None:
+    counts = {
+        "input_tokens": 1,
+        "cache_creation_input_tokens": 4,
+        "cache_read_input_tokens": 3,
+        "output_tokens": 2,
+    }
+    assert rendered(Usage(1, 2, 3, 4), 0) == counts
+    assert rendered(Usage(1, 2, 3, 4), 5) == {
+        **counts,
+        "server_tool_use": {"web_search_requests": 5, "web_fetch_requests": 0},
+    }
+
+
+@pytest.mark.parametrize(
+    ("finish", "native", "called", "refused", "expected"),
+    [
+        ("stop", "end_turn", False, False, "end_turn"),
+        ("stop", "", True, False, "tool_use"),
+        ("tool_calls", "", True, False, "tool_use"),
+        ("tool_calls", "", False, False, "end_turn"),
+        ("function_call", "", True, False, "tool_use"),
+        ("stop", "stop_sequence", False, False, "stop_sequence"),
+        ("length", "max_tokens", True, False, "max_tokens"),
+        ("length", "model_context_window_exceeded", False, False, "model_context_window_exceeded"),
+        ("content_filter", "", False, False, "refusal"),
+        ("stop", "", False, True, "refusal"),
+        ("eos", "", False, False, "end_turn"),
+    ],
+)
+def test_stop_reasons_follow_what_was_sent(
+    finish: str, native: str, called: bool, refused: bool, expected: str
+) -> None:
+    assert stop_reason(finish, native, called=called, refused=refused) == expected
