@@ -28,7 +28,7 @@ from dataclasses import dataclass, field, replace
 from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.routing import answer
 from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Sent, Served, Skipped, Try, Wait, Walk
-from ccproxy_tray.routing.cooldown import Cooldowns, Cooling, Entry
+from ccproxy_tray.routing.cooldown import Admission, Cooldowns, Entry
 from ccproxy_tray.routing.story import span
 from ccproxy_tray.routing.target import Candidate, Repairs, Target
 from ccproxy_tray.routing.verdict import Action, Circumstance, Verdict, verdict
@@ -111,21 +111,18 @@ class _Journey:
     """How many of ``skipped`` have been handed out."""
 
     def run(self) -> Walk:
-        now, last_resort = self.started, False
+        now = self.started
         while True:
-            now, end = yield from self._pass(now, last_resort=last_resort)
-            if end is not None:
-                return end
+            now, end = yield from self._pass(now)
             remaining = [c.target for c in self.candidates if not c.skip and c.target not in self.spent]
-            if not remaining:
-                return self._exhausted(now)
+            if end is not None or not remaining:
+                return end or self._exhausted(now)
             pause = self._pause(remaining, now)
-            if now + pause <= self.started + self.rules.max_wait:
-                now, _ = yield Wait(pause)
-            elif last_resort:
-                return self._exhausted(now)
-            else:
-                last_resort = True
+            if now + pause > self.started + self.rules.max_wait:
+                break
+            now, _ = yield Wait(pause)
+        now, end = yield from self._pass(now, last_resort=True)
+        return end or self._exhausted(now)
 
     def untold(self) -> Skipped:
         """What was skipped since this was asked last."""
@@ -141,10 +138,15 @@ class _Journey:
         soonest = min(moments, default=math.inf)
         return max(self.rules.retry_timeout, soonest - now, MIN_PAUSE)
 
-    def _pass(self, now: float, *, last_resort: bool) -> Generator[Command, Sent, tuple[float, End | None]]:
-        """Try each target once at most, always the first that is ready by now."""
-        untried = [c for c in self.candidates if c.target not in self.spent]
-        while (admitted := self._next(untried, now, last_resort=last_resort)) is not None:
+    def _pass(self, now: float, *, last_resort: bool = False) -> Generator[Command, Sent, tuple[float, End | None]]:
+        """Try each target once at most, always the first that is ready by now.
+
+        The last resort is for targets that were not tried yet: the user may have mended what they cool for.
+        """
+        done = self.spent.union(self.failures if last_resort else ())
+        untried = [c for c in self.candidates if c.target not in done]
+        before = self.started if last_resort else None
+        while (admitted := self._next(untried, now, before)) is not None:
             target, probe = admitted
             untried = [c for c in untried if c.target != target]
             now, end = yield from self._attempt(target, probe=probe)
@@ -152,19 +154,18 @@ class _Journey:
                 return now, end
         return now, None
 
-    def _next(self, untried: Sequence[Candidate], now: float, *, last_resort: bool) -> tuple[Target, bool] | None:
+    def _next(self, untried: Sequence[Candidate], now: float, before: float | None) -> tuple[Target, bool] | None:
         """The first target that may be tried, and whether that is a probe; those before it are noted as skipped."""
         for candidate in untried:
             target = candidate.target
             if candidate.skip:
                 self.skipped.setdefault(target, candidate.skip)
                 continue
-            before = self.started if last_resort and target not in self.failures else None
             admission = self.cooldowns.admit(target, now, before=before)
             if admission.admitted:
                 return target, admission.entry is Entry.PROBE
             if target not in self.failures:
-                self.skipped.setdefault(target, _why(admission.entry, admission.cooling, now))
+                self.skipped.setdefault(target, _why(admission, now))
         return None
 
     def _attempt(self, target: Target, *, probe: bool) -> Generator[Command, Sent, tuple[float, End | None]]:
@@ -222,24 +223,23 @@ class _Journey:
         return None
 
     def _exhausted(self, now: float) -> Exhausted:
-        found = (self._trouble(candidate, now) for candidate in self.candidates if not candidate.skip)
-        troubles = [trouble for trouble in found if trouble is not None]
+        troubles = [self._trouble(candidate, now) for candidate in self.candidates if not candidate.skip]
         return answer.exhausted(troubles, now, offline=self.cooldowns.offline_since is not None)
 
-    def _trouble(self, candidate: Candidate, now: float) -> answer.Trouble | None:
-        """Why this target did not serve; None when it was only out of reach, with everything else."""
+    def _trouble(self, candidate: Candidate, now: float) -> answer.Trouble:
+        """Why this target did not serve: what it said, or what it cools for."""
         target, remedy = candidate.target, candidate.remedy
-        failure = self.failures.get(target)
-        cooling = self.cooldowns.cooling(target)
         ready_at = self.cooldowns.ready_at(target, now)
+        failure = self.failures.get(target)
         if failure is not None:
             return answer.Trouble(target, failure.fault, failure.message, ready_at, remedy, failure)
-        if cooling is not None:
-            return answer.Trouble(target, cooling.fault, cooling.reason, ready_at, remedy)
-        return None
+        cooling = self.cooldowns.cooling(target)
+        assert cooling is not None, "what does not cool was tried"
+        return answer.Trouble(target, cooling.fault, cooling.reason, ready_at, remedy)
 
 
-def _why(entry: Entry, cooling: Cooling | None, now: float) -> str:
-    if entry is Entry.TESTING or cooling is None:
+def _why(admission: Admission, now: float) -> str:
+    cooling = admission.cooling
+    if admission.entry is Entry.TESTING or cooling is None:
         return "being tested by another request"
     return f"cooling {span(cooling.until - now)} ({cooling.fault})"

@@ -11,7 +11,7 @@ from ccproxy_tray.routing.target import Target
 
 _MAX_PARTS = 8
 _MAX_REASON = 60
-_MAX_NAME = 60
+_MAX_NAME = 100
 _SELF_EXPLAINING = frozenset({Fault.THROTTLED, Fault.OVERLOADED, Fault.BROKEN, Fault.REFUSED})
 """Faults that their HTTP status tells well enough."""
 _PREFIX = re.compile(r"^(?:.*/)?(?:(?:us|eu|apac|jp|au|us-gov|global)\.)?(?:anthropic\.)?")
@@ -58,7 +58,7 @@ def line(story: Story) -> str:
     parts = []
     before: Target | None = None
     for target, outcome in steps:
-        parts.append(f"{_name(target, before)}: {outcome}")
+        parts.append(f"{_name(target, before)[:_MAX_NAME]}: {outcome}")
         before = target
     if len(parts) > _MAX_PARTS:
         half = _MAX_PARTS // 2
@@ -80,7 +80,7 @@ def short_model(model: str) -> str:
     name = _SUFFIX.sub("", _PREFIX.sub("", model))
     if name.startswith("claude-"):
         name = _DOTTED.sub("-", name)
-    return (name or model)[:_MAX_NAME]
+    return name or model
 
 
 def _name(target: Target, before: Target | None) -> str:
@@ -97,7 +97,7 @@ def _name(target: Target, before: Target | None) -> str:
         parts = [target.region or "no region"]
     if model != short_model(before.model):
         parts.append(model)
-    return " ".join(part for part in parts if part) or target.model[:_MAX_NAME]
+    return " ".join(part for part in parts if part) or target.model
 
 
 def _outcome(attempt: Attempt) -> str:
