@@ -31,15 +31,22 @@ def adapt(body: Body, requested: str, model: str) -> Body:
     if not catalog.is_claude(model) or catalog.normalise(requested) == catalog.normalise(model):
         return body
     can = catalog.capabilities(model)
-    limit = body.get("max_tokens")
-    if limit is not None:
-        body = put(body, "max_tokens", min(limit, can.max_tokens))
+    body = clamp_max_tokens(body, can.max_tokens)
     body = _thinking(body, can)
     body = _choice(body, can)
     body = clamp_effort(body, can)
     if not can.sampling:
         body = without(body, *_SAMPLING)
     return body if can.system_messages else fold_system_messages(body)
+
+
+def clamp_max_tokens(body: Body, most: int) -> Body:
+    """An answer no longer than the model can give, and a budget for thinking that fits into it."""
+    if (body.get("max_tokens") or 0) <= most:
+        return body
+    body = put(body, "max_tokens", most)
+    thinking = body.get("thinking") or {}
+    return _with_budget(body, thinking, thinking.get("budget_tokens")) if thinking.get("type") == "enabled" else body
 
 
 def clamp_effort(body: Body, can: Capabilities) -> Body:
@@ -63,8 +70,6 @@ def _thinking(body: Body, can: Capabilities) -> Body:
         return without_thinking_parameter(body)
     if kind == "enabled" and not can.manual:
         return put(body, "thinking", {**without(thinking, "budget_tokens"), "type": "adaptive"})
-    if kind == "enabled":
-        return _with_budget(body, thinking, thinking.get("budget_tokens"))
     if kind in ("adaptive", "between_tools") and not can.adaptive:
         effort = str((body.get("output_config") or {}).get("effort"))
         share = _BUDGET_SHARE.get(effort, _BUDGET_SHARE["high"])

@@ -52,6 +52,8 @@ _STATUSES = {"modeltimeout": 504, "conflict": 409}
 
 _IDENTITY = re.compile(r"arn:aws[\w-]*:(?:iam|sts):[^\s,\"']*")
 _RESOURCE = re.compile(r"arn:aws[\w-]*:[\w-]*:[\w-]*:\d*:([^\s,\"']*)")
+_KEY = re.compile(r"api key|bearer token|security token|expired", re.IGNORECASE)
+"""An AccessDenied that is about the key; every other one is about what the key may do, one model for instance."""
 _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 
 
@@ -83,8 +85,11 @@ def from_bedrock(exception_type: str, message: str, status: int = 0) -> Failure:
     """
     key = exception_type.partition(":")[0].rpartition("#")[2].lower().removesuffix("exception")
     fault, subject = _FAULTS.get(key) or fault_of_status(status), ""
-    if fault in (Fault.REFUSED, Fault.CREDENTIALS):
-        fault, subject = _worded(fault, message)
+    if fault is Fault.REFUSED:
+        reading = wording.read(message)
+        fault, subject = reading.fault, reading.subject
+    elif fault is Fault.CREDENTIALS and key == "accessdenied" and not _KEY.search(message):
+        subject = wording.ACCESS
     status = _status(key, fault, status)
     wait = _DAILY if fault is Fault.THROTTLED and "per day" in message.lower() else None
     return Failure(fault, masked(message), status, client_type(fault, status), wait, subject=subject)
@@ -102,14 +107,6 @@ def masked(message: str) -> str:
     message = _IDENTITY.sub("<identity>", message)
     message = _RESOURCE.sub(r"\1", message)
     return _ACCOUNT.sub("<account>", message)
-
-
-def _worded(fault: Fault, message: str) -> tuple[Fault, str]:
-    """A refusal, or a denied access, by its wording: often it is only the model that is not to be had."""
-    reading = wording.read(message)
-    if fault is Fault.REFUSED or reading.fault is Fault.NO_MODEL:
-        return reading.fault, reading.subject
-    return fault, ""
 
 
 def _text(error: Mapping[str, Any], *keys: str) -> str:

@@ -59,9 +59,17 @@ def drop(
     The same objects come back when there was nothing to drop.
     """
     fields, unwanted = set(paths), set(names)
-    gone = [beta for beta in betas if beta in unwanted or ALL_BETAS in unwanted or _belongs(family(beta), fields)]
-    for name in {*gone, *unwanted}:
-        fields.update(_FIELDS.get(family(name), ()))
+    if not fields and not unwanted:
+        return body, betas
+    gone = unwanted.intersection(betas) if ALL_BETAS not in unwanted else set(betas)
+    # A field takes its betas with it, and they their other fields, until nothing is left half.
+    while True:
+        related = {field for name in unwanted | gone for field in _FIELDS.get(family(name), ())}
+        followers = {beta for beta in betas if _belongs(family(beta), fields | related)}
+        if related <= fields and followers <= gone:
+            break
+        fields |= related
+        gone |= followers
     body = drop_fields(body, fields)
     if any(_same(_DEFERRED, path) for path in fields):
         body = without_tool_search(body)

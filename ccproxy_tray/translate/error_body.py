@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from ccproxy_tray.errors import ErrorType, Fault, type_of_status
+from ccproxy_tray.translate import jsontext
 
 STATUS_OF_FAULT = {
     Fault.THROTTLED: 429,
@@ -47,11 +46,11 @@ def header(headers: Mapping[str, str], name: str) -> str:
     return next((value for key, value in headers.items() if key.lower() == name), "")
 
 
-def parsed(body: bytes) -> Any:
+def parsed(body: bytes) -> jsontext.Json:
     """The body as JSON; None for everything else, however deep or broken."""
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return jsontext.parse(body, duplicates=True)
+    except jsontext.JsonError:
         return None
 
 

@@ -18,6 +18,9 @@ ALL_BETAS = "betas"
 BETA = "beta:"
 """Prefix of a subject that names betas; several are joined by commas."""
 
+ACCESS = "access"
+"""The subject of a CREDENTIALS failure that concerns one model: the account as such is good."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
