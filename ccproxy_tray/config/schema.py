@@ -76,7 +76,9 @@ class ProviderConfig:
     """One upstream account. ``base_url`` has no trailing slash; it is Bedrock's ``endpoint`` too.
 
     ``models`` maps requested names to this provider's own (user mapping wins over every rule).
-    ``missing_env`` names the ``${ENV}`` variables of its key that were not set.
+    ``api_key`` of a Bedrock account is a Bedrock API key, sent as a bearer token instead of signing with the AWS
+    credential chain. ``missing_env`` names what ``api_key`` refers to and is not there: variables of its ``${ENV}``
+    that are not set, or ``keyring:NAME``.
     """
 
     name: str
@@ -89,6 +91,7 @@ class ProviderConfig:
     models: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     extra_betas: tuple[str, ...] = ()
     drop_betas: tuple[str, ...] = ()
+    allow_http: bool = False
     missing_env: tuple[str, ...] = ()
 
 
@@ -149,11 +152,20 @@ class History:
     bodies: bool = False
 
 
+class Notification(StrEnum):
+    """What the tray can announce."""
+
+    FALLBACK = "fallback"
+    ALL_DOWN = "all_down"
+    RECOVERED = "recovered"
+    START_FAILED = "start_failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Tray:
     """What the tray announces."""
 
-    notifications: tuple[str, ...] = ("fallback", "all_down", "recovered")
+    notifications: tuple[str, ...] = (Notification.FALLBACK, Notification.ALL_DOWN, Notification.RECOVERED)
 
 
 DEFAULT_PROVIDERS = (
@@ -176,13 +188,19 @@ class Config:
     history: History = History()
     tray: Tray = Tray()
 
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value in it, for the log to mask."""
+        keys = (self.server.token, *(provider.api_key for provider in self.providers.values()))
+        return tuple(key.reveal() for key in keys if key and key.reveal() != PASSTHROUGH)
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A usable configuration with its provenance.
 
-    ``sources`` maps a dotted key (``server.port``) to where its value came from: ``file``, ``default`` or
-    the name of the environment variable. ``warnings`` are one-line remarks that do not prevent a start.
+    ``sources`` maps a dotted key (``server.port``) to where its value came from: ``file``, ``default``,
+    ``command line`` or the name of the environment variable. ``warnings`` are one-line remarks that do not
+    prevent a start.
     """
 
     config: Config

@@ -1,0 +1,77 @@
+"""Where the program listens and where it sends to: hosts and base URLs, checked before anything is sent there."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from ccproxy_tray.config.value import Unfit
+
+_PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+_HOST = re.compile(r"[A-Za-z0-9._:-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\]")
+
+
+def host(text: str) -> str:
+    """A host name or an address; an IPv6 address loses its brackets. ValueError for anything else."""
+    word = text.strip()
+    if not _HOST.fullmatch(word):
+        raise ValueError
+    return word.strip("[]")
+
+
+def is_loopback(name: str) -> bool:
+    """Whether only this machine can reach the host."""
+    address = _address(name)
+    return address.is_loopback if address else name.lower().rstrip(".") == "localhost"
+
+
+def is_private(name: str) -> bool:
+    """Whether the host is on this machine or in a network of the user's own, as far as its name tells."""
+    address = _address(name)
+    if address:
+        return not address.is_global
+    lower = name.lower().rstrip(".")
+    return "." not in lower or lower.endswith(_PRIVATE_SUFFIXES)
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def base_url(text: str, *, allow_http: bool = False) -> str:
+    """A base URL without its trailing slash. Raises ValueError, and Unfit where there is more to say."""
+    word = text.strip()
+    if any(character <= " " or character == "\x7f" for character in word):
+        raise Unfit("a URL has no blanks inside")
+    try:
+        parts = urlsplit(word)
+        name = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        raise ValueError from None
+    scheme = parts.scheme.lower()
+    if scheme not in {"http", "https"} or not name:
+        raise ValueError
+    if "@" in parts.netloc:
+        raise Unfit("a user name or password does not belong into a URL; use api_key")
+    if "?" in word or "#" in word:
+        raise Unfit("a base URL ends before any ? or #")
+    if scheme == "http" and not (allow_http or is_private(name)):
+        raise Unfit("plain http would show the key to everybody on the way; use https, or set allow_http: true")
+    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def openrouter_url(text: str, *, allow_http: bool = False) -> str:
+    """OpenRouter's root, whether the user gave it bare, with ``/api`` or with ``/api/v1``."""
+    url = base_url(text, allow_http=allow_http)
+    return url.removesuffix("/api/v1").removesuffix("/api")
+
+
+def anthropic_url(text: str, *, allow_http: bool = False) -> str:
+    """A Messages server's root: clients add ``/v1/messages`` themselves, so that a ``/v1`` given here goes."""
+    return base_url(text, allow_http=allow_http).removesuffix("/v1")

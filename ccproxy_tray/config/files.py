@@ -1,0 +1,131 @@
+"""Where the program's files lie, and how they are written so that a crash leaves the old text or the new one.
+
+Places come from platformdirs, which reads the desktop's own variables (XDG, APPDATA); ``CCPROXY_CONFIG`` and
+``CCPROXY_DATA_DIR`` win.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import platformdirs
+
+from ccproxy_tray.config.document import MAX_BYTES, Scalar, Table, parse
+from ccproxy_tray.config.environment import CONFIG_VARIABLE, DATA_VARIABLE
+from ccproxy_tray.config.reading import PLACEHOLDER
+from ccproxy_tray.config.report import Report
+from ccproxy_tray.config.schema import PASSTHROUGH
+from ccproxy_tray.config.secret import KEYRING
+
+APP = "ccproxy-tray"
+FILE = "config.yaml"
+PRIVATE_FILE = 0o600
+PRIVATE_DIRECTORY = 0o700
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """The configuration file. ``CCPROXY_CONFIG`` may name it, or an existing directory that holds it."""
+    given = environ.get(CONFIG_VARIABLE)
+    if not given:
+        return platformdirs.user_config_path(APP, appauthor=False) / FILE
+    path = _expanded(given)
+    return path / FILE if path.is_dir() else path
+
+
+def data_dir(environ: Mapping[str, str]) -> Path:
+    """Where history and state lie."""
+    given = environ.get(DATA_VARIABLE)
+    return _expanded(given) if given else platformdirs.user_data_path(APP, appauthor=False)
+
+
+def log_dir(environ: Mapping[str, str]) -> Path:
+    """Where the log lies: with the data, when those have a place of their own."""
+    given = environ.get(DATA_VARIABLE)
+    return _expanded(given) / "log" if given else platformdirs.user_log_path(APP, appauthor=False)
+
+
+def _expanded(text: str) -> Path:
+    # os.path.expanduser leaves "~" standing where there is no home; Path.expanduser raises.
+    return Path(os.path.expanduser(text)).absolute()  # noqa: PTH111
+
+
+def default_text() -> str:
+    """The commented configuration that the first start writes."""
+    return files("ccproxy_tray.config").joinpath("default.yaml").read_text(encoding="utf-8")
+
+
+def create_default(path: Path) -> bool:
+    """Write the default configuration, readable by its owner only; False when something stands there already.
+
+    A symbolic link counts as something, even one that leads nowhere: a dotfile manager put it there. Raises OSError.
+    """
+    if path.is_symlink() or path.exists():
+        return False
+    path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    write_atomically(path, default_text())
+    return True
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file's text in one step, mode 0600; behind a symbolic link its target is replaced. Raises OSError."""
+    target = path.resolve()
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # mode 0600 from the start
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(target.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the new name survive a power cut; Windows cannot open directories and needs no such step."""
+    if sys.platform != "win32":
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def permission_warning(path: Path) -> str:
+    """What to say about a file that holds keys and that others can read; empty when all is well.
+
+    Windows keeps user profiles private by access lists, which mode bits do not show.
+    """
+    if sys.platform == "win32":
+        return ""
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            root = parse(file.read(MAX_BYTES + 1), Report(path.name))
+    except OSError:
+        return ""
+    if not mode & 0o077 or not any(_is_key(scalar.text) for scalar in _secrets(root)):
+        return ""
+    return f"{path} holds keys and others on this machine can read it (mode {mode:03o}); run: chmod 600 '{path}'"
+
+
+def _secrets(root: Table) -> Iterator[Scalar]:
+    server, providers = (root.entries.get(key) for key in ("server", "providers"))
+    tables = [server] if isinstance(server, Table) else []
+    if isinstance(providers, Table):
+        tables += [account for account in providers.entries.values() if isinstance(account, Table)]
+    nodes = (table.entries.get(key) for table in tables for key in ("token", "api_key"))
+    return (node for node in nodes if isinstance(node, Scalar))
+
+
+def _is_key(text: str) -> bool:
+    word = text.strip()
+    return word not in {"", PLACEHOLDER, PASSTHROUGH} and not word.startswith(("${", KEYRING))

@@ -1,0 +1,132 @@
+"""From the user's file, the environment and the command line to one configuration, or to every mistake at once.
+
+Precedence, highest first: command line, environment, file, default. Reading the file (and the keyring, when the file
+refers to it) is the only I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from ccproxy_tray.config.address import host, is_loopback
+from ccproxy_tray.config.document import MAX_BYTES, Table, parse
+from ccproxy_tray.config.environment import COMMAND_LINE, Overlay
+from ccproxy_tray.config.provider import names, providers
+from ccproxy_tray.config.reading import Reading
+from ccproxy_tray.config.report import Place, Report, suggestion
+from ccproxy_tray.config.route import routing
+from ccproxy_tray.config.schema import Config, History, Loaded, Notification, Server, Tray, Upstream
+from ccproxy_tray.config.secret import Lookup, from_keyring
+from ccproxy_tray.config.section import Section
+from ccproxy_tray.config.value import DAYS, DURATION, FLAG, PORT, Kind, one_of
+from ccproxy_tray.errors import ConfigError
+
+HOST = Kind("a host name or an address", host)
+
+
+def _allowed_host(text: str) -> str:
+    word = text.strip().lower()
+    if not re.fullmatch(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", word):
+        raise ValueError
+    return word
+
+
+ALLOWED_HOST = Kind("a host name without scheme, port or wildcard", _allowed_host)
+
+
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, str] = MappingProxyType({}),
+    *,
+    keyring: Lookup = from_keyring,
+) -> Loaded:
+    """The configuration in force; with no path, the defaults under the environment.
+
+    ``overrides`` maps dotted keys to what the command line says. Raises ConfigError with every problem.
+    """
+    report = Report(path.name if path else "config.yaml")
+    overlay = Overlay(environ, overrides)
+    reading = Reading(report, environ, overlay, keyring)
+    config = _config(Section(reading, "", _table(path, report)))
+    for key in overlay.unused:
+        known = key in reading.sources
+        text = "can only be set in the file" if known else f"no such setting{suggestion(key, reading.sources)}"
+        report.problem(Place(0, COMMAND_LINE, key), text)
+    if report.problems:
+        raise ConfigError(report.problems)
+    return Loaded(config, str(path or ""), MappingProxyType(reading.sources), report.warnings)
+
+
+def _table(path: Path | None, report: Report) -> Table:
+    if path is None:
+        return Table()
+    try:
+        with path.open("rb") as file:
+            return parse(file.read(MAX_BYTES + 1), report)
+    except OSError as fault:
+        report.problem(report.file(), f"cannot be read: {fault.strerror or fault}")
+        return Table()
+
+
+def _config(root: Section) -> Config:
+    accounts = root.section("providers")
+    known = providers(accounts)
+    sections = [root.section(key) for key in ("server", "routing", "upstream", "history", "tray")]
+    server, chain, upstream, history, tray = sections
+    config = Config(
+        server=_server(server),
+        providers=known,
+        routing=routing(chain, known, names(accounts)),
+        upstream=_upstream(upstream),
+        history=_history(history),
+        tray=_tray(tray),
+    )
+    for section in (root, *sections):
+        section.close()
+    return config
+
+
+def _server(section: Section) -> Server:
+    default = Server()
+    token, _ = section.secret("token")
+    server = Server(
+        host=section.value("host", HOST, default.host),
+        port=section.value("port", PORT, default.port),
+        read_timeout=section.value("read_timeout", DURATION, default.read_timeout),
+        write_timeout=section.value("write_timeout", DURATION, default.write_timeout),
+        idle_timeout=section.value("idle_timeout", DURATION, default.idle_timeout),
+        token=token,
+        allowed_hosts=section.texts("allowed_hosts", kind=ALLOWED_HOST),
+    )
+    if not is_loopback(server.host) and not server.token:
+        text = (
+            f"{server.host} can be reached by others, who could spend your accounts: set server.token, or use 127.0.0.1"
+        )
+        section.problem(text, "host")
+    return server
+
+
+def _upstream(section: Section) -> Upstream:
+    default = Upstream()
+    return Upstream(
+        connect_timeout=section.value("connect_timeout", DURATION, default.connect_timeout),
+        first_event_timeout=section.value("first_event_timeout", DURATION, default.first_event_timeout),
+        idle_timeout=section.value("idle_timeout", DURATION, default.idle_timeout),
+    )
+
+
+def _history(section: Section) -> History:
+    default = History()
+    return History(
+        enabled=section.value("enabled", FLAG, default.enabled),
+        retention_days=section.value("retention_days", DAYS, default.retention_days),
+        bodies=section.value("bodies", FLAG, default.bodies),
+    )
+
+
+def _tray(section: Section) -> Tray:
+    return Tray(section.texts("notifications", Tray().notifications, one_of(Notification)))

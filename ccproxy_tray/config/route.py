@@ -1,0 +1,101 @@
+"""The ``routing`` section: the sequences of providers, in both shapes, and how a chain is walked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from ccproxy_tray.config.provider import REGION
+from ccproxy_tray.config.reading import quoted
+from ccproxy_tray.config.report import suggestion
+from ccproxy_tray.config.schema import Failback, ProviderConfig, Route, Routing, Step, Variant
+from ccproxy_tray.config.section import Section
+from ccproxy_tray.config.value import FLAG, MILLISECONDS, PAUSE, TEXT, one_of
+from ccproxy_tray.routing.target import ProviderType
+
+DEFAULT_ROUTE = "default"
+"""The ``model`` of the route for every request that no other route matches."""
+
+
+class _Sequences:
+    """Reads sequences against the accounts that there are.
+
+    ``names`` are all accounts that the file mentions: one that is itself unsound is not reported a second time.
+    """
+
+    def __init__(self, accounts: Mapping[str, ProviderConfig], names: tuple[str, ...]) -> None:
+        self._accounts = accounts
+        self._names = names
+
+    def sequence(self, section: Section) -> tuple[Step, ...] | None:
+        items = section.items("provider_sequence", "name")
+        if items == ():
+            section.problem("names no provider; list at least one, or remove the key", "provider_sequence")
+        return tuple(self._step(item) for item in items) if items else None
+
+    def route(self, section: Section) -> Route:
+        model = section.value("model", TEXT, "", required="needs model: what to look for in the requested model")
+        steps = self.sequence(section)
+        if steps is None and "provider_sequence" not in section.keys:
+            section.problem("needs provider_sequence")
+        section.close()
+        return Route(model, steps or ())
+
+    def check_name(self, name: str, section: Section, key: str) -> None:
+        if name and name not in self._names:
+            hint = suggestion(name, self._names) or "; describe it under providers"
+            section.problem(f"there is no provider {quoted(name)}{hint}", key)
+
+    def _step(self, section: Section) -> Step:
+        name = section.value("name", TEXT, "", required="needs name: the provider to try")
+        self.check_name(name, section, "name")
+        variants = section.items("variants", "model")
+        section.close()
+        return Step(name, tuple(self._variant(item, name) for item in variants) if variants else (Variant(),))
+
+    def _variant(self, section: Section, name: str) -> Variant:
+        variant = Variant(section.value("model", TEXT, "auto", blank=False), section.value("region", REGION, ""))
+        account = self._accounts.get(name)
+        if variant.region and account and account.type is not ProviderType.BEDROCK:
+            section.warning(f"has no effect on a provider of type {account.type}", "region")
+        section.close()
+        return variant
+
+
+def routing(section: Section, accounts: Mapping[str, ProviderConfig], names: tuple[str, ...]) -> Routing:
+    """The routing settings; the default route stands in ``provider_sequence`` whichever shape the file has."""
+    sequences = _Sequences(accounts, names)
+    default = Routing()
+    flat = sequences.sequence(section)
+    routes = _routes(section, sequences)
+    order = section.texts("order")
+    only = section.value("only", TEXT, default.only)
+    for name in order:
+        sequences.check_name(name, section, "order")
+    sequences.check_name(only, section, "only")
+    fallback = next((route.provider_sequence for route in routes if route.model.lower() == DEFAULT_ROUTE), None)
+    if fallback:
+        section.came_from("provider_sequence", "file")
+    if flat and fallback:
+        section.warning(
+            f'never used: the route "{DEFAULT_ROUTE}" of routing.models comes before it', "provider_sequence"
+        )
+    return Routing(
+        enable=section.value("enable", FLAG, default.enable),
+        provider_sequence=fallback or flat or default.provider_sequence,
+        models=routes,
+        order=order,
+        only=only,
+        retry_timeout_millis=section.value("retry_timeout_millis", MILLISECONDS, default.retry_timeout_millis),
+        rate_limit_seconds=section.value("rate_limit_seconds", PAUSE, default.rate_limit_seconds),
+        max_wait_seconds=section.value("max_wait_seconds", PAUSE, default.max_wait_seconds),
+        failback=section.value("failback", one_of(Failback), default.failback),
+    )
+
+
+def _routes(section: Section, sequences: _Sequences) -> tuple[Route, ...]:
+    routes = tuple(sequences.route(item) for item in section.items("models", "model") or ())
+    words = sorted(route.model.lower() for route in routes if route.model)
+    for word in {one for one, other in pairwise(words) if one == other}:
+        section.problem(f"two routes for {quoted(word)}; only one can be taken", "models")
+    return routes

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+
+from ccproxy_tray.config.address import anthropic_url, base_url, host, is_loopback, is_private, openrouter_url
+from ccproxy_tray.config.value import Unfit
+
+
+@pytest.mark.parametrize(
+    "name", ["localhost", "LocalHost", "localhost.", "127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"]
+)
+def test_loopback_is_recognised(name: str) -> None:
+    assert is_loopback(name)
+
+
+@pytest.mark.parametrize("name", ["::", "10.0.0.1", "localhost.evil.example", "127.0.0.1.evil.example", "box", ""])
+def test_what_others_can_reach_is_not_loopback(name: str) -> None:
+    assert not is_loopback(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "localhost",
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.0.9",
+        "100.64.0.1",
+        "fd00::1",
+        "fe80::1",
+        "ollama",
+        "nas.local",
+    ],
+)
+def test_private_hosts_are_recognised(name: str) -> None:
+    assert is_private(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["openrouter.ai", "8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8", "local.example", "x.localhost.com"]
+)
+def test_public_hosts_are_recognised(name: str) -> None:
+    assert not is_private(name)
+
+
+def test_a_host_is_a_name_or_an_address() -> None:
+    assert [host(text) for text in ("127.0.0.1", " ::1 ", "[::1]", "dev-box.lan")] == [
+        "127.0.0.1",
+        "::1",
+        "::1",
+        "dev-box.lan",
+    ]
+    for text in ("", "*", "http://x", "a b", "[x]", "a/b"):
+        with pytest.raises(ValueError, match=r"^$"):
+            host(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://openrouter.ai/", "https://openrouter.ai"),
+        (" HTTPS://api.example:8443/v1/ ", "https://api.example:8443/v1"),
+        ("http://localhost:11434/v1", "http://localhost:11434/v1"),
+        ("http://[::1]:9/", "http://[::1]:9"),
+        ("http://192.168.1.2", "http://192.168.1.2"),
+    ],
+)
+def test_a_base_url_keeps_its_path_and_loses_its_last_slash(text: str, expected: str) -> None:
+    assert base_url(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "api.example", "ftp://x", "https://", "https:///v1", "https://x:99999", "https://[::1", "//x"]
+)
+def test_what_is_no_base_url_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^$"):
+        base_url(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("https://user:hunter22@x", "user name or password"),
+        ("https://x/?a=1", "before any"),
+        ("https://x/#a", "before any"),
+        ("https://x y", "no blanks"),
+        ("http://gateway.example", "allow_http: true"),
+        ("http://8.8.8.8", "use https"),
+    ],
+)
+def test_a_dangerous_base_url_is_refused_with_its_remedy(text: str, reason: str) -> None:
+    with pytest.raises(Unfit, match=reason) as caught:
+        base_url(text)
+    assert "hunter22" not in str(caught.value)
+
+
+def test_plain_http_to_anywhere_can_be_allowed() -> None:
+    assert base_url("http://gateway.example", allow_http=True) == "http://gateway.example"
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/api", "/api/", "/api/v1", "/api/v1/"])
+def test_openrouters_root_may_be_given_with_or_without_its_path(tail: str) -> None:
+    assert openrouter_url("https://openrouter.ai" + tail) == "https://openrouter.ai"
+    assert openrouter_url("https://gateway.example/or" + tail) == "https://gateway.example/or"
+
+
+def test_a_messages_servers_root_loses_its_version() -> None:
+    assert anthropic_url("https://gateway.example/x/v1/") == "https://gateway.example/x"
+    assert anthropic_url("https://gateway.example/x") == "https://gateway.example/x"

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from ccproxy_tray.config import files
+from ccproxy_tray.config.files import config_path, create_default, data_dir, default_text, log_dir, permission_warning
+from ccproxy_tray.config.load import load
+from ccproxy_tray.config.schema import Config
+from ccproxy_tray.errors import ConfigError
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="mode bits")
+
+
+def test_places_are_the_platforms_own() -> None:
+    assert config_path({}) == platformdirs.user_config_path("ccproxy-tray", appauthor=False) / "config.yaml"
+    assert data_dir({"CCPROXY_DATA_DIR": ""}) == platformdirs.user_data_path("ccproxy-tray", appauthor=False)
+    assert log_dir({}) == platformdirs.user_log_path("ccproxy-tray", appauthor=False)
+
+
+def test_variables_move_the_places(tmp_path: Path) -> None:
+    assert config_path({"CCPROXY_CONFIG": str(tmp_path)}) == tmp_path / "config.yaml"
+    assert config_path({"CCPROXY_CONFIG": str(tmp_path / "mine.yml")}) == tmp_path / "mine.yml"
+    assert config_path({"CCPROXY_CONFIG": "~/mine.yml"}) == Path.home() / "mine.yml"
+    assert data_dir({"CCPROXY_DATA_DIR": str(tmp_path)}) == tmp_path
+    assert log_dir({"CCPROXY_DATA_DIR": str(tmp_path)}) == tmp_path / "log"
+
+
+def test_the_file_of_the_first_start_says_exactly_the_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "config.yaml"
+
+    assert create_default(path)
+    loaded = load(path, {})
+    assert loaded.config == Config()
+    assert loaded.warnings == ()
+    assert [entry.name for entry in path.parent.iterdir()] == ["config.yaml"]
+
+
+def test_everything_that_the_default_file_shows_can_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(re.sub(r"^( *)#(?! |$)", r"\1", default_text(), flags=re.MULTILINE), encoding="utf-8")
+    loaded = load(path, {"MY_BEDROCK_KEY": "ABSK0", "CEREBRAS_API_KEY": "csk-0", "TEAM_KEY": "t-0"})
+
+    assert loaded.warnings == ()
+    assert set(loaded.config.providers) == {
+        "bedrock",
+        "openrouter",
+        "anthropic",
+        "cerebras",
+        "ollama",
+        "team",
+        "bedrock-eu",
+    }
+    assert len(loaded.config.routing.provider_sequence[0].variants) == 3
+    assert loaded.config.routing.models[0].model == "haiku"
+
+
+def test_the_default_file_mentions_every_setting() -> None:
+    text = default_text()
+
+    assert [key for key in load(None, {}).sources if not re.search(rf"\b{key.rsplit('.')[-1]}:", text)] == []
+
+
+@posix
+def test_the_file_of_the_first_start_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "config.yaml"
+    previous = os.umask(0)
+    try:
+        create_default(path)
+    finally:
+        os.umask(previous)
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("server: {port: 1}\n", encoding="utf-8")
+
+    assert not create_default(path)
+    assert path.read_text(encoding="utf-8") == "server: {port: 1}\n"
+
+
+@posix
+def test_a_link_that_leads_nowhere_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.symlink_to(tmp_path / "gone" / "config.yaml")
+
+    assert not create_default(path)
+    assert path.is_symlink()
+
+
+@posix
+def test_writing_through_a_link_keeps_the_link(tmp_path: Path) -> None:
+    real, link = tmp_path / "dotfiles" / "c.yaml", tmp_path / "config.yaml"
+    real.parent.mkdir()
+    real.write_text("old", encoding="utf-8")
+    link.symlink_to(real)
+
+    files.write_atomically(link, "new\n")
+
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new\n"
+
+
+def test_a_failed_write_leaves_the_old_text_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("old", encoding="utf-8")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        files.write_atomically(path, "new")
+
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_windows_has_no_directories_to_sync_and_no_mode_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.yaml"
+    monkeypatch.setattr(sys, "platform", "win32")
+    files.write_atomically(path, "server: {token: secret}")
+    path.chmod(0o644)
+
+    assert permission_warning(path) == ""
+
+
+@posix
+@pytest.mark.parametrize(
+    ("text", "mode", "warned"),
+    [
+        ("providers: {openrouter: {api_key: sk-or-1}}", 0o644, True),
+        ("providers: {openrouter: {api_key: sk-or-1}}", 0o640, True),
+        ("providers: {openrouter: {api_key: sk-or-1}}", 0o602, True),
+        ("providers: {openrouter: {api_key: sk-or-1}}", 0o600, False),
+        ("server: {token: secret}", 0o604, True),
+        ("server: {token: ''}", 0o644, False),
+        ("providers: {openrouter: {api_key: '${KEY}'}, anthropic: {api_key: passthrough}}", 0o644, False),
+        ("providers: {openrouter: {api_key: 'keyring:x'}, bedrock: }", 0o644, False),
+        ("providers: {openrouter: {api_key: your-api-key-here}}", 0o644, False),
+        ("providers: [a]", 0o644, False),
+        ("providers: {a: {api_key: [x]}}", 0o644, False),
+        ("not: [yaml", 0o644, False),
+    ],
+)
+def test_a_file_with_keys_that_others_can_read_is_mentioned(tmp_path: Path, text: str, mode: int, warned: bool) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    warning = permission_warning(path)
+
+    assert bool(warning) is warned
+    if warned:
+        assert f"mode {mode:03o}" in warning
+        assert f"chmod 600 '{path}'" in warning
+
+
+def test_a_missing_file_needs_no_warning(tmp_path: Path) -> None:
+    assert permission_warning(tmp_path / "gone.yaml") == ""
+
+
+@posix
+@pytest.mark.skipif(sys.platform != "win32" and os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_may_not_be_read_is_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("", encoding="utf-8")
+    path.chmod(0)
+
+    with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
+        load(path, {})

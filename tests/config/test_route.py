@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from ccproxy_tray.config.schema import Loaded, Route, Routing, Step, Variant
+
+Reader = Callable[..., Loaded]
+Refusal = Callable[..., tuple[str, ...]]
+
+
+def test_both_shapes_of_the_sequence_mean_the_same(reads: Reader) -> None:
+    flat = reads("routing: {provider_sequence: [{name: openrouter, variants: [{model: x}]}]}")
+    nested = reads(
+        "routing: {models: [{model: Default, provider_sequence: [{name: openrouter, variants: [{model: x}]}]}]}"
+    )
+
+    steps = (Step("openrouter", (Variant("x"),)),)
+    assert flat.config.routing == Routing(provider_sequence=steps)
+    assert nested.config.routing == Routing(provider_sequence=steps, models=(Route("Default", steps),))
+    assert flat.sources["routing.provider_sequence"] == nested.sources["routing.provider_sequence"] == "file"
+
+
+def test_without_a_sequence_the_default_route_serves(reads: Reader) -> None:
+    loaded = reads("routing: {models: [{model: haiku, provider_sequence: [openrouter]}]}")
+
+    assert loaded.config.routing.provider_sequence == Routing().provider_sequence
+    assert loaded.config.routing.models == (Route("haiku", (Step("openrouter"),)),)
+    assert loaded.sources["routing.provider_sequence"] == "default"
+
+
+def test_a_flat_sequence_beside_a_default_route_is_never_used_and_that_is_said(reads: Reader) -> None:
+    loaded = reads(
+        """\
+        routing:
+          provider_sequence: [ bedrock ]
+          models: [ { model: default, provider_sequence: [ openrouter ] } ]
+        """
+    )
+
+    assert loaded.config.routing.provider_sequence == (Step("openrouter"),)
+    assert loaded.warnings == (
+        'config.yaml:2: routing.provider_sequence: never used: the route "default" of routing.models comes before it',
+    )
+
+
+@pytest.mark.parametrize("variants", ["", ", variants: []", ", variants: ", ", variants: [{}]", ", variants: [auto]"])
+def test_no_variants_mean_the_requested_model(variants: str, reads: Reader) -> None:
+    loaded = reads(f"routing: {{provider_sequence: [{{name: bedrock{variants}}}]}}")
+
+    assert loaded.config.routing.provider_sequence == (Step("bedrock", (Variant("auto"),)),)
+
+
+def test_a_provider_may_come_more_than_once(reads: Reader) -> None:
+    sequence = reads(
+        "routing: {provider_sequence: [bedrock, openrouter, {name: bedrock, variants: [x]}]}"
+    ).config.routing
+
+    assert [step.name for step in sequence.provider_sequence] == ["bedrock", "openrouter", "bedrock"]
+
+
+def test_a_region_outside_bedrock_is_mentioned(reads: Reader) -> None:
+    loaded = reads("routing: {provider_sequence: [{name: openrouter, variants: [{region: us-east-1}]}]}")
+
+    (said,) = loaded.warnings
+    assert said.startswith("config.yaml:1: routing.provider_sequence[0].variants[0].region: has no effect")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("provider_sequence: []", "provider_sequence: names no provider; list at least one, or remove the key"),
+        ("provider_sequence: bedrock", 'provider_sequence: expected a list, got "bedrock"'),
+        ("provider_sequence: {name: bedrock}", "provider_sequence: expected a list, got keys"),
+        ("provider_sequence: [[bedrock]]", "provider_sequence[0]: needs name: the provider to try"),
+        ("provider_sequence: [~]", "provider_sequence[0]: needs name: the provider to try"),
+        ("provider_sequence: [{name: cerebras}]",
+         'provider_sequence[0].name: there is no provider "cerebras"; describe it under providers'),
+        ("provider_sequence: [{name: bedrock, variants: {model: x}}]",
+         "provider_sequence[0].variants: expected a list, got keys"),
+        ("provider_sequence: [{name: bedrock, variants: [{region: US}]}]",
+         'provider_sequence[0].variants[0].region: expected an AWS region such as us-east-1, got "US"'),
+        ("models: [{provider_sequence: [bedrock]}]", "models[0]: needs model: what to look for in the requested model"),
+        ("models: [{model: haiku}]", "models[0]: needs provider_sequence"),
+        ("models: [{model: haiku, provider_sequence: []}]",
+         "models[0].provider_sequence: names no provider; list at least one, or remove the key"),
+        ("models: [{model: haiku, provider_sequence: [bedrock]}, {model: Haiku, provider_sequence: [bedrock]}]",
+         'models: two routes for "haiku"; only one can be taken'),
+        ("order: [bedrock, nobody]", 'order: there is no provider "nobody"; describe it under providers'),
+        ("only: open-router", 'only: there is no provider "open-router"; did you mean "openrouter"?'),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_walked_is_refused(text: str, problem: str, refuses: Refusal) -> None:
+    problems = refuses("routing:\n  " + text)
+
+    assert f"config.yaml:2: routing.{problem}" in problems
+
+
+def test_a_provider_that_is_itself_unsound_is_reported_once(refuses: Refusal) -> None:
+    text = """\
+        providers: { mine: { type: nonsense } }
+        routing: { provider_sequence: [ { name: mine, variants: [ { region: us-east-1 } ] } ] }
+    """
+
+    assert len(refuses(text)) == 1
