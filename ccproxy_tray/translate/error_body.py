@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
+from email.utils import mktime_tz, parsedate_tz
 
 from ccproxy_tray.errors import ErrorType, Fault, type_of_status
 from ccproxy_tray.translate import jsontext
@@ -105,7 +104,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     then, now = _moment(value), _moment(header(headers, "date"))
     if then is None or now is None:
         return None
-    return max(0.0, (then - now).total_seconds())
+    return max(0.0, float(then - now))
 
 
 def _seconds(value: str) -> float | None:
@@ -116,9 +115,12 @@ def _seconds(value: str) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _moment(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
+def _moment(value: str) -> int | None:
+    """An HTTP date in seconds; one without a zone would depend on where this program runs."""
+    parts = parsedate_tz(value)
+    if parts is None or parts[9] is None:
         return None
-    return moment if moment.tzinfo else None
+    try:
+        return mktime_tz(parts)
+    except (ValueError, OverflowError):
+        return None
