@@ -1,0 +1,130 @@
+"""The local endpoint: listens, answers, and stops without cutting an answer in half unannounced."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from ccproxy_tray.config.schema import Server
+from ccproxy_tray.dispatch import Dispatch
+from ccproxy_tray.errors import RequestError
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.redact import shown
+from ccproxy_tray.server.connection import Connection, Request, new_request_id
+from ccproxy_tray.server.drain import Drain
+from ccproxy_tray.server.exchange import Exchange
+from ccproxy_tray.server.guard import Door, check_origin, check_token
+from ccproxy_tray.server.info import MODELS_PATH, Info
+from ccproxy_tray.server.listener import Listener
+from ccproxy_tray.server.messages import QUIET, Messages
+from ccproxy_tray.server.route import Route, Table, not_found
+
+GRACE = 6.0
+"""Seconds that running requests get at most when the endpoint stops."""
+LAST_WORDS = 1.5
+"""Seconds for telling clients that it is over, and again for closing what is left: with GRACE under 10 s in all."""
+
+_log = logging.getLogger(__name__)
+
+
+class Endpoint:
+    """Everything between the client's socket and ``dispatch``.
+
+    ``settings`` may be replaced while the endpoint runs: requests keep those that they began with, the address stays.
+    ``quiet`` is how long a streaming client hears nothing before it gets a ping.
+    """
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        journal: Journal,
+        settings: Server,
+        *,
+        quiet: float = QUIET,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self._table = _table(dispatch, journal, quiet, clock)
+        self._listener = Listener(self._answer)
+        self._drain = Drain()
+        self._stopping = False
+
+    async def start(self) -> list[str]:
+        """Accept connections; gives the URLs, the one to be shown first. Raises CannotListen, PortTaken."""
+        return await self._listener.start(self.settings)
+
+    async def stop(self, grace: float = GRACE) -> None:
+        """Accept nothing more, let running requests end for ``grace`` seconds, then tell the rest; 10 s at most.
+
+        What still runs then ends with one ``event: error`` (a stream) or 503, both ``overloaded_error``: clients
+        retry that, and meet whatever has taken our place. An endpoint that was stopped does not start again.
+        """
+        self._stopping = True
+        await self._listener.close()
+        await self._drain.wait(min(grace, GRACE))
+        self._drain.interrupt()
+        await self._drain.wait(LAST_WORDS)
+        await self._listener.shutdown(LAST_WORDS)
+
+    async def _answer(self, request: Request, connection: Connection) -> web.StreamResponse:
+        """Answer one request, whatever happens. A client that has gone shows as ConnectionError or cancellation."""
+        exchange = Exchange(request, new_request_id(), self.settings)
+        connection.busy = True
+        try:
+            async with self._drain.occupied():
+                await self._attempt(exchange)
+        finally:
+            connection.busy = False
+            if self._stopping:
+                connection.close()
+        assert exchange.response is not None
+        return exchange.response
+
+    async def _attempt(self, exchange: Exchange) -> None:
+        try:
+            async with self._drain.interruptible():
+                await self._serve(exchange)
+        except RequestError as error:
+            _log.info("%s: %s", exchange.request_id, _refusal(exchange.request, error))
+            await exchange.fail(error)
+        except Exception:  # the last line of defence: the client gets an answer, the log the trace
+            if exchange.gone:
+                raise
+            _log.exception("%s: internal error", exchange.request_id)
+            await exchange.fail(RequestError(500, "Internal error of the proxy; its log tells more."))
+
+    async def _serve(self, exchange: Exchange) -> None:
+        """The checks that hold for every path, then the path's own handler."""
+        request, settings = exchange.request, exchange.settings
+        door = Door.of(self._listener.port, (settings.host, *settings.allowed_hosts))
+        check_origin(request.method, request.raw_path, request.headers, door)
+        route = self._table.find(request.path)
+        if route is None or not route.open:
+            check_token(request.headers, settings.token.reveal())
+        if route is None:
+            raise not_found(request.method, request.path)
+        await route.handler(request.method)(exchange)
+
+
+def _table(dispatch: Dispatch, journal: Journal, quiet: float, clock: Callable[[], float]) -> Table:
+    messages = Messages(dispatch, quiet)
+    info = Info(journal, clock)
+    return Table(
+        (
+            Route("/v1/messages", {"POST": messages.create}),
+            Route("/v1/messages/count_tokens", {"POST": messages.count_tokens}),
+            Route("/v1/models", {"GET": info.models}),
+            Route(MODELS_PATH, {"GET": info.model}),
+            Route("/health", {"GET": info.health}, open=True),
+            Route("/debug", {"GET": info.debug}),
+            Route("/api/hello", {"GET": info.hello}, open=True),
+            Route("/", {"GET": info.root}),
+        )
+    )
+
+
+def _refusal(request: web.BaseRequest, error: RequestError) -> str:
+    return f"{shown(request.method, 20)} {shown(request.path)}: {error.status} {shown(error.message)}"

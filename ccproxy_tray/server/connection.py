@@ -1,0 +1,142 @@
+"""aiohttp's server protocol with our manners: errors in Anthropic's envelope, no banner, a limit on slow headers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from typing import Any
+
+from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
+from aiohttp.http_parser import HttpRequestParser
+
+from ccproxy_tray.errors import RequestError, envelope, type_of_status
+from ccproxy_tray.redact import shown
+
+HEADER_TIMEOUT = 15.0
+"""Seconds from the first byte of a request to the end of its headers, at most ``read_timeout``."""
+MAX_HEADER = 96 * 1024
+"""Bytes of one header field: ``anthropic-beta`` is an open list."""
+MAX_LINE = 16 * 1024
+LINGER = 5.0
+"""Seconds for which an unread body is still taken, so that the client sees the answer instead of a reset."""
+
+_log = logging.getLogger(__name__)
+
+
+def new_request_id() -> str:
+    """A fresh id in the shape of Anthropic's."""
+    return f"req_{secrets.token_hex(12)}"
+
+
+def has_fast_parser() -> bool:
+    """Whether aiohttp's C parser is in use. The one in Python is laxer; known request smuggling concerned only that."""
+    return HttpRequestParser.__module__ == "aiohttp._http_parser"
+
+
+class BodyBroken(Exception):
+    """The framing of a request's body broke off in the middle (bad chunk, early end)."""
+
+
+class Request(web.BaseRequest):
+    """A request whose response does not name our software."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        response.headers.pop("Server", None)
+
+
+class Connection(web.RequestHandler):
+    """One client connection.
+
+    ``busy`` is true while a request is being handled; ``reading`` is the body that the handler is waiting for.
+    """
+
+    def __init__(self, manager: web.Server, *, read_timeout: float, keepalive_timeout: float) -> None:
+        options: dict[str, Any] = {"access_log": None}  # aiohttp takes None here, its annotation does not
+        super().__init__(
+            manager,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=keepalive_timeout,
+            max_line_size=MAX_LINE,
+            max_field_size=MAX_HEADER,
+            lingering_time=LINGER,
+            auto_decompress=False,  # we inflate within our own limits
+            **options,
+        )
+        self.busy = False
+        self.reading: StreamReader | None = None
+        self._header_timeout = min(HEADER_TIMEOUT, read_timeout)
+        self._header_timer: asyncio.TimerHandle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; watch over requests that begin and do not end."""
+        super().data_received(data)
+        if self.reading is not None and self._messages and not self.reading.is_eof():
+            # Nothing but the parser's error can follow a body that has not ended. aiohttp queues it behind the
+            # running request, which would wait for the rest of its body for ever.
+            self._messages.clear()
+            self.reading.set_exception(BodyBroken("The body is not framed as its headers say."))
+            self.reading.feed_eof()
+            self.close()
+        if self.busy or self._messages:
+            self._stop_timer()
+        elif data and self._header_timer is None:
+            self._header_timer = self._loop.call_later(self._header_timeout, self._give_up)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The client has gone."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The answer to bytes that are not a request, in the envelope; the connection ends with it."""
+        _log.debug("Unreadable request, or the client has gone: %s", shown(repr(exc)))
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer is on its way already")
+        error = _unreadable(exc, message) if status == 400 else RequestError(status, "Internal error.")
+        response = web.Response(**_envelope(error))
+        response.force_close()
+        return response
+
+    def _give_up(self) -> None:
+        """The headers did not come in time: say so without the machinery that only knows whole requests."""
+        self._header_timer = None
+        if self.transport is not None:
+            answer = _envelope(RequestError(408, "The request headers did not arrive in time."))
+            head = "".join(f"{name}: {value}\r\n" for name, value in answer["headers"].items())
+            length = len(answer["body"])
+            self.transport.write(
+                f"HTTP/1.1 408 Request Timeout\r\n{head}content-length: {length}\r\nconnection: close\r\n\r\n".encode()
+                + answer["body"]
+            )
+        self.force_close()
+
+    def _stop_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+
+def _unreadable(exc: BaseException | None, message: str | None) -> RequestError:
+    if isinstance(exc, LineTooLong):
+        return RequestError(431, "The request line or a header field is too long.")
+    if isinstance(exc, BadHttpMethod):
+        return RequestError(400, "This is not an HTTP request; the port speaks plain HTTP/1.1.")
+    reason = (message or "").partition("\n")[0].rstrip(":")
+    return RequestError(400, f"Bad request: {shown(reason)}" if reason else "Bad request.")
+
+
+def _envelope(error: RequestError) -> dict[str, Any]:
+    request_id = new_request_id()
+    return {
+        "status": error.status,
+        "headers": {"content-type": "application/json", "request-id": request_id},
+        "body": envelope(type_of_status(error.status), error.message, request_id),
+    }

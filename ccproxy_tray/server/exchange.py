@@ -1,0 +1,125 @@
+"""One request and the single answer to it: all that the handlers need to know of HTTP.
+
+Laws:
+
+* An answer is either whole (:meth:`Exchange.respond`) or a stream of server-sent events (:meth:`Exchange.open_stream`).
+* Every answer carries the ``request-id``.
+* A client that takes no bytes for ``write_timeout`` is cut off. Until then nobody reads on from the upstream,
+  because whoever writes waits: that is all the backpressure there is, and all that is needed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from ccproxy_tray.config.schema import Server
+from ccproxy_tray.errors import RequestError, envelope
+
+SLICE = 256 * 1024
+"""Bytes of a large answer that are handed to the connection at once, so that slow progress is still progress."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_JSON = {"content-type": "application/json"}
+_EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+
+
+def clean(headers: Mapping[str, str]) -> dict[str, str]:
+    """Header values without what could end a header line: they may quote an upstream or a configured name."""
+    return {name.lower(): _CONTROL.sub(" ", value) for name, value in headers.items()}
+
+
+def error_event(error_type: str, message: str, request_id: str) -> bytes:
+    """The event that ends a stream which cannot go on (Messages API, Streaming, "Error events")."""
+    return b"event: error\ndata: " + envelope(error_type, message, request_id) + b"\n\n"
+
+
+class Exchange:
+    """What came in, and what went out. ``response`` is None until the first byte of an answer is on its way."""
+
+    __slots__ = ("request", "request_id", "response", "settings", "streaming")
+
+    def __init__(self, request: web.BaseRequest, request_id: str, settings: Server) -> None:
+        self.request = request
+        self.request_id = request_id
+        self.settings = settings
+        self.response: web.StreamResponse | None = None
+        self.streaming = False
+
+    @property
+    def gone(self) -> bool:
+        """The client has closed the connection, or was cut off."""
+        transport = self.request.transport
+        return transport is None or transport.is_closing()
+
+    async def respond(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Answer with a whole body: JSON, unless the headers say otherwise."""
+        fields = {**_JSON, **clean(headers or {}), "request-id": self.request_id}
+        if len(body) <= SLICE:
+            response: web.StreamResponse = web.Response(status=status, body=body, headers=fields)
+            await self._start(response)
+        else:
+            response = web.StreamResponse(status=status, headers=fields)
+            response.content_length = len(body)
+            await self._start(response)
+            with memoryview(body) as view:
+                for start in range(0, len(view), SLICE):
+                    await self.write(view[start : start + SLICE])
+        await self.end()
+
+    async def open_stream(self, headers: Mapping[str, str] | None = None) -> None:
+        """Answer 200 with server-sent events (Messages API, Streaming)."""
+        self.streaming = True
+        fields = {**clean(headers or {}), **_EVENTS, "request-id": self.request_id}
+        await self._start(web.StreamResponse(headers=fields))
+
+    async def write(self, data: bytes | memoryview) -> None:
+        """Send a part of the answer, in one piece; waits while the client is behind."""
+        assert self.response is not None
+        try:
+            async with asyncio.timeout(self.settings.write_timeout):
+                await self.response.write(data)
+        except TimeoutError:
+            self._cut()
+
+    async def end(self) -> None:
+        """The answer is complete."""
+        assert self.response is not None
+        try:
+            async with asyncio.timeout(self.settings.write_timeout):
+                await self.response.write_eof()
+        except TimeoutError:
+            self._cut()
+
+    async def fail(self, error: RequestError) -> None:
+        """Tell the client that it went wrong, in the form that is still possible at this point.
+
+        Before the answer: a status with Anthropic's envelope. Within a stream: one ``event: error`` as its end.
+        Within a whole body nothing can be said any more, so the connection is cut and the body is seen to be short.
+        """
+        if self.response is None:
+            body = envelope(error.error_type, error.message, self.request_id)
+            await self.respond(error.status, body, error.headers)
+        elif self.streaming:
+            await self.write(error_event(error.error_type, error.message, self.request_id))
+            await self.end()
+        else:
+            self._cut()
+
+    async def respond_json(self, value: object, headers: Mapping[str, str] | None = None) -> None:
+        """Answer 200 with a JSON document."""
+        await self.respond(200, json.dumps(value).encode(), headers)
+
+    async def _start(self, response: web.StreamResponse) -> None:
+        self.response = response
+        await response.prepare(self.request)
+
+    def _cut(self) -> None:
+        """Give up on a client that takes nothing: no polite close, which would wait for it once more."""
+        if self.request.transport is not None:
+            self.request.transport.abort()
+        raise ConnectionAbortedError("the client took no bytes in time")

@@ -1,0 +1,118 @@
+"""What can be read without reaching a model: the list of models, health, and the state of the program.
+
+All of it comes from memory and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ccproxy_tray import catalog
+from ccproxy_tray.errors import RequestError
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.redact import shown
+from ccproxy_tray.server.exchange import Exchange
+from ccproxy_tray.server.status import moment, status
+
+MAX_PAGE = 1000
+_PAGE = 20
+_ENDPOINTS = (
+    "POST /v1/messages",
+    "POST /v1/messages/count_tokens",
+    "GET /v1/models",
+    "GET /v1/models/{id}",
+    "GET /health",
+    "GET /debug",
+)
+MODELS_PATH = "/v1/models/"
+
+
+class Info:
+    """The reading routes. ``clock`` gives Unix seconds."""
+
+    def __init__(self, journal: Journal, clock: Callable[[], float]) -> None:
+        self._journal = journal
+        self._clock = clock
+
+    async def root(self, exchange: Exchange) -> None:
+        """``GET /``: who this is."""
+        version = self._journal.snapshot.version
+        await exchange.respond_json({"name": "ccproxy-tray", "version": version, "endpoints": _ENDPOINTS})
+
+    async def hello(self, exchange: Exchange) -> None:
+        """``HEAD /api/hello``: Claude Code warms its connection up."""
+        await exchange.respond(200, b"")
+
+    async def health(self, exchange: Exchange) -> None:
+        """``GET /health``: that the program answers, and nothing more, because it needs no token."""
+        await exchange.respond_json({"status": "ok", "timestamp": moment(self._clock())})
+
+    async def debug(self, exchange: Exchange) -> None:
+        """``GET /debug``: the picture of the program (see ``status``)."""
+        await exchange.respond_json(status(self._journal.snapshot, self._clock()), {"cache-control": "no-store"})
+
+    async def models(self, exchange: Exchange) -> None:
+        """``GET /v1/models`` (Models API, List): pages by ``limit``, ``after_id``, ``before_id``."""
+        query = exchange.request.query
+        rows = catalog.models()
+        if wanted := query.get("lifecycle"):
+            rows = tuple(row for row in rows if row.lifecycle in wanted.split(","))
+        page, has_more = _page(rows, _limit(query.get("limit")), query.get("after_id"), query.get("before_id"))
+        await exchange.respond_json(
+            {
+                "data": [_model(row) for row in page],
+                "has_more": has_more,
+                "first_id": page[0].id if page else None,
+                "last_id": page[-1].id if page else None,
+            }
+        )
+
+    async def model(self, exchange: Exchange) -> None:
+        """``GET /v1/models/{id}`` (Models API, Retrieve). The id is the rest of the path, slashes included."""
+        name = exchange.request.path.removeprefix(MODELS_PATH)
+        row = catalog.find(name)
+        if row is None:
+            raise RequestError(404, f"No such model: {shown(name)}")
+        await exchange.respond_json(_model(row))
+
+
+def _model(row: catalog.Model) -> dict[str, Any]:
+    return {
+        "type": "model",
+        "id": row.id,
+        "display_name": row.display_name,
+        "created_at": row.created_at,
+        "lifecycle": row.lifecycle,
+        "line": row.line,
+        "max_input_tokens": row.max_input_tokens,
+        "max_tokens": row.max_tokens,
+    }
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return _PAGE
+    if not (len(text) <= 4 and text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PAGE):
+        raise RequestError(400, f"limit: expected a number from 1 to {MAX_PAGE}, got {shown(text)}")
+    return int(text)
+
+
+def _page(
+    rows: Sequence[catalog.Model], limit: int, after: str | None, before: str | None
+) -> tuple[Sequence[catalog.Model], bool]:
+    """The page behind ``after``, or the one that ends before ``before``; and whether the list goes on that way."""
+    if after is not None and before is not None:
+        raise RequestError(400, "after_id and before_id exclude each other")
+    if before is not None:
+        end = _position(rows, before, "before_id")
+        return rows[max(0, end - limit) : end], end > limit
+    start = 0 if after is None else _position(rows, after, "after_id") + 1
+    return rows[start : start + limit], len(rows) > start + limit
+
+
+def _position(rows: Sequence[catalog.Model], name: str, field: str) -> int:
+    for position, row in enumerate(rows):
+        if row.id == name:
+            return position
+    raise RequestError(400, f"{field}: no such model: {shown(name)}")

@@ -1,0 +1,54 @@
+"""The two routes that reach a model: ``POST /v1/messages`` and ``POST /v1/messages/count_tokens``."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ccproxy_tray.dispatch import Dispatch
+from ccproxy_tray.server.body import aside, read_body
+from ccproxy_tray.server.exchange import Exchange
+from ccproxy_tray.server.guard import check_content_type, token_headers
+from ccproxy_tray.server.relay import relay
+from ccproxy_tray.translate.messages import MessagesRequest, parse_request
+
+QUIET = 15.0
+"""Seconds of silence after which a streaming client gets a sign of life."""
+
+
+class Messages:
+    """Reads a request, asks ``dispatch``, and passes on what it answers. Query strings have no meaning here."""
+
+    def __init__(self, dispatch: Dispatch, quiet: float = QUIET) -> None:
+        self._dispatch = dispatch
+        self._quiet = quiet
+
+    async def create(self, exchange: Exchange) -> None:
+        """``POST /v1/messages``: a Message, or server-sent events when the request asks for a stream."""
+        request = await _read(exchange, counting=False)
+        answering = self._dispatch.messages(request, exchange.request_id)
+        if request.stream:
+            await relay(exchange, answering, self._quiet)
+        else:
+            answer = await answering
+            await exchange.respond(answer.status, answer.body, answer.headers)
+
+    async def count_tokens(self, exchange: Exchange) -> None:
+        """``POST /v1/messages/count_tokens``: how many input tokens the request would use."""
+        request = await _read(exchange, counting=True)
+        count = await self._dispatch.count_tokens(request, exchange.request_id)
+        await exchange.respond_json({"input_tokens": count})
+
+
+async def _read(exchange: Exchange, *, counting: bool) -> MessagesRequest:
+    check_content_type(exchange.request.headers)
+    raw = await read_body(exchange)
+    return await aside(partial(parse_request, raw, _headers(exchange), counting=counting), len(raw))
+
+
+def _headers(exchange: Exchange) -> dict[str, str]:
+    """The client's headers by lower-case name, without the token that is for us alone."""
+    given = exchange.request.headers
+    token = exchange.settings.token.reveal()
+    ours = token_headers(given, token) if token else ()
+    names = dict.fromkeys(name.lower() for name in given)
+    return {name: ", ".join(given.getall(name)) for name in names if name not in ours}

@@ -1,0 +1,156 @@
+"""The picture of the program as a JSON document, for ``GET /debug`` and everything that reads it.
+
+The keys are stable. Times are ISO 8601 in UTC, durations whole or decimal seconds.
+
+===================  =============================================================================================
+``version``          of this program
+``time``             when the document was made
+``uptime_seconds``   since the start
+``urls``             where the endpoint listens
+``serving``          the target that served last; ``null`` before the first request
+``on_fallback``      whether that was not the first choice
+``offline``          whether nothing upstream can be reached
+``config``           ``path`` of the file, its ``warnings``, the ``problems`` of a change that was not taken over
+``rate_limits``      targets that cool: ``target``, ``provider``, ``model`` (empty: the whole provider), ``region``,
+                     ``seconds_left``, ``until``, ``since``, ``reason``, ``lasting`` (ends with a change of config or
+                     credentials, too)
+``routing``          for each key of that section ``value`` and ``source``: ``file``, ``default`` or a variable's name
+``providers``        by name: ``type``, ``credentials`` (``found``, ``missing``, ``unknown``), ``remedy``
+``fallbacks``        the latest requests that did not go smoothly, latest first: ``time``, ``request_id``, ``model``,
+                     ``outcome`` (``served``, ``exhausted``, ``broke off``), ``story`` in one line, ``attempts``, each
+                     with ``target``, ``started``, ``seconds``, ``first_event``, ``status``, ``fault``, ``reason``,
+                     ``cooling``
+``requests``         ended requests since the start: ``total``, ``served``, ``fell_back``, ``exhausted``, ``refused``,
+                     ``broke_off``, ``abandoned``; and the same for ``today``
+===================  =============================================================================================
+
+Law: no credential, no prompt and no account id. What an upstream or the user's file worded is masked once more here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any
+
+from ccproxy_tray.config.schema import Loaded, Routing
+from ccproxy_tray.journal.events import BrokeOff, CoolingTarget, Exhausted, FellBack
+from ccproxy_tray.journal.snapshot import Counts, Snapshot, cooling_now, counts_today
+from ccproxy_tray.redact import shown
+from ccproxy_tray.routing.story import Attempt, line
+from ccproxy_tray.routing.target import Target
+
+_ACCOUNT = re.compile(r"\b\d{12}\b")
+_OUTCOMES = {FellBack: "served", Exhausted: "exhausted", BrokeOff: "broke off"}
+
+
+def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
+    """The document at the moment ``now`` (Unix seconds)."""
+    return {
+        "version": snapshot.version,
+        "time": moment(now),
+        "uptime_seconds": round(max(0.0, now - snapshot.started)),
+        "urls": list(snapshot.urls),
+        "serving": None if snapshot.current is None else _safe(str(snapshot.current)),
+        "on_fallback": snapshot.on_fallback,
+        "offline": snapshot.offline,
+        "config": _config(snapshot),
+        "rate_limits": [_cooling(row, now) for row in cooling_now(snapshot, now)],
+        "routing": {} if snapshot.loaded is None else _routing(snapshot.loaded),
+        "providers": {
+            each.name: {"type": each.type, "credentials": each.credentials, "remedy": _safe(each.remedy)}
+            for each in snapshot.providers
+        },
+        "fallbacks": [_fallback(event) for event in reversed(snapshot.recent)],
+        "requests": {**_counts(snapshot.counts), "today": _counts(counts_today(snapshot, now))},
+    }
+
+
+def moment(at: float) -> str:
+    """Unix seconds as ``2026-11-22T14:02:00Z``."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _config(snapshot: Snapshot) -> dict[str, Any]:
+    loaded = snapshot.loaded
+    return {
+        "path": "" if loaded is None else loaded.path,
+        "warnings": [] if loaded is None else [_safe(text) for text in loaded.warnings],
+        "problems": [_safe(text) for text in snapshot.problems],
+    }
+
+
+def _cooling(row: CoolingTarget, now: float) -> dict[str, Any]:
+    return {
+        **_target(row.target),
+        "seconds_left": round(row.until - now, 1),
+        "until": moment(row.until),
+        "since": moment(row.since),
+        "reason": _safe(row.reason),
+        "lasting": row.lasting,
+    }
+
+
+def _target(target: Target) -> dict[str, str]:
+    return {
+        "target": _safe(str(target)),
+        "provider": target.provider,
+        "model": _safe(target.model),
+        "region": target.region,
+    }
+
+
+def _routing(loaded: Loaded) -> dict[str, Any]:
+    routing = loaded.config.routing
+    return {
+        field.name: {
+            "value": _plain(getattr(routing, field.name)),
+            "source": loaded.sources.get(f"routing.{field.name}", "default"),
+        }
+        for field in fields(Routing)
+    }
+
+
+def _fallback(event: FellBack | Exhausted | BrokeOff) -> dict[str, Any]:
+    story = event.story
+    return {
+        "time": moment(event.at),
+        "request_id": story.request_id,
+        "model": _safe(story.model),
+        "outcome": _OUTCOMES[type(event)],
+        "story": _safe(line(story), 1000),
+        "attempts": [_attempt(attempt) for attempt in story.attempts],
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        **_plain(attempt),
+        "target": _safe(str(attempt.target)),
+        "started": round(attempt.started, 3),
+        "seconds": round(attempt.seconds, 3),
+    }
+
+
+def _counts(counts: Counts) -> dict[str, int]:
+    return {"total": counts.total, **asdict(counts)}
+
+
+def _plain(value: Any) -> Any:
+    """A frozen value as JSON: dataclasses become objects, enumerations their values, and texts are safe to show."""
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, tuple | frozenset):
+        return [_plain(each) for each in value]
+    if isinstance(value, Enum):
+        return value.value
+    return _safe(value) if isinstance(value, str) else value
+
+
+def _safe(text: str, limit: int = 300) -> str:
+    return _ACCOUNT.sub("************", shown(text, limit))

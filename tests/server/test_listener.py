@@ -1,0 +1,205 @@
+import asyncio
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from ccproxy_tray.config.schema import Secret, Server
+from ccproxy_tray.dispatch import Answer
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.server.app import Endpoint
+from ccproxy_tray.server.listener import CannotListen, PortTaken
+from ccproxy_tray.translate.messages import MessagesRequest
+from tests.server.harness import NOW, REQUEST, Client, FakeDispatch, FakeStream, serving
+from tests.server.test_relay import DELTA, START, error_of
+
+
+def endpoint(settings: Server) -> Endpoint:
+    return Endpoint(FakeDispatch(), Journal("1", NOW), settings)
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port on which somebody else listens."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+@pytest.fixture
+def taken6() -> Iterator[int]:
+    """A port on which somebody else listens, on the IPv6 loopback only."""
+    with socket.socket(socket.AF_INET6) as other:
+        other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        other.bind(("::1", 0))
+        other.listen()
+        yield other.getsockname()[1]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_both_loopback_addresses_are_served_on_one_port(host: str) -> None:
+    async with serving(Server(host=host, port=0)) as client:
+        assert client.urls == [f"http://127.0.0.1:{client.port}", f"http://[::1]:{client.port}"]
+        for address in ("127.0.0.1", "::1"):
+            reader, writer = await asyncio.open_connection(address, client.port)
+            writer.write(client.lines("GET", "/health", {}))
+            assert b"200 OK" in await reader.readline()
+            writer.transport.abort()
+
+
+async def test_only_loopback_is_bound(client: Client) -> None:
+    sockets = [sock.getsockname()[0] for server in client.endpoint._listener._servers for sock in server.sockets]
+    assert sorted(sockets) == ["127.0.0.1", "::1"]
+
+
+async def test_another_host_is_bound_as_it_is_named_and_may_be_called_so() -> None:
+    async with serving(Server(host="127.0.0.2", port=0, token=Secret("local-token"))) as client:
+        assert client.urls == [f"http://127.0.0.2:{client.port}"]
+        reader, writer = await asyncio.open_connection("127.0.0.2", client.port)
+        writer.write(client.lines("GET", "/health", {"Host": f"127.0.0.2:{client.port}"}))
+        assert b"200 OK" in await reader.readline()
+        writer.transport.abort()
+
+
+async def test_a_taken_port_is_said_clearly_and_nothing_stays_open(taken: int) -> None:
+    subject = endpoint(Server(port=taken))
+    with pytest.raises(PortTaken, match=f"Port {taken} on 127.0.0.1 is taken") as caught:
+        await subject.start()
+    assert (caught.value.host, caught.value.port) == ("127.0.0.1", taken)
+    assert subject._listener._servers == []
+    await subject.stop()
+
+
+async def test_a_port_taken_on_the_ipv6_loopback_alone_counts_because_localhost_may_lead_there(taken6: int) -> None:
+    subject = endpoint(Server(port=taken6))
+    with pytest.raises(PortTaken, match="::1"):
+        await subject.start()
+    assert subject._listener._servers == []
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", taken6))
+
+
+async def test_any_free_port_is_looked_for_again_when_the_other_address_has_it_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject = endpoint(Server(port=0))
+    bind, tries = subject._listener._bind, []
+
+    async def unlucky(host: str, port: int, settings: Server) -> int:
+        tries.append((host, port))
+        if host == "::1" and len(tries) < 4:
+            raise PortTaken(host, port)
+        return await bind(host, port, settings)
+
+    monkeypatch.setattr(subject._listener, "_bind", unlucky)
+    urls = await subject.start()
+    assert [host for host, _ in tries] == ["127.0.0.1", "::1"] * 2
+    assert len(urls) == 2
+    await subject.stop()
+
+
+async def test_without_an_ipv6_loopback_one_address_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = endpoint(Server(port=0))
+    bind = subject._listener._bind
+
+    async def without(host: str, port: int, settings: Server) -> int:
+        if host == "::1":
+            raise CannotListen(host, port, "no such address")
+        return await bind(host, port, settings)
+
+    monkeypatch.setattr(subject._listener, "_bind", without)
+    assert len(await subject.start()) == 1
+    await subject.stop()
+
+
+async def test_an_address_that_is_not_ours_cannot_be_listened_on() -> None:
+    with pytest.raises(CannotListen, match=r"Cannot listen on 192\.0\.2\.1"):
+        await endpoint(Server(host="192.0.2.1", port=0)).start()
+
+
+async def test_a_stopped_endpoint_leaves_its_port_free() -> None:
+    async with serving() as client:
+        port = client.port
+    async with serving(Server(port=port)) as again:
+        assert again.port == port
+
+
+async def test_an_endpoint_that_was_never_started_stops() -> None:
+    await endpoint(Server()).stop()
+
+
+async def test_settings_may_change_while_it_runs(client: Client) -> None:
+    assert (await client.ask("GET", "/debug", Host="box.lan")).status == 421
+    client.endpoint.settings = Server(allowed_hosts=("box.lan",))
+    assert (await client.ask("GET", "/debug", Host="box.lan")).status == 200
+
+
+async def test_stopping_lets_a_running_answer_end(client: Client) -> None:
+    release = asyncio.Event()
+
+    async def slow(request: MessagesRequest) -> Answer:
+        del request
+        await release.wait()
+        return Answer(200, {}, b'{"done": true}')
+
+    client.dispatch.reply = slow
+    asking = asyncio.create_task(client.post())
+    await client.dispatch.started.wait()
+    stopping = asyncio.create_task(client.endpoint.stop(5.0))
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        except (ConnectionRefusedError, ConnectionResetError):
+            break
+        writer.transport.abort()
+    release.set()
+    assert (await asking).body == b'{"done": true}'
+    await stopping
+
+
+async def test_a_stream_that_outlasts_the_grace_ends_with_one_error_event() -> None:
+    stream = FakeStream(START, DELTA, None)
+    async with serving() as client:
+        client.dispatch.answers(Answer(200, {}, stream=stream))
+        async with client.streaming() as wire:
+            await wire.head()
+            assert [await wire.chunk(), await wire.chunk()] == [START, DELTA]
+            async with asyncio.timeout(5):
+                await client.endpoint.stop(0.0)
+            kind, message = error_of(await wire.chunk())
+            assert (kind, message) == ("overloaded_error", "The proxy is shutting down.")
+            assert await wire.chunk() == b""
+            assert await wire.closed()
+        assert stream.closed.is_set()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_request_that_outlasts_the_grace_is_answered_503_and_cancelled(stream: bool) -> None:
+    async with serving() as client:
+        client.dispatch.hangs()
+        asking = asyncio.create_task(client.post({**REQUEST, "stream": stream}))
+        await client.dispatch.started.wait()
+        await client.endpoint.stop(0.0)
+        assert (await asking).error()[:2] == (503, "overloaded_error")
+        assert client.dispatch.cancelled.is_set()
+
+
+async def test_a_client_that_does_not_read_cannot_hold_up_the_stop() -> None:
+    async with serving(Server(port=0, write_timeout=60.0)) as client, client.wire(limit=1024) as wire:
+        client.dispatch.answers(Answer(200, {}, b"x" * 32 * 1024 * 1024))
+        raw = json.dumps(REQUEST).encode()
+        fields = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
+        await wire.send(client.lines("POST", "/v1/messages", fields) + raw)
+        await wire.head()
+        async with asyncio.timeout(10):
+            await client.endpoint.stop(0.0)
+
+
+async def test_idle_connections_end_with_the_endpoint() -> None:
+    async with serving() as client, client.wire() as wire:
+        await wire.send(client.lines("GET", "/health", {}))
+        await wire.reply()
+        await client.endpoint.stop(5.0)
+        assert await wire.closed()
