@@ -1,0 +1,354 @@
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ccproxy_tray import log
+from ccproxy_tray.log import FILE, Log, LogFile, setup
+
+LOGGER = logging.getLogger("ccproxy_tray.test_log")
+CANARY = "hush-CANARY-hush"
+
+
+@pytest.fixture(autouse=True)
+def levels() -> Iterator[None]:
+    """Puts the levels back that a setup changes."""
+    names = (None, "aiohttp", "asyncio", "boto3", "botocore", "urllib3")
+    before = [logging.getLogger(name).level for name in names]
+    yield
+    for name, level in zip(names, before, strict=True):
+        logging.getLogger(name).setLevel(level)
+
+
+class Console(io.StringIO):
+    """A stream to read from after the log is closed."""
+
+    @property
+    def lines(self) -> list[str]:
+        return self.getvalue().splitlines()
+
+
+def raising(fault: Exception) -> None:
+    raise fault
+
+
+def start(level: int | str = "INFO", log_dir: Path | None = None, **options: Any) -> tuple[Log, Console]:
+    console = Console()
+    return setup(level, log_dir, options.pop("environ", {}), stream=console, **options), console
+
+
+def test_a_record_is_one_line_with_time_level_and_origin() -> None:
+    running, console = start()
+    with running:
+        LOGGER.info("served %s in %.1f s", "it", 1.25)
+        LOGGER.debug("not wanted")
+
+    assert len(console.lines) == 1
+    assert console.lines[0].endswith(" INFO    ccproxy_tray.test_log: served it in 1.2 s")
+
+
+def test_the_file_has_what_the_console_has_and_is_private(tmp_path: Path) -> None:
+    running, console = start(log_dir=tmp_path / "new" / "log")
+    with running:
+        LOGGER.warning("once")
+    path = tmp_path / "new" / "log" / FILE
+
+    assert path.read_text(encoding="utf-8") == console.getvalue()
+    if sys.platform != "win32":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_the_file_is_not_made_before_there_is_something_to_write(tmp_path: Path) -> None:
+    running, _ = start(log_dir=tmp_path / "log")
+    running.close()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_forged_line_stays_inside_its_record() -> None:
+    running, console = start()
+    with running:
+        LOGGER.info("model %s", "x\n2026-01-01 00:00:00.000 INFO forged \x1b[31m\u2028\u202e")
+
+    assert len(console.getvalue().splitlines()) == 1
+    assert console.getvalue().endswith(r"model x\n2026-01-01 00:00:00.000 INFO forged \x1b[31m\u2028\u202e" + "\n")
+
+
+def test_a_very_long_message_is_cut() -> None:
+    running, console = start()
+    with running:
+        LOGGER.info("x" * 100_000)
+
+    assert len(console.getvalue()) < log.MAX_LINE + 100
+    assert console.getvalue().endswith("…\n")
+
+
+def test_known_secrets_are_masked_wherever_they_come_from(tmp_path: Path) -> None:
+    environ = {"TEAM_TOKEN": CANARY + "1", "TERM": "xterm-256color"}
+    running, console = start("DEBUG", tmp_path, environ=environ, secrets=[CANARY + "2"])
+    with running:
+        running.redact_values([CANARY + "3"])
+        for number in "123":
+            secret = CANARY + number
+            LOGGER.info("message %s and %r and %s", secret, {"key": secret}, [secret.encode()])
+            try:
+                raising(ValueError(f"no good: {secret}"))
+            except ValueError:
+                LOGGER.exception("failed", stack_info=True)
+        LOGGER.info("term xterm-256color")
+    written = console.getvalue() + (tmp_path / FILE).read_text(encoding="utf-8")
+
+    assert CANARY not in written
+    assert "no good: ***" in written
+    assert "xterm-256color" in written
+    assert running.redact(CANARY + "1") == "***"
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    secret=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40),
+    before=st.text(max_size=20),
+    after=st.text(max_size=20),
+)
+def test_a_planted_secret_never_appears(secret: str, before: str, after: str, tmp_path: Path) -> None:
+    running, console = start("DEBUG", tmp_path, secrets=[secret])
+    with running:
+        LOGGER.info("%s%s%s", before, secret, after)
+        LOGGER.info(f"{secret.replace('%', '%%')} %s", after)  # noqa: G004  (a secret in the template itself)
+        try:
+            raising(RuntimeError(before + secret + after, {"header": secret}))
+        except RuntimeError:
+            LOGGER.exception("upstream said %r", secret)
+    written = console.getvalue() + (tmp_path / FILE).read_text(encoding="utf-8")
+    (tmp_path / FILE).unlink()
+
+    assert secret not in written
+
+
+def fail() -> None:
+    try:
+        raising(KeyError("inner\nline"))
+    except KeyError:
+        LOGGER.exception("it broke")
+
+
+def test_a_traceback_is_one_line_that_names_the_place(tmp_path: Path) -> None:
+    running, console = start("INFO", tmp_path)
+    with running:
+        fail()
+
+    assert len(console.lines) == 1
+    assert r"it broke (KeyError: 'inner\nline', test_log.py:" in console.lines[0]
+    assert console.lines[0].endswith(" in raising)")
+    assert (tmp_path / FILE).read_text(encoding="utf-8") == console.getvalue()
+
+
+def test_at_debug_the_file_has_the_whole_traceback_and_the_console_one_line(tmp_path: Path) -> None:
+    running, console = start(logging.DEBUG, tmp_path)
+    with running:
+        fail()
+        LOGGER.info("stack", stack_info=True)
+    lines = (tmp_path / FILE).read_text(encoding="utf-8").splitlines()
+
+    assert len(console.lines) == 2
+    assert "    Traceback (most recent call last):" in lines
+    assert "    Stack (most recent call last):" in lines
+    assert all(line.startswith(("    ", "20")) for line in lines)
+
+
+def test_an_exception_without_words_or_place_is_named() -> None:
+    running, console = start()
+    with running:
+        LOGGER.error("odd", exc_info=TimeoutError())
+        LOGGER.error("none", exc_info=(None, None, None))
+
+    assert console.lines[0].endswith("odd (TimeoutError)")
+    assert console.lines[1].endswith("none")
+
+
+def test_talkative_libraries_say_only_warnings() -> None:
+    running, console = start("DEBUG")
+    with running:
+        logging.getLogger("botocore.auth").debug("CanonicalRequest ...")
+        logging.getLogger("botocore.auth").warning("expired")
+
+    assert [line.rpartition(": ")[2] for line in console.lines] == ["expired"]
+
+
+def test_the_level_can_change_while_running() -> None:
+    running, console = start("WARNING")
+    with running:
+        LOGGER.info("before")
+        running.set_level("DEBUG")
+        LOGGER.debug("after")
+
+    assert [line.rpartition(": ")[2] for line in console.lines] == ["after"]
+
+
+def test_closing_leaves_the_root_logger_as_it_was() -> None:
+    handlers = list(logging.getLogger().handlers)
+    running, console = start()
+    running.close()
+    running.close()
+    LOGGER.error("after the end")
+
+    assert logging.getLogger().handlers == handlers
+    assert console.lines == []
+
+
+def test_without_a_console_there_is_only_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    with setup("INFO", tmp_path, {}):
+        LOGGER.info("unseen")
+
+    assert "unseen" in (tmp_path / FILE).read_text(encoding="utf-8")
+
+
+def test_a_message_that_cannot_be_formatted_is_counted_and_breaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # those of pytest would raise
+    running, console = start()
+    with running:
+        LOGGER.info("%d", "not a number")
+        LOGGER.info("next")
+
+    assert running.dropped == 1
+    assert [line.rpartition(": ")[2] for line in console.lines] == ["next"]
+
+
+def test_a_console_that_went_away_is_counted_and_breaks_nothing(tmp_path: Path) -> None:
+    running, console = start(log_dir=tmp_path)
+    console.close()
+    with running:
+        LOGGER.info("still in the file")
+
+    assert running.dropped == 1
+    assert "still in the file" in (tmp_path / FILE).read_text(encoding="utf-8")
+
+
+def test_a_directory_that_cannot_be_made_is_told_once_and_costs_only_lines(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("a file where the directory should be", encoding="utf-8")
+    running, console = start(log_dir=tmp_path / "log")
+    with running:
+        for number in range(5):
+            LOGGER.info("line %d", number)
+
+    assert sum("cannot write" in line for line in console.lines) == 1
+    assert sum("line " in line for line in console.lines) == 5
+    assert running.dropped == 5
+
+
+def record(message: str) -> logging.LogRecord:
+    return logging.LogRecord("alone", logging.INFO, __file__, 1, message, None, None)
+
+
+def untold(record: logging.LogRecord) -> None:
+    """Nobody is there to be told."""
+
+
+class Disk(io.FileIO):
+    """A file on a disk that takes no more than ``room`` bytes."""
+
+    room = 0
+
+    def write(self, data: Any, /) -> int:
+        if Disk.room <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        part = bytes(data)[: Disk.room]
+        Disk.room -= len(part)
+        return super().write(part)
+
+
+def test_a_full_disk_costs_lines_which_are_noted_when_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(io, "FileIO", Disk)
+    file = LogFile(tmp_path / FILE, untold)
+
+    Disk.room = 12
+    file.handle(record("first line of some length"))
+    file.handle(record("second"))
+    Disk.room = 10_000
+    file.handle(record("third"))
+    file.close()
+    lines = (tmp_path / FILE).read_text(encoding="utf-8").splitlines()
+
+    assert len(lines[0]) == 12
+    assert lines[1] == "(2 lines are missing here)"
+    assert lines[2].endswith("third")
+    assert file.dropped == 2
+
+
+def filled(path: Path, count: int) -> LogFile:
+    file = LogFile(path, untold, max_bytes=200, backups=2)
+    for number in range(count):
+        file.handle(record(f"line {number:03d} {'-' * 30}"))
+    file.close()
+    return file
+
+
+def test_a_file_that_has_grown_too_large_is_put_aside_and_the_oldest_goes(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    filled(path, 20)
+
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [FILE, f"{FILE}.1", f"{FILE}.2"]
+    assert all(entry.stat().st_size <= 200 for entry in tmp_path.iterdir())
+    assert "line 019" in path.read_text(encoding="utf-8")
+    together = "".join((tmp_path / name).read_text(encoding="utf-8") for name in (f"{FILE}.2", f"{FILE}.1", FILE))
+    numbers = [int(line.partition("line ")[2][:3]) for line in together.splitlines()]
+    assert numbers == list(range(numbers[0], 20))
+
+
+def test_a_file_from_an_earlier_run_is_continued_and_counts(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    filled(path, 1)
+    first = path.read_text(encoding="utf-8")
+    filled(path, 1)
+
+    assert path.read_text(encoding="utf-8").startswith(first)
+    filled(path, 1)
+    assert (tmp_path / f"{FILE}.1").exists()
+
+
+def test_a_file_that_cannot_be_moved_goes_on_growing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(self: Path, target: Path) -> Path:
+        raise PermissionError(errno.EACCES, "in use", str(self), None, str(target))
+
+    monkeypatch.setattr(Path, "replace", busy)
+    file = filled(tmp_path / FILE, 10)
+
+    assert file.dropped == 0
+    assert len((tmp_path / FILE).read_text(encoding="utf-8").splitlines()) == 10
+
+
+def test_more_records_than_can_wait_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "MAX_WAITING", 2)
+    held, reached = threading.Event(), threading.Event()
+
+    class Slow(Console):
+        def write(self, text: str, /) -> int:
+            reached.set()
+            held.wait(30)
+            return super().write(text)
+
+    console = Slow()
+    with setup("INFO", None, {}, stream=console) as running:
+        LOGGER.info("being written")
+        assert reached.wait(30)
+        for _ in range(5):
+            LOGGER.info("waiting")
+        assert running.dropped == 3
+        held.set()
+
+    assert len(console.lines) == 3
