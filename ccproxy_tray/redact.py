@@ -26,30 +26,38 @@ _NAME = (
 _HEADER = r"(?:x-api-key|x-amz-security-token|x-goog-api-key|(?:proxy-)?authorization|(?:set-)?cookie)"
 _GAP = r"\s{0,8}"
 
-_BY_FORM = (
-    r"(://)[^\s/@?#\"'<>]{1,512}(?=@)",  # user:password@ in a URL
-    r"(?<![A-Za-z0-9])(sk-(?:ant-|or-)?)[A-Za-z0-9_-]{8,}",  # OpenAI, Anthropic, OpenRouter
-    r"(?<![A-Za-z0-9])(csk-|gsk_|xai-|hf_|pplx-|nvapi-|ghp_|github_pat_)[A-Za-z0-9_-]{12,}",
-    r"(?<![A-Za-z0-9])(AKIA|ASIA)[A-Z0-9]{8,}",  # AWS access key ids, lasting and temporary
-    r"(?<![A-Za-z0-9])(ABSK|bedrock-api-key-)[A-Za-z0-9+/=_-]{8,}",  # Bedrock API keys
-    r"(?<![A-Za-z0-9_-])(eyJ)[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*",  # JSON Web Tokens
+_FORMS = (
+    (("://",), r"(://)[^\s/@?#\"'<>]{1,512}(?=@)"),  # user:password@ in a URL
+    (("sk-",), r"(?<![A-Za-z0-9])(sk-(?:ant-|or-)?)[A-Za-z0-9_-]{8,}"),  # OpenAI, Anthropic, OpenRouter
+    (("csk-", "gsk_", "xai-", "hf_"), r"(?<![A-Za-z0-9])(csk-|gsk_|xai-|hf_)[A-Za-z0-9_-]{12,}"),
+    (("pplx-", "nvapi-", "ghp_", "github_pat_"), r"(?<![A-Za-z0-9])(pplx-|nvapi-|ghp_|github_pat_)[A-Za-z0-9_-]{12,}"),
+    (("akia", "asia"), r"(?<![A-Za-z0-9])(AKIA|ASIA)[A-Z0-9]{8,}"),  # AWS access key ids, lasting and temporary
+    (("absk", "bedrock-api-key-"), r"(?<![A-Za-z0-9])(ABSK|bedrock-api-key-)[A-Za-z0-9+/=_-]{8,}"),  # Bedrock API keys
+    (("eyj",), r"(?<![A-Za-z0-9_-])(eyJ)[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*"),  # JSON Web Tokens
 )
-_BY_NAME = (
-    rf"\b(bearer(?:\s|%20){{1,8}}){_WORD}",
+_SECRETS = ("key", "token", "secret", "passw")
+_NAMES = (
+    (("bearer",), rf"\b(bearer(?:\s|%20){{1,8}}){_WORD}"),
     # A header in any notation: "name: value", {'name': 'value'}, (b'name', b'value').
-    rf"\b({_HEADER}(?:[\"']?{_GAP}[:=]{_GAP}|[\"'],{_GAP})(?:b?[\"'])?)(?:(?:basic|token|digest)\s{{1,8}})?{_WORD}",
+    (
+        ("authorization", "-key", "-token"),
+        rf"\b({_HEADER}(?:[\"']?{_GAP}[:=]{_GAP}|[\"'],{_GAP})(?:b?[\"'])?)(?:(?:basic|token|digest)\s{{1,8}})?{_WORD}",
+    ),
     # The names of secrets also stand in our own messages ("api_key: expected ..."), so that after a plain
     # colon only what looks like a key is masked.
-    rf"({_NAME}[\"']?{_GAP}={_GAP}[\"']?){_WORD}",
-    rf"({_NAME}[\"']?{_GAP}:{_GAP}b?[\"'])[^\"']{{1,4096}}",
-    rf"({_NAME}[\"']?{_GAP}:{_GAP})(?=[^\s\"',;&]{{0,64}}\d)[^\s\"',;&]{{8,}}",
-    rf"\b((?:x-amz-)?(?:signature|credential|security-token)=){_WORD}",  # SigV4, header and query form
-    rf"([?&](?:key|token|sig|code)=){_WORD}",
+    (_SECRETS, rf"({_NAME}[\"']?{_GAP}={_GAP}[\"']?){_WORD}"),
+    (_SECRETS, rf"({_NAME}[\"']?{_GAP}:{_GAP}b?[\"'])[^\"']{{1,4096}}"),
+    (_SECRETS, rf"({_NAME}[\"']?{_GAP}:{_GAP})(?=[^\s\"',;&]{{0,64}}\d)[^\s\"',;&]{{8,}}"),
+    # SigV4, header and query form.
+    (("ture=", "ntial=", "oken="), rf"\b((?:x-amz-)?(?:signature|credential|security-token)=){_WORD}"),
+    (("key=", "token=", "sig=", "code="), rf"([?&](?:key|token|sig|code)=){_WORD}"),
 )
 _SHAPES = (
-    *(re.compile(pattern) for pattern in _BY_FORM),
-    *(re.compile(pattern, re.IGNORECASE) for pattern in _BY_NAME),
+    *((hints, re.compile(pattern)) for hints, pattern in _FORMS),
+    *((hints, re.compile(pattern, re.IGNORECASE)) for hints, pattern in _NAMES),
 )
+"""Each shape with hints, one of which stands in every match (in lower case): looking for those first makes the usual
+text, in which there is nothing to mask, ten times cheaper."""
 
 _UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: line breaks and terminal commands
@@ -62,8 +70,10 @@ _SECRET_VARIABLE = re.compile(r"(_KEY|_TOKEN|_SECRET|_PASSWORD|^PASSWORD|_TOKEN_
 
 def redact(text: str) -> str:
     """The text with everything that has the shape of a credential masked."""
-    for shape in _SHAPES:
-        text = shape.sub(rf"\g<1>{MASK}", text)
+    lower = text.lower()
+    for hints, shape in _SHAPES:
+        if any(hint in lower for hint in hints):
+            text = shape.sub(rf"\g<1>{MASK}", text)
     return text
 
 
