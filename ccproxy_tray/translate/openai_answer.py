@@ -203,10 +203,17 @@ class ChatAnswer:
             call.pieces.append(piece)
         if call is self._open_call:
             self._send(call)
-        elif call.name and (self._open_call is None or (not call.waits and self._leave_call())):
+        elif self._may_begin(call):
             self._begin(call)
         else:
             call.waits = True
+
+    def _may_begin(self, call: _Call) -> bool:
+        """One call at a time and in their order; a call that met another one unfinished waits for the end."""
+        first = next(each for each in self._calls if not each.closed and each is not self._open_call)
+        if not call.name or call is not first:
+            return False
+        return self._open_call is None or (not call.waits and self._leave_call())
 
     def _found(self, item: Block, name: str) -> _Call:
         """The call that a delta continues, or a new one. Some servers give no index, some give all the same one."""

@@ -35,7 +35,9 @@ def message(
     said = mapping(choice.get("message"))
     content = _BlockList()
     answer = ChatAnswer(content, Answering(message_id, names, searched))
-    answer.take(said)
+    # Numbered, so that two calls that share an id stay two.
+    calls = [{**call, "index": i} for i, call in enumerate(blocks(said.get("tool_calls")))]
+    answer.take({**said, "tool_calls": calls})
     answer.cite(choice.get("annotations"))
     answer.end(searches(chat.get("usage")))
     finish, native = string(choice.get("finish_reason")), string(choice.get("native_finish_reason"))
