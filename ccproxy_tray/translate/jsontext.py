@@ -27,16 +27,17 @@ class JsonError(ValueError):
     """Bytes that are not the JSON we take; the message says what is wrong and where."""
 
 
-def parse(data: bytes | bytearray, *, duplicates: bool = False) -> Json:
-    """Parse UTF-8 JSON, with or without a byte order mark (RFC 8259, section 8.1, lets a reader ignore it).
+def parse(data: bytes | bytearray | str, *, duplicates: bool = False) -> Json:
+    """Parse JSON: text, or UTF-8 with or without a byte order mark (RFC 8259, section 8.1, lets a reader ignore it).
 
     A key that occurs twice in one object is refused, unless ``duplicates`` allows it (the last one wins then, as in
     every client): for answers of upstreams, whose habits are not ours to judge.
     Raises :class:`JsonError`.
     """
     decoder = _LENIENT if duplicates else _STRICT
+    text = data if isinstance(data, str) else _text(data)
     try:
-        value = decoder.decode(_text(data))
+        value = decoder.decode(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise JsonError(f"{error.msg.removesuffix(' at')} at {where}") from None
@@ -46,8 +47,8 @@ def parse(data: bytes | bytearray, *, duplicates: bool = False) -> Json:
         raise
     except ValueError:  # CPython bounds the digits of an integer, because converting them takes quadratic time
         raise JsonError("a number has too many digits") from None
-    # Deep values have many brackets; counting bytes spares the walk over everything that is short.
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+    # Deep values have many brackets; counting them spares the walk over everything that is short.
+    if text.count("[") + text.count("{") > MAX_DEPTH:
         _check_depth(value)
     return value
 

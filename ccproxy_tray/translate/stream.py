@@ -11,6 +11,7 @@ Laws:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -27,6 +28,23 @@ class Usage:
     cache_creation_input_tokens: int = 0
     cost: float | None = None
     """USD, when the provider says so itself; None when it does not."""
+
+    def observe(self, counts: Mapping[str, object]) -> None:
+        """Take over what a ``usage`` object says; a key that is missing or null leaves the count as it was.
+
+        The counts of a message_delta are cumulative (Messages API, Streaming). ``cost`` is OpenRouter's.
+        """
+        for name in COUNTS:
+            count = counts.get(name)
+            if type(count) is int and count >= 0:
+                setattr(self, name, count)
+        cost = counts.get("cost")
+        if isinstance(cost, int | float) and not isinstance(cost, bool):
+            self.cost = float(cost)
+
+
+COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+"""The names of the counts, in :class:`Usage` as on the wire."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,130 @@
+"""Bedrock's streamed answers: Messages events in event-stream frames (InvokeModelWithResponseStream)."""
+
+from __future__ import annotations
+
+import re
+from binascii import a2b_base64
+from collections.abc import Iterator, Mapping
+
+from ccproxy_tray.errors import AttemptFailed, Failure, ProtocolError
+from ccproxy_tray.translate import faults
+from ccproxy_tray.translate.error_object import error_object
+from ccproxy_tray.translate.eventstream import EventStreamDecoder, HeaderValue
+from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
+from ccproxy_tray.translate.native_stream import NativeStream, Typed
+from ccproxy_tray.translate.stream import Usage
+
+_CHUNK = re.compile(rb'\{"bytes":"([A-Za-z0-9+/]*={0,2})"')
+_TYPE = re.compile(rb'\{"type":"(\w+)"')
+_METRICS = "amazon-bedrock-invocationMetrics"
+_COUNT_OF_METRIC = {
+    "inputTokenCount": "input_tokens",
+    "outputTokenCount": "output_tokens",
+    "cacheReadInputTokenCount": "cache_read_input_tokens",
+    "cacheWriteInputTokenCount": "cache_creation_input_tokens",
+}
+
+
+class BedrockStream(NativeStream):
+    """Messages events out of Bedrock's frames, unchanged but for the token counts.
+
+    Bedrock counts cached tokens at the beginning or on message_stop only, where clients do not look: the counts
+    move into the message_delta, which is held back until the event after it. The invocation metrics stay here.
+    """
+
+    def __init__(self, model: str, *, echo: bool = True) -> None:
+        super().__init__(model, echo=echo)
+        self._decoder = EventStreamDecoder()
+        self._held = b""
+
+    def _events(self, data: bytes) -> Iterator[Typed]:
+        for headers, payload in self._decoder.feed(data):
+            if headers.get(":message-type") in ("exception", "error"):
+                yield from self._released()
+                raise AttemptFailed(_failure(headers, payload))
+            if headers.get(":event-type") == "chunk":
+                yield from self._chunk(_content(payload))
+
+    def _rest(self) -> Iterator[Typed]:
+        yield from self._released()
+        if self.progress.stop_reason is None:
+            self._decoder.finish()
+
+    def _chunk(self, text: bytes) -> Iterator[Typed]:
+        kind = _kind(text)
+        if kind == b"message_stop":
+            text = self._settled(text)
+        yield from self._released()
+        if kind == b"message_delta":
+            self._held = text
+        elif kind == b"error":
+            raise AttemptFailed(faults.from_event(error_object(parse(text, duplicates=True)) or {}))
+        elif kind:
+            yield kind, text
+
+    def _released(self) -> Iterator[Typed]:
+        if self._held:
+            held, self._held = self._held, b""
+            yield b"message_delta", held
+
+    def _settled(self, stop: bytes) -> bytes:
+        """The message_stop without its metrics, whose counts go where they are missing."""
+        event = parse(stop, duplicates=True)
+        metrics, usage = event.pop(_METRICS, None), event.pop("usage", None)
+        counts = {name: _mapping(metrics).get(metric) for metric, name in _COUNT_OF_METRIC.items()}
+        late = Usage()
+        late.observe({**counts, **_mapping(usage)})
+        if self._held:
+            self._held = self._filled(self._held, late)
+        return stop if metrics is None and usage is None else render(event)
+
+    def _filled(self, delta: bytes, late: Usage) -> bytes:
+        """The message_delta with the counts that it lacks; its own always win."""
+        event = parse(delta, duplicates=True)
+        own, early = _mapping(event.get("usage")), self.progress.usage
+        found = {
+            "input_tokens": 0 if early.input_tokens else late.input_tokens,
+            "output_tokens": late.output_tokens,
+            "cache_read_input_tokens": early.cache_read_input_tokens or late.cache_read_input_tokens,
+            "cache_creation_input_tokens": early.cache_creation_input_tokens or late.cache_creation_input_tokens,
+        }
+        lacking = {name: count for name, count in found.items() if count and own.get(name) is None}
+        return render({**event, "usage": {**own, **lacking}}) if lacking else delta
+
+
+def _content(payload: bytes) -> bytes:
+    """The event inside a chunk: base64 in JSON, beside padding that only hides its length."""
+    found = _CHUNK.match(payload)
+    encoded = found[1] if found else _mapping(parse(payload, duplicates=True)).get("bytes")
+    if not isinstance(encoded, str | bytes):
+        raise ProtocolError("a chunk of the event stream has no bytes")
+    try:
+        return a2b_base64(encoded, strict_mode=True)
+    except ValueError:
+        raise ProtocolError("a chunk of the event stream is not base64") from None
+
+
+def _kind(text: bytes) -> bytes:
+    """The event's type; empty when it has none, and then it is skipped."""
+    found = _TYPE.match(text)
+    if found:
+        return found[1]
+    kind = _mapping(parse(text, duplicates=True)).get("type")
+    return kind.encode() if isinstance(kind, str) and kind.isidentifier() and kind.isascii() else b""
+
+
+def _failure(headers: Mapping[str, HeaderValue], payload: bytes) -> Failure:
+    """An exception that the service's model knows (by type, with JSON), or an error that it does not (by code)."""
+    kind = str(headers.get(":exception-type") or headers.get(":error-code") or "")
+    try:
+        body = _mapping(parse(payload, duplicates=True))
+    except JsonError:
+        body = {}
+    said = (body.get("originalMessage"), body.get("message"), body.get("Message"), headers.get(":error-message"))
+    message = next((text for text in said if isinstance(text, str) and text), kind or "an error without a name")
+    status = body.get("originalStatusCode")
+    return faults.from_bedrock(kind, message, status if isinstance(status, int) else 0)
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}

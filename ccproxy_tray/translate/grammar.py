@@ -1,0 +1,246 @@
+"""The order of a Messages stream: checked, completed where that is harmless, and observed (Messages API, Streaming).
+
+::
+
+    message_start (content_block_start content_block_delta* content_block_stop)* message_delta+ message_stop
+
+Laws:
+
+* A well-formed event leaves as the bytes that came.
+* Clients lose text when a ``content_block_stop`` is missing and run tools with ``{}`` when the input is not in
+  deltas; so these are added. What cannot be completed without guessing is an error.
+* The deltas, nearly all of a stream, are recognised by one pattern and never parsed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ccproxy_tray.errors import ProtocolError
+from ccproxy_tray.translate import block
+from ccproxy_tray.translate.echo import renamed
+from ccproxy_tray.translate.jsontext import Json, parse, render
+from ccproxy_tray.translate.sse import sse_event
+from ccproxy_tray.translate.stream import Progress
+
+_PLAIN_DELTA = re.compile(
+    rb'\{"type":"content_block_delta","index":(0|[1-9]\d{0,6}),"delta":\{"type":'
+    rb'"(?:text_delta","text|thinking_delta","thinking|input_json_delta","partial_json|signature_delta","signature)":'
+    rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"\} *\}'
+)
+"""One delta in the spelling of Anthropic and Bedrock: exactly the JSON grammar of a string, so that it need not be
+parsed. Whatever is spelled otherwise is."""
+_PLAIN_STOP = re.compile(rb'\{"type":"content_block_stop","index":(0|[1-9]\d{0,6}) *\}')
+_STOP = b'{"type":"message_stop"}'
+_LATER = frozenset(
+    (b"content_block_start", b"content_block_delta", b"content_block_stop", b"message_delta", b"message_stop")
+)
+_MESSAGE: Mapping[str, Json] = {
+    "type": "message",
+    "role": "assistant",
+    "content": [],
+    "stop_reason": None,
+    "stop_sequence": None,
+}
+_QUIET = ("text", "thinking", "compaction")
+"""Blocks whose start alone shows nothing to a user."""
+_AT_STOP = ("input_json_delta", "signature_delta")
+"""Deltas that are added only when the block ends without one of its own."""
+
+
+class Grammar:
+    """One answer, event by event. ``model`` is the name that the client is to read; empty leaves the upstream's."""
+
+    def __init__(self, model: str = "") -> None:
+        self.progress = Progress()
+        self._model = model
+        self._open: int | None = None
+        self._blocks = 0
+        self._owed: dict[str, dict[str, Json]] = {}
+
+    def take(self, kind: bytes, data: bytes) -> bytes:
+        """One event of the upstream, by its type and the JSON object that says so; returns the events to send.
+
+        Raises :class:`ProtocolError`, or :class:`~ccproxy_tray.translate.jsontext.JsonError`, for one that cannot
+        stand here.
+        """
+        if not self.progress.started and kind in _LATER:
+            raise ProtocolError(f"{kind.decode()} came before message_start")
+        match kind:
+            case b"content_block_delta":
+                return self._block_delta(data)
+            case b"content_block_start":
+                return self._block_start(data)
+            case b"content_block_stop":
+                return self._block_stop(data)
+            case b"message_start":
+                return self._message_start(data)
+            case b"message_delta":
+                return self._message_delta(data)
+            case b"message_stop":
+                return self._message_stop(data)
+            case _:  # a ping, or an event that is younger than this program
+                _object(data)
+                return sse_event(kind, data)
+
+    def finish(self) -> bytes:
+        """The upstream's bytes have ended: completes an answer that had its stop reason, else raises ProtocolError."""
+        if self.progress.finished:
+            return b""
+        if not self.progress.started:
+            raise ProtocolError("the stream ended without an answer")
+        if self.progress.stop_reason is None:
+            raise ProtocolError("the stream ended early")
+        return self._message_stop(_STOP)
+
+    def _message_start(self, data: bytes) -> bytes:
+        if self.progress.started:
+            raise ProtocolError("a second message_start")
+        event = _object(data)
+        message = event.get("message")
+        if not isinstance(message, dict):
+            raise ProtocolError("message_start has no message")
+        model = message.get("model")
+        self.progress.started = True
+        self.progress.model = model if isinstance(model, str) else ""
+        if _complete(message):
+            data = render(event)
+        self.progress.usage.observe(message["usage"])
+        if self._model:
+            data = renamed(data, event, message, self._model)
+        return sse_event("message_start", data)
+
+    def _block_start(self, data: bytes) -> bytes:
+        event = _object(data)
+        index, started = _index(event), event.get("content_block")
+        if not isinstance(started, dict):
+            raise ProtocolError("content_block_start has no content_block")
+        if index != self._blocks or self.progress.stop_reason is not None:
+            raise ProtocolError(f"content_block_start {index} came where block {self._blocks} or the end was due")
+        out = self._closed()
+        self._open, self._blocks = index, self._blocks + 1
+        self._observe(started)
+        bare, deltas = block.split(started)
+        if not deltas:
+            return out + sse_event("content_block_start", data)
+        out += sse_event("content_block_start", render({**event, "content_block": bare}))
+        self._owed = {delta["type"]: delta for delta in deltas if delta["type"] in _AT_STOP}
+        return out + b"".join(self._own_delta(delta) for delta in deltas if delta["type"] not in _AT_STOP)
+
+    def _observe(self, started: Mapping[str, Json]) -> None:
+        kind, name = started.get("type"), started.get("name")
+        if kind not in _QUIET:
+            self.progress.content = True
+        if kind == "tool_use" and isinstance(name, str):
+            self.progress.tools.append(name)
+
+    def _block_delta(self, data: bytes) -> bytes:
+        plain = _PLAIN_DELTA.fullmatch(data)
+        if plain and not self._owed and (data.isascii() or _is_utf8(data)):
+            index = int(plain[1])
+        else:
+            event = _object(data)
+            index, delta = _index(event), block.checked(event.get("delta"))
+            if delta.get("partial_json") != "":
+                self._owed.pop(delta["type"], None)
+        if index != self._open:
+            raise ProtocolError(f"content_block_delta for block {index}, which is not open")
+        self.progress.content = True
+        return sse_event("content_block_delta", data)
+
+    def _block_stop(self, data: bytes) -> bytes:
+        plain = _PLAIN_STOP.fullmatch(data)
+        index = int(plain[1]) if plain else _index(_object(data))
+        if index == self._open:
+            return self._closed(data)
+        if index >= self._blocks:
+            raise ProtocolError(f"content_block_stop for block {index}, which was never open")
+        return b""  # it was closed when the next one began
+
+    def _closed(self, data: bytes = b"") -> bytes:
+        """Ends the open block, if there is one: with the upstream's own event, or with ours."""
+        if self._open is None:
+            return b""
+        owed = b"".join(map(self._own_delta, self._owed.values()))
+        data = data or b'{"type":"content_block_stop","index":%d}' % self._open
+        self._open, self._owed = None, {}
+        return owed + sse_event("content_block_stop", data)
+
+    def _own_delta(self, delta: Json) -> bytes:
+        self.progress.content = True
+        event = {"type": "content_block_delta", "index": self._open, "delta": delta}
+        return sse_event("content_block_delta", render(event))
+
+    def _message_delta(self, data: bytes) -> bytes:
+        event = _object(data)
+        delta, usage = event.get("delta"), event.get("usage")
+        if not isinstance(delta, dict):
+            raise ProtocolError("message_delta has no delta")
+        self.progress.usage.observe(usage if isinstance(usage, dict) else {})
+        if not isinstance(usage, dict) or not _is_count(usage.get("output_tokens")) or "stop_sequence" not in delta:
+            data = self._completed_delta(event)
+        out = self._closed()
+        reason = delta.get("stop_reason")
+        if isinstance(reason, str):
+            self.progress.stop_reason = reason
+            self.progress.content = True
+        return out + sse_event("message_delta", data)
+
+    def _completed_delta(self, event: Mapping[str, Json]) -> bytes:
+        """A message_delta with what the SDKs cannot do without."""
+        usage = event.get("usage")
+        counts = {**(usage if isinstance(usage, dict) else {}), "output_tokens": self.progress.usage.output_tokens}
+        return render({**event, "delta": {"stop_sequence": None, **event["delta"]}, "usage": counts})
+
+    def _message_stop(self, data: bytes) -> bytes:
+        if data != _STOP:
+            _object(data)
+        out = b""
+        if self.progress.stop_reason is None:
+            out = self._inferred_end()
+        self.progress.finished = True
+        return out + sse_event("message_stop", data)
+
+    def _inferred_end(self) -> bytes:
+        """The upstream says that the answer is complete, but not why it stopped."""
+        if not self.progress.content:
+            raise ProtocolError("message_stop came without an answer")
+        reason = "tool_use" if self.progress.tools else "end_turn"
+        return self._message_delta(render({"type": "message_delta", "delta": {"stop_reason": reason}}))
+
+
+def _object(data: bytes) -> dict[str, Json]:
+    event: dict[str, Json] = parse(data, duplicates=True)
+    return event
+
+
+def _complete(message: dict[str, Json]) -> bool:
+    """Gives a Message that has just started what the SDKs cannot do without; True when something was missing."""
+    usage = message.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    missing = {key: value for key, value in _MESSAGE.items() if key not in message}
+    zeros = {key: 0 for key in ("input_tokens", "output_tokens") if not _is_count(counts.get(key))}
+    if zeros:
+        missing["usage"] = {**counts, **zeros}
+    message.update(missing)
+    return bool(missing)
+
+
+def _index(event: Mapping[str, Json]) -> int:
+    index = event.get("index")
+    if type(index) is not int or index < 0:
+        raise ProtocolError(f"{event.get('type')} has no index")
+    return index
+
+
+def _is_count(value: Json) -> bool:
+    return type(value) is int
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

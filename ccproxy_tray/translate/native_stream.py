@@ -1,0 +1,69 @@
+"""What the streams of upstreams that speak Messages events themselves have in common, whatever the framing."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+from ccproxy_tray.errors import AttemptFailed, Failure, Fault, ProtocolError
+from ccproxy_tray.translate.grammar import Grammar
+from ccproxy_tray.translate.jsontext import JsonError
+
+Typed = tuple[bytes, bytes]
+"""An event of the upstream: its type, and its JSON."""
+
+
+class NativeStream(ABC):
+    """A :class:`~ccproxy_tray.translate.stream.StreamCodec` but for the framing.
+
+    ``model`` is the name that the client asked for; it stands in the answer unless ``echo`` is off.
+    """
+
+    def __init__(self, model: str, *, echo: bool = True) -> None:
+        self._grammar = Grammar(model if echo else "")
+        self.progress = self._grammar.progress
+        self.failure: Failure | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream bytes; return the events that they completed. What follows message_stop is ignored."""
+        return self._relayed(self._events(data))
+
+    def finish(self) -> bytes:
+        """The upstream's bytes have ended; return what completes the answer, or set ``failure``."""
+        out = self._relayed(self._rest())
+        if self.failure is not None:
+            return out
+        try:
+            return out + self._grammar.finish()
+        except ProtocolError as error:
+            self.failure = broken(error)
+            return out
+
+    @abstractmethod
+    def _events(self, data: bytes) -> Iterator[Typed]:
+        """The upstream's events. Raises AttemptFailed for an error among them, ProtocolError for broken framing."""
+
+    def _rest(self) -> Iterator[Typed]:
+        """What is still to come at the end of the upstream's bytes."""
+        return iter(())
+
+    def _relayed(self, events: Iterator[Typed]) -> bytes:
+        out: list[bytes] = []
+        try:
+            while not self._over and (event := next(events, None)):
+                out.append(self._grammar.take(*event))
+        except AttemptFailed as error:
+            self.failure = error.failure
+        except (ProtocolError, JsonError) as error:
+            self.failure = broken(error)
+        return b"".join(out)
+
+    @property
+    def _over(self) -> bool:
+        return self.progress.finished or self.failure is not None
+
+
+def broken(error: ProtocolError | JsonError) -> Failure:
+    """The failure that goes with bytes that make no sense."""
+    what = f"broken JSON: {error}" if isinstance(error, JsonError) else str(error)
+    return Failure(Fault.BROKEN, f"the provider's answer cannot be read: {what}")

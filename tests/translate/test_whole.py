@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ccproxy_tray.errors import AttemptFailed, Fault
+from ccproxy_tray.translate.assemble import message
+from ccproxy_tray.translate.bedrock_stream import BedrockStream
+from ccproxy_tray.translate.jsontext import parse, render
+from ccproxy_tray.translate.messages_stream import MessagesStream
+from ccproxy_tray.translate.stream import StreamCodec
+from ccproxy_tray.translate.whole import collect, reply
+from tests.translate.sample import HELLO, STOP, TOOLS, delta, end, frames, sse
+
+CALLS: dict[str, Any] = message(TOOLS)
+
+
+def failure(body: bytes) -> tuple[Fault, str]:
+    with pytest.raises(AttemptFailed) as failed:
+        reply(body)
+    return failed.value.failure.fault, failed.value.failure.message
+
+
+def test_a_message_passes_as_the_bytes_that_came() -> None:
+    body = b" " + render(CALLS).replace(b":", b" : ") + b"\n"
+    out, progress = reply(body)
+    assert out is body
+    assert (progress.started, progress.content, progress.finished) == (True, True, True)
+    assert (progress.model, progress.stop_reason, progress.tools) == ("claude-up", "tool_use", ["Read", "List"])
+    assert (progress.usage.input_tokens, progress.usage.output_tokens) == (100, 50)
+
+
+def test_the_client_reads_the_model_that_it_asked_for() -> None:
+    body = render(message(HELLO)).replace(b'"model":', b'"model" :\n')
+    out, progress = reply(body, 'claude "asked"')
+    assert out == body.replace(b'"claude-up"', b'"claude \\"asked\\""')
+    assert progress.model == "claude-up"
+    assert reply(out, 'claude "asked"')[0] is out
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"content": [{"type": "tool_use", "id": "t", "name": "Task", "input": {"model": "inner"}}]},
+        {"model": None},
+        {"usage": {"input_tokens": 1, "iterations": [{"model": "claude-up"}]}},
+    ],
+)
+def test_only_the_messages_own_model_is_renamed(change: dict[str, Any]) -> None:
+    whole = {**CALLS, **change}
+    assert parse(reply(render(whole), "asked")[0]) == {**whole, "model": "asked"}
+
+
+def test_a_message_without_a_model_gets_one() -> None:
+    whole = {key: value for key, value in CALLS.items() if key != "model"}
+    whole["content"] = [{"type": "tool_use", "id": "t", "name": "Task", "input": {"model": "inner"}}]
+    out, progress = reply(render(whole), "asked")
+    assert parse(out) == {**whole, "model": "asked"}
+    assert progress.model == ""
+
+
+def test_a_message_without_a_reason_has_none() -> None:
+    assert reply(render({**CALLS, "stop_reason": None}))[1].stop_reason is None
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"type":"error","error":{"type":"overloaded_error","message":"m"}}', (Fault.OVERLOADED, "m")),
+        (b'{"error":{"code":429,"message":"m"}}', (Fault.THROTTLED, "m")),
+        (b'{"error":"m"}', (Fault.BROKEN, "m")),
+        (b"", (Fault.BROKEN, "the provider's answer cannot be used: empty")),
+        (b" \n", (Fault.BROKEN, "the provider's answer cannot be used: empty")),
+        (b"{}", (Fault.BROKEN, "the provider's answer cannot be used: not a Message")),
+        (b"[]", (Fault.BROKEN, "the provider's answer cannot be used: not a Message")),
+        (b"null", (Fault.BROKEN, "the provider's answer cannot be used: not a Message")),
+        (
+            render({**CALLS, "type": "completion"}),
+            (Fault.BROKEN, "the provider's answer cannot be used: not a Message"),
+        ),
+    ],
+)
+def test_a_200_that_is_no_message_is_a_failure(body: bytes, expected: tuple[Fault, str]) -> None:
+    assert failure(body) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<html>", "not JSON"),
+        (render(CALLS)[:-1], "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (render({**CALLS, "role": "user"}), "not the assistant's"),
+        (render({**CALLS, "content": "text"}), "without content"),
+        (render({**CALLS, "content": ["text"]}), "without content"),
+        (render({**CALLS, "content": None}), "without content"),
+        (render({**CALLS, "usage": None}), "without usage"),
+    ],
+)
+def test_a_message_without_what_every_message_has_is_a_failure(body: bytes, said: str) -> None:
+    fault, text = failure(body)
+    assert fault is Fault.BROKEN
+    assert said in text
+
+
+@pytest.mark.parametrize("codec", [MessagesStream("asked"), BedrockStream("asked")])
+def test_a_stream_that_nobody_asked_for_becomes_a_message(codec: StreamCodec) -> None:
+    raw = sse(*TOOLS) if isinstance(codec, MessagesStream) else frames(*TOOLS)
+    assert collect(codec, raw) == {**CALLS, "model": "asked"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "fault"),
+    [
+        (b"", Fault.BROKEN),
+        (sse(*HELLO[:4]), Fault.BROKEN),
+        (sse({"type": "error", "error": {"type": "rate_limit_error", "message": "m"}}), Fault.THROTTLED),
+        (sse(*TOOLS[:13], delta(3, "input_json_delta", partial_json="{"), end("tool_use"), STOP), Fault.BROKEN),
+    ],
+)
+def test_a_stream_that_is_no_message_is_a_failure(raw: bytes, fault: Fault) -> None:
+    with pytest.raises(AttemptFailed) as failed:
+        collect(MessagesStream("asked"), raw)
+    assert failed.value.failure.fault is fault
