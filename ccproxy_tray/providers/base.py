@@ -83,5 +83,14 @@ class Provider(Protocol):
     async def refresh(self) -> bool:
         """Drop cached credentials; True when another try may go better."""
 
+    async def prepare(self) -> None:
+        """Look for credentials if nobody did yet; quick, and without effect, afterwards."""
+
     async def probe(self) -> Outgoing | None:
         """A cheap request that shows whether account and credentials work; None where there is no such request."""
+
+    async def listing(self, target: Target) -> Outgoing | None:
+        """A request for the models that this account offers; None where there is none."""
+
+    def listed(self, body: bytes) -> frozenset[str]:
+        """The model names in a 200 answer to ``listing``. Raises AttemptFailed when there are none."""

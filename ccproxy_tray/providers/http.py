@@ -1,0 +1,151 @@
+"""The one place that talks to upstreams: performs an Outgoing request and hands back its bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from ccproxy_tray import __version__
+from ccproxy_tray.errors import AttemptFailed
+from ccproxy_tray.providers.base import Outgoing
+from ccproxy_tray.providers.faults import CONNECTION_ERRORS, broken, from_exception
+from ccproxy_tray.providers.proxies import Proxies
+
+USER_AGENT = f"ccproxy-tray/{__version__}"
+ERROR_BODY_LIMIT = 64 * 1024
+BODY_LIMIT = 64 * 1024 * 1024
+LARGE_BODY = 1024 * 1024
+"""From here on a body is written in pieces, so that one write does not occupy the loop."""
+DRAIN_SECONDS = 1.0
+"""How long the end of a finished answer is waited for, to keep its connection for the next request."""
+
+
+class Response:
+    """An upstream's answer: status and headers are there, the body is read piece by piece."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+        self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    async def read(self) -> bytes:
+        """The next bytes, as they came; empty at the end. Safe to cancel. Raises AttemptFailed."""
+        try:
+            return await self._response.content.readany()
+        except CONNECTION_ERRORS as error:
+            raise AttemptFailed(from_exception(error)) from error
+
+    async def read_whole(self, limit: int = BODY_LIMIT) -> bytes:
+        """All that is left. Raises AttemptFailed, also for a body above ``limit`` bytes."""
+        parts: list[bytes] = []
+        size = 0
+        while data := await self.read():
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                raise AttemptFailed(broken(f"the answer is larger than {limit // (1024 * 1024)} MiB", "too large"))
+        return b"".join(parts)
+
+    async def read_error(self) -> bytes:
+        """As much of an error's body as is worth reading; a broken one counts as far as it came."""
+        data = b""
+        try:
+            while len(data) < ERROR_BODY_LIMIT and (more := await self.read()):
+                data += more
+        except AttemptFailed:
+            return data
+        return data[:ERROR_BODY_LIMIT]
+
+    async def drain(self) -> None:
+        """Take the few bytes after the end of a finished answer, so that its connection can be used again."""
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while await self.read():
+                    pass
+        except (AttemptFailed, TimeoutError):
+            return
+
+    def close(self) -> None:
+        """Give the connection back when the answer was read to its end; cut it otherwise."""
+        self._response.close()
+
+
+class Transport:
+    """The pool of upstream connections. One per program; made and closed on the loop."""
+
+    def __init__(self, connect_timeout: float) -> None:
+        self._proxies = Proxies()
+        self._pooled = _session(connect_timeout, force_close=False)
+        self._fresh = _session(connect_timeout, force_close=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Cut every connection."""
+        await self._pooled.close()
+        await self._fresh.close()
+
+    async def open(self, outgoing: Outgoing) -> Response:
+        """Send a request and wait for the head of its answer. Raises AttemptFailed; redirects are not followed.
+
+        A pooled connection that the other side closed while it lay idle says nothing about the target: such
+        a request is sent once more, on a fresh connection.
+        """
+        trace = SimpleNamespace(reused=False)
+        try:
+            return await self._send(self._pooled, outgoing, trace)
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if not trace.reused:
+                raise AttemptFailed(from_exception(error)) from error
+        except CONNECTION_ERRORS as error:
+            raise AttemptFailed(from_exception(error)) from error
+        try:
+            return await self._send(self._fresh, outgoing, trace)
+        except CONNECTION_ERRORS as error:
+            raise AttemptFailed(from_exception(error)) from error
+
+    async def _send(self, session: aiohttp.ClientSession, outgoing: Outgoing, trace: SimpleNamespace) -> Response:
+        body = io.BytesIO(outgoing.body) if len(outgoing.body) > LARGE_BODY else outgoing.body
+        response = await session.request(
+            outgoing.method,
+            URL(outgoing.url, encoded=True),
+            data=body or None,
+            headers=outgoing.headers,
+            allow_redirects=False,
+            proxy=await self._proxies.find(outgoing.url),
+            trace_request_ctx=trace,
+        )
+        return Response(response)
+
+
+def _session(connect_timeout: float, *, force_close: bool) -> aiohttp.ClientSession:
+    """A session without limits of its own: patience is the business of the loop over targets.
+
+    ``connect`` covers name resolution, TCP and TLS, because the pool is unbounded and never waits for a slot.
+    """
+    tracing = aiohttp.TraceConfig()
+    tracing.on_connection_reuseconn.append(_mark_reused)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, force_close=force_close, ttl_dns_cache=60),
+        timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
+        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=[tracing],
+    )
+
+
+async def _mark_reused(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceConnectionReuseconnParams
+) -> None:
+    context.trace_request_ctx.reused = True

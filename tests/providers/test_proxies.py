@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import pytest
+
+from ccproxy_tray.providers.proxies import Proxies, is_loopback, proxy_for
+
+VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.mark.parametrize("host", ["localhost", "api.localhost", "127.0.0.1", "127.9.9.9", "::1"])
+def test_loopback_is_recognised(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["localhost.evil.example", "10.0.0.1", "example.com", ""])
+def test_nothing_else_is_loopback(host: str) -> None:
+    assert not is_loopback(host)
+
+
+def test_loopback_is_never_proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://corp.example:3128")
+    assert proxy_for("http://127.0.0.1:9/v1") is None
+    assert proxy_for("http://[::1]:9/v1") is None
+
+
+def test_the_environment_s_proxy_is_used_unless_no_proxy_names_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://corp.example:3128")
+    assert proxy_for("https://openrouter.ai") == "http://corp.example:3128"
+    monkeypatch.setenv("NO_PROXY", "openrouter.ai")
+    assert proxy_for("https://openrouter.ai") is None
+
+
+def test_a_proxy_that_the_http_client_cannot_use_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://corp.example:1080")
+    assert proxy_for("https://openrouter.ai") is None
+
+
+async def test_the_system_is_asked_once_for_each_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    proxies = Proxies()
+    monkeypatch.setenv("HTTPS_PROXY", "http://first.example:1")
+    assert await proxies.find("https://openrouter.ai/api/v1/messages") == "http://first.example:1"
+    monkeypatch.setenv("HTTPS_PROXY", "http://second.example:2")
+    assert await proxies.find("https://openrouter.ai/api/v1/key") == "http://first.example:1"
+    assert await proxies.find("https://api.anthropic.com/v1/messages") == "http://second.example:2"
