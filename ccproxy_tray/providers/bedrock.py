@@ -1,0 +1,129 @@
+"""AWS Bedrock: InvokeModel and InvokeModelWithResponseStream, signed, in the user's regions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from ccproxy_tray import catalog
+from ccproxy_tray.config.schema import ProviderConfig, Variant
+from ccproxy_tray.errors import Failure
+from ccproxy_tray.providers.aws import AwsAccount
+from ccproxy_tray.providers.base import Call, Outgoing, Reply
+from ccproxy_tray.providers.dialect import counted, listed, own_model
+from ccproxy_tray.routing.target import Candidate, ProviderType, Target
+from ccproxy_tray.translate import bedrock, faults, jsontext, whole
+from ccproxy_tray.translate.bedrock_stream import BedrockStream
+from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.stream import StreamCodec
+
+JSON = "application/json"
+EVENTS = "application/vnd.amazon.eventstream"
+LARGE_BODY = 1024 * 1024
+
+
+class BedrockProvider:
+    """One AWS account (or bearer key) in any number of regions."""
+
+    type = ProviderType.BEDROCK
+
+    def __init__(self, config: ProviderConfig, environ: Mapping[str, str]) -> None:
+        self.name = config.name
+        self._config = config
+        self._account = AwsAccount(config.name, config.profile, config.api_key.reveal(), environ)
+
+    def missing(self) -> str:
+        """What botocore said when it found nothing; empty before anybody looked."""
+        return self._account.problem
+
+    def candidate(self, variant: Variant, request: MessagesRequest) -> Candidate:
+        """The requested model as an inference profile of the region, unless the user names another."""
+        region = variant.region or _region_of_arn(variant.model) or self._config.region
+        model = own_model(self._config, variant, request, lambda name: catalog.bedrock_id(name, region))
+        target = Target(self.name, model, region)
+        if missing := self.missing():
+            return Candidate(target, "no AWS credentials", missing)
+        return Candidate(target, bedrock.unservable(request.body))
+
+    async def prepare(self) -> None:
+        """Look through AWS's credential chain, once."""
+        await self._account.look()
+
+    async def outgoing(self, call: Call) -> Outgoing:
+        """The request as InvokeModel wants it, signed."""
+        body = await _rendered(call, self._body(call))
+        action = "invoke-with-response-stream" if call.request.stream else "invoke"
+        accept = EVENTS if call.request.stream else JSON
+        return await self._signed(call.target, action, body, accept)
+
+    async def counting(self, call: Call) -> Outgoing | None:
+        """CountTokens, which knows foundation models only."""
+        body = jsontext.render(bedrock.count_body(call.request, call.target.model))
+        target = Target(call.target.provider, catalog.foundation_id(call.target.model), call.target.region)
+        return await self._signed(target, "count-tokens", body, JSON)
+
+    def counted(self, body: bytes) -> int:
+        """``{"inputTokens": N}``."""
+        return counted(body, "inputTokens")
+
+    def codec(self, call: Call) -> StreamCodec:
+        """Event-stream frames become Messages events."""
+        return BedrockStream(call.request.model)
+
+    def reply(self, call: Call, body: bytes) -> Reply:
+        """Bedrock answers with a Message; its model name may hold account ids and is replaced."""
+        return Reply(*whole.reply(body, call.request.model))
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+        """Bedrock's exceptions."""
+        return faults.from_bedrock_http(status, headers, body)
+
+    async def refresh(self) -> bool:
+        """Look through the credential chain again."""
+        return await self._account.refresh()
+
+    async def probe(self) -> Outgoing | None:
+        """The list of inference profiles; it needs credentials, and a permission that may be missing."""
+        return await self.listing(Target(self.name, "", self._config.region))
+
+    async def listing(self, target: Target) -> Outgoing | None:
+        """ListInferenceProfiles, on the control plane of the region (or on a custom endpoint)."""
+        runtime = await self._endpoint(target.region)
+        url = runtime.replace("://bedrock-runtime", "://bedrock") + "/inference-profiles?maxResults=1000"
+        headers = await self._account.headers("GET", url, {"Accept": JSON}, b"", target.region)
+        return Outgoing(url, headers, method="GET")
+
+    def listed(self, body: bytes) -> frozenset[str]:
+        """Profile ids."""
+        return listed(body, "inferenceProfileSummaries", "inferenceProfileId")
+
+    def _body(self, call: Call) -> Mapping[str, jsontext.Json]:
+        return bedrock.bedrock_body(
+            call.request,
+            call.target.model,
+            repairs=call.repairs,
+            extra_betas=self._config.extra_betas,
+            drop_betas=self._config.drop_betas,
+        )
+
+    async def _signed(self, target: Target, action: str, body: bytes, accept: str) -> Outgoing:
+        # Everything but unreserved characters is escaped, as botocore does: the path on the wire is the path signed.
+        url = f"{await self._endpoint(target.region)}/model/{quote(target.model, safe='')}/{action}"
+        headers = {"Content-Type": JSON, "Accept": accept}
+        return Outgoing(url, await self._account.headers("POST", url, headers, body, target.region), body)
+
+    async def _endpoint(self, region: str) -> str:
+        return self._config.base_url or await self._account.endpoint(region)
+
+
+def _region_of_arn(model: str) -> str:
+    parts = model.split(":")
+    return parts[3] if len(parts) > 5 and parts[0] == "arn" else ""
+
+
+async def _rendered(call: Call, body: Mapping[str, jsontext.Json]) -> bytes:
+    """A large body is printed off the loop."""
+    if len(call.request.raw) > LARGE_BODY:
+        return await asyncio.to_thread(jsontext.render, body)
+    return jsontext.render(body)
