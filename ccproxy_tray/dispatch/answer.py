@@ -1,4 +1,4 @@
-"""Performs routing's decisions: the only loop over targets."""
+"""What the loop over targets gives to the server."""
 
 from __future__ import annotations
 

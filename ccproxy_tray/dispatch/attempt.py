@@ -1,0 +1,103 @@
+"""One attempt at one target, up to the commit: a started stream, a whole answer, or a Failure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from ccproxy_tray.config.schema import Upstream
+from ccproxy_tray.errors import AttemptFailed, Failure
+from ccproxy_tray.providers.base import Call, Provider, Reply
+from ccproxy_tray.providers.faults import broken, unreachable
+from ccproxy_tray.providers.http import Response, Transport
+from ccproxy_tray.translate import assemble, jsontext, whole
+from ccproxy_tray.translate.stream import StreamCodec
+
+log = logging.getLogger(__name__)
+
+STREAM_TYPES = ("text/event-stream", "application/vnd.amazon.eventstream")
+JSON_TYPES = ("application/json", "")
+HELD_LIMIT = 256 * 1024
+"""A stream that has sent this much without any content is taken as content, so that nothing piles up."""
+SECONDS_PER_TOKEN = 3600 / 128_000
+"""The official SDKs' estimate of how long a whole answer may take."""
+WHOLE_ANSWER_CAP = 240.0
+"""Claude Code gives up on response headers after 360 s; this leaves time for another target."""
+
+
+@dataclass(slots=True)
+class Started:
+    """A stream whose first content has arrived. ``held`` is what it said so far, not yet given to the client."""
+
+    response: Response
+    codec: StreamCodec
+    held: bytes
+    at_end: bool = False
+
+
+async def attempt(provider: Provider, transport: Transport, call: Call, limits: Upstream) -> Started | Reply | Failure:
+    """Try one target. Cancelling this closes the upstream connection."""
+    patience = _patience(call, limits)
+    try:
+        async with asyncio.timeout(patience):
+            return await _exchange(provider, transport, call)
+    except TimeoutError:
+        return unreachable(f"no first event within {patience:g} s", "timeout")
+    except AttemptFailed as error:
+        return error.failure
+    except Exception:  # the last line of defence: a defect in one provider's code must not end the session
+        log.exception("%s: internal error while trying %s", call.request_id, call.target)
+        return broken("internal error while reading the answer", "internal")
+
+
+def _patience(call: Call, limits: Upstream) -> float:
+    """Seconds until the commit. A whole answer arrives only when it is complete, so its length counts."""
+    if call.request.stream:
+        return limits.first_event_timeout
+    expected = float(call.request.body.get("max_tokens") or 0) * SECONDS_PER_TOKEN
+    return max(limits.first_event_timeout, min(expected, WHOLE_ANSWER_CAP))
+
+
+async def _exchange(provider: Provider, transport: Transport, call: Call) -> Started | Reply | Failure:
+    response = await transport.open(await provider.outgoing(call))
+    result: Started | Reply | Failure | None = None
+    try:
+        if response.status != 200:
+            return provider.failure(response.status, response.headers, await response.read_error())
+        receive = _receive_stream if call.request.stream else _receive_whole
+        result = await receive(provider, response, call)
+        return result
+    finally:
+        if not isinstance(result, Started):
+            response.close()
+
+
+async def _receive_stream(provider: Provider, response: Response, call: Call) -> Started | Reply | Failure:
+    """Hold events until one has content; an answer in one piece becomes a stream of the same content."""
+    if response.content_type in JSON_TYPES:
+        reply = provider.reply(call, await response.read_whole())
+        return Reply(assemble.events(jsontext.parse(reply.body)), reply.progress)
+    if response.content_type not in STREAM_TYPES:
+        return broken(f"the answer is {response.content_type}, not an event stream", "content type")
+    codec = provider.codec(call)
+    held = bytearray()
+    while not codec.progress.content and len(held) < HELD_LIMIT:
+        data = await response.read()
+        held += codec.feed(data) if data else codec.finish()
+        if codec.failure is not None and not codec.progress.content:
+            return codec.failure
+        if not data:
+            return Started(response, codec, bytes(held), at_end=True)
+    return Started(response, codec, bytes(held))
+
+
+async def _receive_whole(provider: Provider, response: Response, call: Call) -> Reply | Failure:
+    """A whole Message; an answer that is streamed nevertheless is put together."""
+    if response.content_type in STREAM_TYPES:
+        codec = provider.codec(call)
+        message = whole.collect(codec, await response.read_whole())
+        return Reply(jsontext.render(message), codec.progress)
+    if response.content_type not in JSON_TYPES:
+        return broken(f"the answer is {response.content_type}, not JSON", "content type")
+    return provider.reply(call, await response.read_whole())

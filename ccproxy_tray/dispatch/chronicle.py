@@ -1,0 +1,62 @@
+"""Keeps the record of one request while it is being served, and makes its story."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from ccproxy_tray.errors import Failure
+from ccproxy_tray.routing.command import Skipped
+from ccproxy_tray.routing.story import Attempt, Story
+from ccproxy_tray.routing.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The two clocks: seconds that never jump, and Unix seconds for showing."""
+
+    monotonic: Callable[[], float]
+    wall: Callable[[], float]
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """What has happened to a request so far. Moments are monotonic seconds."""
+
+    request_id: str
+    model: str
+    started: float
+    attempts: list[Attempt] = field(default_factory=list)
+    skipped: list[tuple[Target, str]] = field(default_factory=list)
+
+    def passed_over(self, skipped: Skipped) -> None:
+        """Targets that were not tried."""
+        self.skipped.extend(skipped)
+
+    def failed(self, target: Target, began: float, now: float, failure: Failure, cooling: float | None) -> None:
+        """An attempt came to nothing; ``cooling`` is how long its target rests because of it."""
+        self.attempts.append(
+            Attempt(
+                target,
+                started=began - self.started,
+                seconds=now - began,
+                status=failure.status,
+                fault=failure.fault,
+                reason=failure.message,
+                cooling=cooling,
+            )
+        )
+
+    def serving(self, target: Target, began: float, now: float) -> None:
+        """An attempt has its first content."""
+        at = now - began
+        self.attempts.append(Attempt(target, began - self.started, seconds=at, first_event=at, status=200))
+
+    def ended(self, now: float) -> None:
+        """The serving attempt is over."""
+        last = self.attempts[-1]
+        self.attempts[-1] = replace(last, seconds=now - self.started - last.started)
+
+    def story(self) -> Story:
+        """Everything so far, as one value."""
+        return Story(self.request_id, self.model, tuple(self.attempts), tuple(self.skipped))

@@ -1,0 +1,208 @@
+"""The loop over targets: performs the commands of a walk and tells the journal what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from ccproxy_tray.dispatch.answer import Answer, AnswerStream
+from ccproxy_tray.dispatch.attempt import Started, attempt
+from ccproxy_tray.dispatch.chronicle import Chronicle, Clock
+from ccproxy_tray.dispatch.counting import Counter
+from ccproxy_tray.dispatch.refusal import refusal
+from ccproxy_tray.dispatch.runtime import Runtime, State
+from ccproxy_tray.dispatch.stream import CommittedStream, WholeStream
+from ccproxy_tray.errors import Failure
+from ccproxy_tray.journal import events
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.providers.base import Call, Reply
+from ccproxy_tray.providers.http import Transport
+from ccproxy_tray.redact import shown
+from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Sent, Served, Try, Wait, Walk
+from ccproxy_tray.routing.cooldown import Cooling
+from ccproxy_tray.routing.policy import broke_off, walk
+from ccproxy_tray.routing.target import Target
+from ccproxy_tray.translate.messages import MessagesRequest
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Passage:
+    """One request on its way: what it runs under, what happened, and what the serving target began to say."""
+
+    runtime: Runtime
+    request: MessagesRequest
+    chronicle: Chronicle
+    result: Started | Reply | None = None
+
+
+class Dispatcher:
+    """Serves requests. Everything here runs on the loop's thread, which owns all state."""
+
+    def __init__(self, runtime: Runtime, transport: Transport, journal: Journal, state: State, clock: Clock) -> None:
+        self.runtime = runtime
+        self.state = state
+        self._transport = transport
+        self._journal = journal
+        self._clock = clock
+        self._told: tuple[Cooling, ...] = ()
+        self._offline = False
+        self._counter = Counter(transport, clock.monotonic)
+
+    def reconfigure(self, runtime: Runtime) -> None:
+        """Serve new requests under another configuration; coolings that waited for a change end."""
+        self.runtime = runtime
+        self.state.cooldowns.config_changed()
+        self.state.sticky.clear()
+        self._tell()
+
+    async def messages(self, request: MessagesRequest, request_id: str) -> Answer:
+        """Serve one request. Cancelling this cancels the upstream and counts as the client having left."""
+        now = self._clock.monotonic()
+        passage = _Passage(self.runtime, request, Chronicle(request_id, request.model, now))
+        await passage.runtime.prepare(request)
+        candidates = self.state.ordered(passage.runtime, request, passage.runtime.candidates(request), now)
+        steps = walk(candidates, self.state.cooldowns, passage.runtime.rules, now)
+        try:
+            end = await self._perform(steps, passage)
+        except asyncio.CancelledError:
+            self._journal.record(events.Abandoned(self._clock.wall(), passage.chronicle.story()))
+            raise
+        finally:
+            steps.close()
+            self._tell()
+        return self._answered(end, passage) if isinstance(end, Served) else self._refused(end, passage)
+
+    async def count_tokens(self, request: MessagesRequest, request_id: str) -> int:
+        """Ask the target that would serve, once; estimate when it cannot say. Never cools anything."""
+        runtime, now = self.runtime, self._clock.monotonic()
+        await runtime.prepare(request)
+        cooldowns = self.state.cooldowns
+        ready = (c for c in runtime.candidates(request) if not c.skip and cooldowns.left(c.target, now) is None)
+        candidate = next(ready, None)
+        call = (
+            Call(candidate.target, request, request_id, cooldowns.learned.of(candidate.target)) if candidate else None
+        )
+        return await self._counter.count(runtime.providers, call, request)
+
+    async def _perform(self, steps: Walk, passage: _Passage) -> End:
+        """Do what the walk says until it ends."""
+        step = _advance(steps, None)
+        while isinstance(step, Try | Wait):
+            began = self._clock.monotonic()
+            outcome = await self._obey(step, passage)
+            now = self._clock.monotonic()
+            following = _advance(steps, (now, outcome))
+            if isinstance(step, Try):
+                # Only now does the walk's verdict stand, and with it the cooling.
+                self._note(passage.chronicle, step.target, began, now, outcome)
+            step = following
+        if isinstance(step, Exhausted):
+            passage.chronicle.passed_over(step.skipped)
+        return step
+
+    async def _obey(self, command: Command, passage: _Passage) -> Outcome:
+        if isinstance(command, Wait):
+            log.debug("%s: all targets are out, waiting %.1f s", passage.chronicle.request_id, command.seconds)
+            await asyncio.sleep(command.seconds)
+            return None
+        passage.chronicle.passed_over(command.skipped)
+        provider = passage.runtime.providers[command.target.provider]
+        if command.refresh and not await provider.refresh():
+            return None
+        call = Call(command.target, passage.request, passage.chronicle.request_id, command.repairs)
+        result = await attempt(provider, self._transport, call, passage.runtime.config.upstream)
+        if isinstance(result, Failure):
+            return result
+        passage.result = result
+        return Served(command.target)
+
+    def _note(self, chronicle: Chronicle, target: Target, began: float, now: float, outcome: Outcome) -> None:
+        match outcome:
+            case Served():
+                chronicle.serving(target, began, now)
+            case Failure():
+                chronicle.failed(target, began, now, outcome, self.state.cooldowns.left(target, now))
+                log.debug(
+                    "%s: %s failed after %.2f s: %s, %s (status %d)",
+                    chronicle.request_id,
+                    target,
+                    now - began,
+                    outcome.fault,
+                    shown(outcome.message),
+                    outcome.status,
+                )
+            case None:
+                log.debug("%s: the credentials of %s cannot be refreshed", chronicle.request_id, target)
+
+    def _answered(self, end: Served, passage: _Passage) -> Answer:
+        """Hand over what the serving target says."""
+        now = self._clock.monotonic()
+        self.state.served(passage.runtime, passage.request, end.target, now)
+        headers = {
+            "x-ccproxy-target": str(end.target),
+            "x-ccproxy-attempts": str(len(passage.chronicle.attempts)),
+        }
+        result = passage.result
+        assert result is not None, "a walk ends with Served only after a target has answered"
+        if isinstance(result, Started):
+            return Answer(200, headers, stream=self._committed(result, end.target, passage))
+        self._record_end(passage, None, complete=True)
+        stream: AnswerStream | None = WholeStream(result.body) if passage.request.stream else None
+        return Answer(200, headers, b"" if stream else result.body, stream)
+
+    def _committed(self, started: Started, target: Target, passage: _Passage) -> CommittedStream:
+        def ended(failure: Failure | None, complete: bool) -> None:
+            if failure is not None:
+                now = self._clock.monotonic()
+                broke_off(target, failure, self.state.cooldowns, passage.runtime.rules, now)
+                self._tell()
+            self._record_end(passage, failure, complete=complete)
+
+        return CommittedStream(
+            started,
+            idle_timeout=passage.runtime.config.upstream.idle_timeout,
+            request_id=passage.chronicle.request_id,
+            ended=ended,
+        )
+
+    def _record_end(self, passage: _Passage, failure: Failure | None, *, complete: bool) -> None:
+        passage.chronicle.ended(self._clock.monotonic())
+        at, story = self._clock.wall(), passage.chronicle.story()
+        if failure is not None:
+            self._journal.record(events.BrokeOff(at, story, failure.message))
+        elif complete:
+            self._journal.record(events.answered(at, story))
+        else:
+            self._journal.record(events.Abandoned(at, story))
+
+    def _refused(self, end: Exhausted, passage: _Passage) -> Answer:
+        """Tell the client that nobody answered, or that its request is at fault."""
+        at, story = self._clock.wall(), passage.chronicle.story()
+        kind = events.Exhausted if end.failure is None else events.Refused
+        self._journal.record(kind(at, story, end.status, end.message))
+        return refusal(end, passage.chronicle.request_id, len(story.attempts))
+
+    def _tell(self) -> None:
+        """Report what changed about the targets since this was called last."""
+        now, cooldowns = self._clock.monotonic(), self.state.cooldowns
+        view = cooldowns.view(now)
+        if view != self._told:
+            self._told = view
+            self._journal.record(events.cooled(self._clock.wall(), view, now))
+        offline = cooldowns.offline_since is not None
+        if offline != self._offline:
+            self._offline = offline
+            at = self._clock.wall()
+            self._journal.record(events.WentOffline(at) if offline else events.CameBack(at))
+
+
+def _advance(steps: Walk, sent: Sent | None) -> Command | End:
+    """The walk's next command, or its end. Not a coroutine: those must not let StopIteration through."""
+    try:
+        return next(steps) if sent is None else steps.send(sent)
+    except StopIteration as stop:
+        end: End = stop.value
+        return end
