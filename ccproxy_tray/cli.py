@@ -1,16 +1,199 @@
-"""The command line."""
+"""The command line: finds the configuration, runs one command, turns what went wrong into one clear message."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 from ccproxy_tray import __version__
+from ccproxy_tray.config import files
+from ccproxy_tray.config.load import load
+from ccproxy_tray.config.schema import Loaded, Secret
+from ccproxy_tray.config.show import shown
+from ccproxy_tray.desktop.environment import Shell, guess_shell, lines
+from ccproxy_tray.errors import CcproxyError, ConfigError
+
+OK = 0
+FAILED = 1
+BAD_CONFIG = 2
+INTERRUPTED = 130
+
+Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the process's exit code."""
-    parser = argparse.ArgumentParser(prog="ccproxy-tray", description="Keeps Claude Code alive.")
+    """Run one command. 0 fine, 1 it failed, 2 the configuration or the command line cannot be used."""
+    args = _parser().parse_args(argv)
+    command: Command = args.command
+    try:
+        return command(args, os.environ)
+    except ConfigError as error:
+        _complain(*error.problems)
+        return BAD_CONFIG
+    except CcproxyError as error:
+        _complain(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ccproxy-tray",
+        description="Keeps Claude Code alive: a local Messages API in front of a chain of providers.",
+    )
     parser.add_argument("--version", action="version", version=f"ccproxy-tray {__version__}")
-    parser.parse_args(argv)
-    return 0
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    def nothing_asked(_args: argparse.Namespace, _environ: Mapping[str, str]) -> int:
+        parser.print_help(sys.stderr)
+        return BAD_CONFIG
+
+    parser.set_defaults(command=nothing_asked)
+
+    serve = _command(commands, "serve", _serve, "serve requests until stopped")
+    serve.add_argument("--host", help="listen here instead of server.host")
+    serve.add_argument("--port", help="listen here instead of server.port; 0 takes any free port")
+    serve.add_argument("--verbose", action="store_true", help="log every attempt, not only every request")
+
+    demo = commands.add_parser("demo", help="the whole program on simulated providers, with an outage to watch")
+    demo.set_defaults(command=_demo)
+    demo.add_argument("--port", type=int, default=8000, help="listen here (default: 8000)")
+    demo.add_argument("--verbose", action="store_true", help="log every attempt, not only every request")
+
+    check = _command(commands, "check", _check, "is the configuration right, and can every target serve?")
+    check.add_argument("--model", default="claude-sonnet-4-5", help="the model to ask for (default: %(default)s)")
+    check.add_argument("--json", action="store_true", help="print JSON")
+
+    status = _command(commands, "status", _status, "what the running proxy is doing")
+    status.add_argument("--json", action="store_true", help="print the whole /debug document")
+
+    env = _command(commands, "env", _env, "the lines that point a shell's Claude Code here")
+    env.add_argument("--shell", choices=[shell.value for shell in Shell], help="whose syntax (default: yours)")
+
+    config = commands.add_parser("config", help="the configuration").add_subparsers(required=True, metavar="WHAT")
+    _command(config, "path", _config_path, "where the file lies")
+    _command(config, "show", _config_show, "every value in force and where it comes from; secrets as ***")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, command: Command, summary: str
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=summary)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="use this file (default: see `config path`)")
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _say(*text: str) -> None:
+    print(*text, flush=True)  # noqa: T201 - the answer to a command
+
+
+def _complain(*text: str) -> None:
+    print(*text, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - what went wrong with it
+
+
+def _path(args: argparse.Namespace, environ: Mapping[str, str]) -> Path:
+    given: Path | None = args.config
+    return given if given is not None else files.config_path(environ)
+
+
+def _loaded(args: argparse.Namespace, environ: Mapping[str, str], *, create: bool = False) -> Loaded:
+    """The configuration for a command. The first start writes a commented file, unless one was named."""
+    path = _path(args, environ)
+    overrides = {
+        f"server.{key}": str(value) for key in ("host", "port") if (value := getattr(args, key, None)) is not None
+    }
+    if create and args.config is None:
+        try:
+            files.create_default(path)
+        except OSError as error:
+            _complain(f"warning: {path} cannot be written ({error.strerror}); going on with the defaults")
+    exists = path.exists() or args.config is not None
+    return load(path if exists else None, environ, overrides)
+
+
+def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from ccproxy_tray.run import serve  # the server's libraries are needed by two commands only
+
+    loaded = _loaded(args, environ, create=True)
+    with ExitStack() as stack:
+        _start_log(stack, args, environ, loaded)
+        overrides = argparse.Namespace(**vars(args))
+        return asyncio.run(serve(loaded, environ, _ready, lambda: _loaded(overrides, environ)))
+
+
+def _demo(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from ccproxy_tray.demo import demo
+
+    with ExitStack() as stack:
+        _start_log(stack, args, environ, None)
+        return asyncio.run(demo(args.port, _say))
+
+
+def _start_log(stack: ExitStack, args: argparse.Namespace, environ: Mapping[str, str], loaded: Loaded | None) -> None:
+    from ccproxy_tray import log
+
+    level = logging.DEBUG if args.verbose else logging.INFO
+    place = files.log_dir(environ) if loaded is not None else None
+    stack.enter_context(log.setup(level, place, environ, secrets=_secrets(loaded) if loaded else ()))
+    for warning in loaded.warnings if loaded else ():
+        logging.getLogger(__name__).warning("%s", warning)
+
+
+def _secrets(loaded: Loaded) -> list[str]:
+    keys: list[Secret] = [provider.api_key for provider in loaded.config.providers.values()]
+    return [key.reveal() for key in (*keys, loaded.config.server.token) if key]
+
+
+def _ready(urls: Sequence[str]) -> None:
+    _say(f"ccproxy-tray {__version__} serves {urls[0]}")
+
+
+def _check(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from ccproxy_tray.check import check, report
+
+    loaded = _loaded(args, environ)
+    findings = asyncio.run(check(loaded.config, environ, args.model))
+    _say(report(loaded, findings, as_json=args.json))
+    return OK if any(finding.usable for finding in findings) else FAILED
+
+
+def _status(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from ccproxy_tray.status import fetch, summary
+
+    loaded = _loaded(args, environ)
+    document = fetch(_url(loaded), loaded.config.server.token.reveal())
+    _say(document if args.json else summary(document))
+    return OK
+
+
+def _env(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    loaded = _loaded(args, environ)
+    shell = Shell(args.shell) if args.shell else guess_shell(environ, windows=os.name == "nt")
+    _say(lines(shell, _url(loaded), loaded.config.server.token.reveal(), environ))
+    return OK
+
+
+def _url(loaded: Loaded) -> str:
+    """Where this machine reaches the proxy."""
+    server = loaded.config.server
+    host = "127.0.0.1" if server.host in ("localhost", "0.0.0.0", "::") else server.host  # noqa: S104 - compared only
+    return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
+
+
+def _config_path(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    _say(str(_path(args, environ)))
+    return OK
+
+
+def _config_show(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    _say(shown(_loaded(args, environ)).rstrip())
+    return OK

@@ -18,8 +18,10 @@ RANKS = (
     {"providers", "simulator"},
     {"dispatch"},
     {"server", "tray", "desktop"},
-    {"app", "check"},
-    {"cli", "demo"},
+    {"app", "check", "status"},
+    {"run"},
+    {"demo"},
+    {"cli"},
     {"__main__"},
 )
 PURE = ("routing", "translate", "catalog", "errors", "redact")

@@ -1,0 +1,129 @@
+"""The composition root: the one place that knows everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from ccproxy_tray import __version__
+from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.dispatch.chronicle import Clock
+from ccproxy_tray.dispatch.loop import Dispatcher
+from ccproxy_tray.dispatch.runtime import Runtime, State
+from ccproxy_tray.journal import events
+from ccproxy_tray.journal.events import Credentials, Event, ProviderState
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.journal.snapshot import Snapshot
+from ccproxy_tray.providers.base import Provider
+from ccproxy_tray.providers.http import Transport
+from ccproxy_tray.providers.table import providers
+from ccproxy_tray.redact import shown
+from ccproxy_tray.routing.story import line
+from ccproxy_tray.server.app import Endpoint
+
+log = logging.getLogger(__name__)
+
+
+class App:
+    """The running program without any user interface. Everything happens on the loop that enters it."""
+
+    def __init__(self, loaded: Loaded, environ: Mapping[str, str]) -> None:
+        self._loaded = loaded
+        self._environ = environ
+        self._clock = Clock(time.monotonic, time.time)
+        self.journal = Journal(__version__, self._clock.wall())
+        self.urls: Sequence[str] = ()
+
+    async def __aenter__(self) -> Self:
+        """Listen. Raises CannotListen; nothing is left open then."""
+        config = self._loaded.config
+        self.journal.subscribe(tell_log)
+        self._transport = Transport(config.upstream.connect_timeout)
+        runtime = Runtime(config, providers(config.providers, self._environ))
+        self._dispatcher = Dispatcher(runtime, self._transport, self.journal, State(), self._clock)
+        self._endpoint = Endpoint(self._dispatcher, self.journal, config.server)
+        self._record(lambda at: events.ConfigChanged(at, self._loaded))
+        try:
+            self.urls = await self._endpoint.start()
+        except BaseException:
+            await self._transport.close()
+            raise
+        self._record(lambda at: events.Listened(at, tuple(self.urls)))
+        self._looking = asyncio.create_task(self._look_for_credentials(runtime))
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Accept nothing more, let running requests end, close every connection; within 10 s."""
+        self._looking.cancel()
+        await self._endpoint.stop()
+        await self._transport.close()
+
+    def reload(self, loaded: Loaded) -> None:
+        """Put another configuration in force. Running requests keep theirs; the address stays as it is."""
+        self._loaded = loaded
+        runtime = Runtime(loaded.config, providers(loaded.config.providers, self._environ))
+        self._dispatcher.reconfigure(runtime)
+        self._endpoint.settings = loaded.config.server
+        self._record(lambda at: events.ConfigChanged(at, loaded))
+        self._looking.cancel()
+        self._looking = asyncio.create_task(self._look_for_credentials(runtime))
+
+    def reject(self, problems: tuple[str, ...]) -> None:
+        """A changed configuration cannot be used; the one in force stays."""
+        self._record(lambda at: events.ConfigRejected(at, problems))
+
+    async def _look_for_credentials(self, runtime: Runtime) -> None:
+        """Find out in the background which providers can serve, and say so once."""
+        used = _used(runtime)
+        for name in used:
+            await runtime.providers[name].prepare()
+        states = tuple(_state(provider, looked=name in used) for name, provider in runtime.providers.items())
+        self._record(lambda at: events.ProvidersChecked(at, states))
+        for state in states:
+            if state.name in used and state.remedy:
+                log.warning("%s cannot serve: %s", state.name, state.remedy)
+
+    def _record(self, event: Callable[[float], Event]) -> None:
+        self.journal.record(event(self._clock.wall()))
+
+
+def _used(runtime: Runtime) -> set[str]:
+    """The providers that any route names."""
+    routing = runtime.config.routing
+    steps = [*routing.provider_sequence, *(step for route in routing.models for step in route.provider_sequence)]
+    return {step.name for step in steps}
+
+
+def _state(provider: Provider, *, looked: bool) -> ProviderState:
+    missing = provider.missing()
+    known = Credentials.MISSING if missing else Credentials.FOUND
+    return ProviderState(provider.name, provider.type, known if looked or missing else Credentials.UNKNOWN, missing)
+
+
+def tell_log(event: Event, _snapshot: Snapshot) -> None:
+    """One line for each request, with its story; a line for each change that a user wants to know of."""
+    match event:
+        case events.Served() | events.FellBack():
+            log.info("%s: %s", event.story.request_id, shown(line(event.story), 1000))
+        case events.Exhausted() | events.Refused():
+            story = shown(line(event.story), 1000)
+            log.warning("%s: %d, %s [%s]", event.story.request_id, event.status, shown(event.message), story)
+        case events.BrokeOff():
+            story = shown(line(event.story), 1000)
+            log.warning("%s: broke off: %s [%s]", event.story.request_id, shown(event.reason), story)
+        case events.Abandoned():
+            log.info("%s: the client left [%s]", event.story.request_id, shown(line(event.story), 1000))
+        case events.WentOffline():
+            log.warning("Offline: no provider can be reached")
+        case events.CameBack():
+            log.info("Online again")
+        case events.ConfigRejected():
+            log.error("The changed configuration is not used: %s", shown("; ".join(event.problems), 1000))
+        case _:
+            return
