@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-from ccproxy_tray.errors import AttemptFailed, Failure, Fault
 from ccproxy_tray.translate import web_search
 from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
+from ccproxy_tray.translate.openai_call import Call, Calls, broken
 from ccproxy_tray.translate.openai_content import Block, blocks
 from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_tools import ToolNames
@@ -42,18 +42,6 @@ class BlockSink(Protocol):
 
     def close(self) -> None:
         """End the open block."""
-
-
-@dataclass(slots=True)
-class _Call:
-    """A tool call under way. ``pieces`` are all its arguments, ``sent`` how many of them were handed on."""
-
-    id: str = ""
-    name: str = ""
-    pieces: list[str] = field(default_factory=list)
-    sent: int = 0
-    waits: bool = False
-    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +71,8 @@ class ChatAnswer:
         self._blank = ""
         self._signature = ""
         self._detail_index: Json = None
-        self._calls: list[_Call] = []
-        self._by_index: dict[int, _Call] = {}
-        self._open_call: _Call | None = None
+        self._calls = Calls()
+        self._open_call: Call | None = None
         self._held: list[Mapping[str, Json]] = []
         self._hits: dict[str, Json] = {}
         self._ids = set(request.names.taken)
@@ -116,7 +103,7 @@ class ChatAnswer:
         self._close()
         for delta in self._held:
             self._say(delta)
-        for call in self._calls:
+        for call in self._calls.all:
             if not call.closed and (call.name or call.pieces):
                 self._begin(call)
         self._close()
@@ -190,61 +177,36 @@ class ChatAnswer:
         return True
 
     def _call(self, item: Block) -> None:
-        function = mapping(item.get("function"))
-        call = self._found(item, string(function.get("name")))
-        call.id = call.id or string(item.get("id"))
-        call.name = call.name or string(function.get("name"))
-        arguments = _arguments(function.get("arguments"))
-        if call.closed:
-            if arguments.strip():
-                raise _broken("arguments for a tool call that was complete")
-            return
-        if piece := arguments if call.pieces else arguments.lstrip():
-            call.pieces.append(piece)
+        call = self._calls.take(item)
         if call is self._open_call:
             self._send(call)
+        elif call.closed:
+            return
         elif self._may_begin(call):
             self._begin(call)
         else:
             call.waits = True
 
-    def _may_begin(self, call: _Call) -> bool:
+    def _may_begin(self, call: Call) -> bool:
         """One call at a time and in their order; a call that met another one unfinished waits for the end."""
-        first = next(each for each in self._calls if not each.closed and each is not self._open_call)
-        if not call.name or call is not first:
+        if not call.name or call is not self._calls.next(self._open_call):
             return False
         return self._open_call is None or (not call.waits and self._leave_call())
-
-    def _found(self, item: Block, name: str) -> _Call:
-        """The call that a delta continues, or a new one. Some servers give no index, some give all the same one."""
-        index, ident = item.get("index"), string(item.get("id"))
-        if isinstance(index, int):
-            call = self._by_index.get(index)
-            reused = call is not None and name and ident and call.id and ident != call.id
-            if call is None or reused:
-                call = self._by_index[index] = self._new()
-            return call
-        same = [call for call in self._calls if call.id == ident] if ident else self._calls[-1:]
-        return same[0] if same and (ident or not name) else self._new()
-
-    def _new(self) -> _Call:
-        self._calls.append(_Call())
-        return self._calls[-1]
 
     def _leave_call(self) -> bool:
         """Close the open call if its arguments are complete; False when more of them must come."""
         assert self._open_call is not None
         try:
-            complete = bool(mapping(parse("".join(self._open_call.pieces).encode("utf-8", "surrogatepass"))))
+            complete = bool(mapping(parse(self._open_call.arguments)))
         except JsonError:
             complete = False
         if complete:
             self._close()
         return complete
 
-    def _begin(self, call: _Call) -> None:
+    def _begin(self, call: Call) -> None:
         if not call.name:
-            raise _broken("a tool call without a name")
+            raise broken("a tool call without a name")
         self._close()
         name = self._request.names.restored(call.name)
         self.tools.append(name)
@@ -252,7 +214,7 @@ class ChatAnswer:
         self._sink.open({"type": "tool_use", "id": self._unique(call.id), "name": name, "input": {}})
         self._send(call)
 
-    def _send(self, call: _Call) -> None:
+    def _send(self, call: Call) -> None:
         for piece in call.pieces[call.sent :]:
             self._sink.append(piece)
             self.characters += len(piece)
@@ -281,14 +243,3 @@ _START: Mapping[str, Json] = {
     "text": {"type": "text", "text": ""},
     "thinking": {"type": "thinking", "thinking": "", "signature": ""},
 }
-
-
-def _arguments(found: Json) -> str:
-    """A call's arguments as text; some servers send the object itself, or ``null`` for none."""
-    if isinstance(found, dict):
-        return render(found).decode()
-    return "" if found == "null" else string(found)
-
-
-def _broken(what: str) -> AttemptFailed:
-    return AttemptFailed(Failure(Fault.BROKEN, f"the provider sent {what}", 502))

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ccproxy_tray.catalog import is_claude
 from ccproxy_tray.translate.jsontext import Json
 
 
@@ -59,7 +60,7 @@ class ChatModel:
     @property
     def claude(self) -> bool:
         """Claude behind a server that hands Anthropic's extensions on to it."""
-        return self.dialect.cache_control and "claude" in self.name.lower()
+        return self.dialect.cache_control and is_claude(self.name)
 
     @property
     def echo(self) -> Echo:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from ccproxy_tray.routing.target import Repairs
 from ccproxy_tray.translate import web_search
+from ccproxy_tray.translate.field import drop_fields
 from ccproxy_tray.translate.jsontext import Json, parse
 from ccproxy_tray.translate.openai_content import blocks, files
 from ccproxy_tray.translate.openai_dialect import ChatDialect, ChatModel, mapping, string
 from ccproxy_tray.translate.openai_history import chat_messages
 from ccproxy_tray.translate.openai_tools import ToolNames, function_tools, is_custom, tool_choice, tool_names
+from ccproxy_tray.translate.thinking import strip_thinking
 
 MAX_OUTPUT = 32_000
 """Most output tokens asked of a model that is not Claude. Claude Code asks its newest models for 128,000, which other
@@ -26,12 +29,27 @@ _OPENROUTER_EFFORT = {**_OPENAI_EFFORT, "xhigh": "xhigh", "max": "xhigh"}
 
 
 def chat_request(
-    body: Mapping[str, Json], *, model: str, dialect: ChatDialect, session: str = ""
+    body: Mapping[str, Json],
+    *,
+    model: str,
+    dialect: ChatDialect,
+    session: str = "",
+    repairs: Repairs = Repairs(),
 ) -> tuple[dict[str, Json], ToolNames]:
     """The chat request for ``model``, and what its answer needs to be translated back.
 
-    ``session`` is the client's session id; it reaches OpenRouter only as a digest.
+    ``session`` is the client's session id; it reaches OpenRouter only as a digest. ``repairs`` name fields as the
+    server did, so they are made to the chat request.
     """
+    if repairs.strip_thinking:
+        body = strip_thinking(body)
+    chat, names = _translated(body, model, dialect, session)
+    return dict(drop_fields(chat, repairs.drop_fields)), names
+
+
+def _translated(
+    body: Mapping[str, Json], model: str, dialect: ChatDialect, session: str
+) -> tuple[dict[str, Json], ToolNames]:
     names, target = tool_names(body), ChatModel(model, dialect)
     chat: dict[str, Json] = {"model": model, "messages": chat_messages(body, target, names)}
     chat.update(_limits(body, target))

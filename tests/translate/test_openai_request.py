@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ccproxy_tray.routing.target import Repairs
 from ccproxy_tray.translate.openai_dialect import GENERIC, OPENROUTER, ChatDialect
 from ccproxy_tray.translate.openai_request import MAX_OUTPUT, chat_request, unservable
 
@@ -214,3 +215,24 @@ def test_a_request_that_refers_to_an_uploaded_file_is_not_served() -> None:
     assert reason == "it refers to a file that was uploaded to Anthropic's Files API (file_1)"
     assert unservable(holding(type="file"), OPENROUTER) != ""
     assert unservable(holding(type="url", url="https://example.com/a.png"), OPENROUTER) == ""
+
+
+def test_what_a_server_refused_is_not_sent_there_again() -> None:
+    body = {
+        "messages": [
+            {
+                "role": "assistant",
+                "content": [{"type": "thinking", "thinking": "hm", "signature": "SIG"}, {"type": "text", "text": "Hi"}],
+            },
+        ],
+        "stream": True,
+    }
+    before = copy.deepcopy(body)
+    plain, _ = chat_request(body, model=CLAUDE, dialect=OPENROUTER)
+    assert "reasoning_details" in plain["messages"][0]
+    repairs = Repairs(strip_thinking=True, drop_fields=frozenset({"stream_options"}))
+    repaired, _ = chat_request(body, model=CLAUDE, dialect=OPENROUTER, repairs=repairs)
+    assert "reasoning_details" not in repaired["messages"][0]
+    assert "stream_options" not in repaired
+    assert repaired["stream"] is True
+    assert body == before

@@ -1,0 +1,87 @@
+"""Tool calls under way in a chat answer: which fragment belongs to which call (OpenAI, "Streaming", tool calls).
+
+By the book each fragment has an index, the first one also id and name. Servers leave out each of these, send them
+late or again, or give one index to two calls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ccproxy_tray.errors import AttemptFailed, Failure, Fault
+from ccproxy_tray.translate.jsontext import Json, render
+from ccproxy_tray.translate.openai_content import Block
+from ccproxy_tray.translate.openai_dialect import mapping, string
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call under way. ``pieces`` are all its arguments, ``sent`` how many of them were handed on."""
+
+    id: str = ""
+    name: str = ""
+    pieces: list[str] = field(default_factory=list)
+    sent: int = 0
+    waits: bool = False
+    closed: bool = False
+
+    @property
+    def arguments(self) -> bytes:
+        """The arguments so far."""
+        return "".join(self.pieces).encode("utf-8", "surrogatepass")
+
+
+class Calls:
+    """All calls of an answer, in the order of their first fragments."""
+
+    def __init__(self) -> None:
+        self.all: list[Call] = []
+        self._by_index: dict[int, Call] = {}
+
+    def take(self, item: Block) -> Call:
+        """Add a fragment to the call that it continues, or begin a new one.
+
+        Raises AttemptFailed for arguments of a call that was closed as complete.
+        """
+        function = mapping(item.get("function"))
+        ident, name = string(item.get("id")), string(function.get("name"))
+        call = self._found(item.get("index"), ident, name)
+        call.id = call.id or ident
+        call.name = call.name or name
+        piece = _arguments(function.get("arguments"))
+        if call.closed and piece.strip():
+            raise broken("arguments for a tool call that was complete")
+        if not call.pieces:
+            piece = piece.lstrip()
+        if piece:
+            call.pieces.append(piece)
+        return call
+
+    def next(self, current: Call | None) -> Call | None:
+        """The first call that is neither closed nor ``current``."""
+        return next((call for call in self.all if not call.closed and call is not current), None)
+
+    def _found(self, index: Json, ident: str, name: str) -> Call:
+        if isinstance(index, int):
+            call = self._by_index.get(index)
+            if call is None or (name and ident and call.id and ident != call.id):
+                call = self._by_index[index] = self._new()
+            return call
+        same = [call for call in self.all if call.id == ident] if ident else self.all[-1:]
+        return same[0] if same and (ident or not name) else self._new()
+
+    def _new(self) -> Call:
+        self.all.append(Call())
+        return self.all[-1]
+
+
+def broken(what: str) -> AttemptFailed:
+    """The provider's own fault, found in its answer."""
+    return AttemptFailed(Failure(Fault.BROKEN, f"the provider sent {what}", 502))
+
+
+def _arguments(found: Json) -> str:
+    """A call's arguments as text; some servers send the object itself, or ``null`` for none."""
+    if isinstance(found, dict):
+        return render(found).decode()
+    return "" if found == "null" else string(found)
