@@ -183,7 +183,7 @@ _ALIASES = {
 _ZERO = re.compile(r"(?<=-4)-0$")
 """Anthropic's alias of the first model of its generation, which nobody else has."""
 
-_LONG_CONTEXT = re.compile(r"\[1m\]$", re.IGNORECASE)
+_LONG_CONTEXT = re.compile(r"(?:\[1m\]|\s)+$", re.IGNORECASE)
 _GEO = re.compile(r"^(?:us|eu|apac|jp|au|us-gov|global)\.")
 _PREFIX = re.compile(r"^(?:arn:.*/|~?anthropic/|anthropic\.)")
 _BEDROCK_VERSION = re.compile(r"(?<=\d)-v\d+(?::\d+)?(?::\w+)?$")
@@ -216,13 +216,18 @@ def normalise(name: str) -> str:
 
     A name that is not Claude's comes back as it is, without Claude Code's ``[1m]``.
     """
-    plain = _ZERO.sub("", _DATE.sub("", _dated(name)).removesuffix("-latest"))
-    return _ALIASES.get(plain, plain)
+    while (shorter := _undated(_dated(name))) != name:
+        name = shorter
+    return _ALIASES.get(name, name)
+
+
+def _undated(name: str) -> str:
+    return _ZERO.sub("", _DATE.sub("", name).removesuffix("-latest")) if name.startswith("claude") else name
 
 
 def _dated(name: str) -> str:
     """The name without what providers put around it; a date, which only Anthropic and Bedrock know, stays."""
-    name = _LONG_CONTEXT.sub("", name.strip())
+    name = _LONG_CONTEXT.sub("", name.lstrip())
     bare = name.lower()
     while (shorter := _PREFIX.sub("", _GEO.sub("", bare))) != bare:
         bare = shorter

@@ -61,7 +61,7 @@ def said(status: int, body: bytes) -> str:
     if text.startswith("<"):
         return f"HTTP {status} with an HTML page instead of an answer"
     line = "".join(char if char.isprintable() else " " for char in text)
-    return " ".join(line.split())[:_EXCERPT]
+    return " ".join(line.split())[:_EXCERPT] or f"HTTP {status} with an unreadable body"
 
 
 def fault_of_status(status: int, body: bytes = b"{}") -> Fault:
@@ -116,11 +116,9 @@ def _seconds(value: str) -> float | None:
 
 
 def _moment(value: str) -> int | None:
-    """An HTTP date in seconds; one without a zone would depend on where this program runs."""
+    """An HTTP date in seconds; one without a zone is GMT, as all of them have to be."""
     parts = parsedate_tz(value)
-    if parts is None or parts[9] is None:
-        return None
     try:
-        return mktime_tz(parts)
+        return mktime_tz(parts) if parts else None
     except (ValueError, OverflowError):
         return None

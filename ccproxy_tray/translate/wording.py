@@ -38,6 +38,7 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "invalid data in redacted_thinking block",
             "thinking.signature: field required",
             "bound to a different conversation",
+            "expected thinking or redacted_thinking, but found",
         ),
     ),
     (

@@ -1,0 +1,303 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy_tray.errors import ErrorType, Failure, Fault
+from ccproxy_tray.translate import faults
+
+Json = Any
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=9,
+)
+
+
+def messages_error(kind: str, message: str, **more: Json) -> bytes:
+    return json.dumps({"type": "error", "error": {"type": kind, "message": message, **more}}).encode()
+
+
+def chat_error(code: Json, message: str, **metadata: Json) -> bytes:
+    return json.dumps({"error": {"code": code, "message": message, "metadata": metadata}}).encode()
+
+
+def seen(failure: Failure) -> tuple[Fault, int, str]:
+    return failure.fault, failure.status, failure.error_type
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "fault", "error_type"),
+    [
+        (400, "invalid_request_error", Fault.REFUSED, "invalid_request_error"),
+        (401, "authentication_error", Fault.CREDENTIALS, "permission_error"),
+        (402, "billing_error", Fault.NO_CREDIT, "billing_error"),
+        (403, "permission_error", Fault.CREDENTIALS, "permission_error"),
+        (404, "not_found_error", Fault.NO_MODEL, "not_found_error"),
+        (408, "timeout_error", Fault.BROKEN, "timeout_error"),
+        (413, "request_too_large", Fault.REFUSED, "request_too_large"),
+        (422, "invalid_request_error", Fault.REFUSED, "invalid_request_error"),
+        (429, "rate_limit_error", Fault.THROTTLED, "rate_limit_error"),
+        (429, "billing_error", Fault.NO_CREDIT, "billing_error"),
+        (500, "api_error", Fault.BROKEN, "api_error"),
+        (502, "api_error", Fault.BROKEN, "api_error"),
+        (504, "timeout_error", Fault.BROKEN, "timeout_error"),
+        (503, "overloaded_error", Fault.OVERLOADED, "overloaded_error"),
+        (529, "overloaded_error", Fault.OVERLOADED, "overloaded_error"),
+    ],
+)
+def test_every_status_of_the_messages_api_has_its_fault(status: int, kind: str, fault: Fault, error_type: str) -> None:
+    body = messages_error(kind, "because")
+    failure = faults.from_messages(status, {}, body)
+    assert seen(failure) == (fault, status, error_type)
+    assert failure.message == "because"
+    assert failure.body == body
+
+
+def test_a_refusal_keeps_the_upstream_body_byte_for_byte() -> None:
+    body = (
+        b'{ "type":"error","error":{"type":"invalid_request_error","message":"prompt is too long"},"request_id":"r" }'
+    )
+    assert faults.from_messages(400, {}, body).body == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error":{"type":"invalid_request_error","message":"m"}}',
+        b'{"type":"error","error":{"message":"m"}}',
+        b'{"type":"error","error":"m"}',
+        b'{"message":"m"}',
+        b'[{"type":"error","error":{"type":"x","message":"m"}}]',
+        b'{"detail":"m"}',
+        b"m",
+    ],
+)
+def test_a_body_that_is_not_the_envelope_does_not_leave_as_one(body: bytes) -> None:
+    failure = faults.from_messages(400, {}, body)
+    assert (failure.fault, failure.message, failure.body) == (Fault.REFUSED, "m", b"")
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 500, 502])
+def test_a_web_page_is_not_an_answer(status: int) -> None:
+    failure = faults.from_messages(status, {}, b"<!doctype html><title>Sign in</title>")
+    assert failure.fault is Fault.BROKEN
+    assert failure.message == f"HTTP {status} with an HTML page instead of an answer"
+
+
+def test_a_web_page_that_says_429_throttles() -> None:
+    failure = faults.from_messages(429, {"Retry-After": "7"}, b"<html>")
+    assert (failure.fault, failure.retry_after) == (Fault.THROTTLED, 7.0)
+
+
+def test_a_spent_account_is_not_the_fault_of_the_request() -> None:
+    body = messages_error("invalid_request_error", "Your credit balance is too low to access the Anthropic API.")
+    assert faults.from_messages(400, {}, body).fault is Fault.NO_CREDIT
+    body = messages_error("rate_limit_error", "limit", details={"error_code": "enforced_spend_limit_reached"})
+    assert faults.from_messages(429, {}, body).fault is Fault.NO_CREDIT
+
+
+def test_a_refused_field_is_named() -> None:
+    body = messages_error("invalid_request_error", "tools.3.custom.defer_loading: Extra inputs are not permitted")
+    failure = faults.from_messages(400, {}, body)
+    assert (failure.fault, failure.subject, failure.body) == (
+        Fault.FIELD_REFUSED,
+        "tools.3.custom.defer_loading",
+        body,
+    )
+
+
+def test_a_denied_model_is_told_from_a_bad_key() -> None:
+    denied = faults.from_messages(403, {}, messages_error("permission_error", "no access to model claude-x"))
+    bad_key = faults.from_messages(403, {}, messages_error("permission_error", "key revoked"))
+    assert (denied.fault, denied.subject) == (Fault.CREDENTIALS, "access")
+    assert (bad_key.fault, bad_key.subject) == (Fault.CREDENTIALS, "")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "error_type", "fault"),
+    [
+        (401, "authentication_error", "authentication", Fault.CREDENTIALS),
+        (402, "billing_error", "payment_required", Fault.NO_CREDIT),
+        (403, "permission_error", "permission_denied", Fault.CREDENTIALS),
+        (404, "not_found_error", "not_found", Fault.NO_MODEL),
+        (429, "rate_limit_error", "rate_limit_exceeded", Fault.THROTTLED),
+        (529, "overloaded_error", "provider_overloaded", Fault.OVERLOADED),
+        (502, "api_error", "provider_unavailable", Fault.BROKEN),
+        (504, "timeout_error", "timeout", Fault.BROKEN),
+        (500, "api_error", "server", Fault.BROKEN),
+        (500, "api_error", "unmapped", Fault.BROKEN),
+        (400, "invalid_request_error", "max_tokens_exceeded", Fault.REFUSED),
+        (400, "invalid_request_error", "content_policy_violation", Fault.REFUSED),
+        (400, "invalid_request_error", "refusal", Fault.REFUSED),
+        (400, "invalid_request_error", "invalid_image", Fault.REFUSED),
+        (412, "invalid_request_error", "precondition_failed", Fault.REFUSED),
+        (413, "invalid_request_error", "payload_too_large", Fault.REFUSED),
+    ],
+)
+def test_openrouter_has_the_same_vocabulary_on_both_interfaces(
+    status: int, kind: str, error_type: str, fault: Fault
+) -> None:
+    on_messages = faults.from_messages(status, {}, messages_error(kind, "because", error_type=error_type))
+    on_chat = faults.from_chat_http(status, {}, chat_error(status, "because", error_type=error_type))
+    in_chunk = faults.from_chat({"code": str(status), "message": "because", "metadata": {"error_type": error_type}})
+    assert on_messages.fault is on_chat.fault is in_chunk.fault is fault
+    assert on_chat == in_chunk
+
+
+@pytest.mark.parametrize(
+    ("status", "availability", "fault"),
+    [
+        (400, {"code": "model_not_found", "retryable": False}, Fault.NO_MODEL),
+        (404, {"code": "no_endpoints"}, Fault.NO_MODEL),
+        (403, {"code": "region_restricted", "retryable": False}, Fault.NO_MODEL),
+        (429, {"code": "capacity_exhausted", "retryable": True, "retry_after": 12}, Fault.THROTTLED),
+        (503, {"code": "temporarily_unavailable", "retryable": True, "retry_after": 12}, Fault.OVERLOADED),
+    ],
+)
+def test_an_absent_model_is_never_the_fault_of_the_request(status: int, availability: Json, fault: Fault) -> None:
+    wait = availability.get("retry_after")
+    kind = "invalid_request_error"
+    on_messages = faults.from_messages(status, {}, messages_error(kind, "no", availability=availability))
+    on_chat = faults.from_chat_http(status, {}, chat_error(status, "no", availability=availability))
+    assert (on_messages.fault, on_messages.retry_after) == (on_chat.fault, on_chat.retry_after) == (fault, wait)
+
+
+def test_the_header_knows_better_than_the_body_how_long_to_wait() -> None:
+    body = messages_error("rate_limit_error", "no", availability={"code": "capacity_exhausted", "retry_after": 12})
+    assert faults.from_messages(429, {"retry-after": "3"}, body).retry_after == 3.0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": 403, "message": "no", "metadata": {"reasons": ["violence"], "flagged_input": "..."}},
+        {"code": 403, "message": "Blocked by your guardrail", "metadata": {"error_type": "permission_denied"}},
+        {"code": 403, "message": "Input was flagged"},
+    ],
+)
+def test_moderated_content_is_not_tried_elsewhere(error: Json) -> None:
+    assert seen(faults.from_chat(error)) == (Fault.REFUSED, 403, "permission_error")
+
+
+def test_a_missing_image_is_the_fault_of_the_request() -> None:
+    body = messages_error("not_found_error", "image not found", error_type="image_not_found")
+    assert seen(faults.from_messages(404, {}, body)) == (Fault.REFUSED, 400, "invalid_request_error")
+
+
+def test_a_full_context_makes_the_client_compact() -> None:
+    words = "This endpoint's maximum context length is 131072 tokens. However, you requested about 150000 tokens."
+    body = messages_error("invalid_request_error", words, error_type="context_length_exceeded")
+    failure = faults.from_messages(400, {}, body)
+    assert (failure.fault, failure.status) == (Fault.REFUSED, 400)
+    assert failure.message == "prompt is too long: 150000 tokens > 131072 maximum"
+    assert failure.body == b"", "the body still has the other wording"
+
+
+def test_other_servers_words_for_a_full_context_are_known_to_the_client_and_stay() -> None:
+    words = "This model's maximum context length is 8192 tokens."
+    failure = faults.from_chat({"code": "context_length_exceeded", "type": "invalid_request_error", "message": words})
+    assert (failure.fault, failure.status, failure.message) == (Fault.REFUSED, 400, words)
+
+
+def test_the_provider_behind_openrouter_is_quoted() -> None:
+    inner = messages_error("invalid_request_error", "prompt is too long: 5 tokens > 4 maximum").decode()
+    failure = faults.from_chat_http(400, {}, chat_error(400, "Provider returned error", raw=inner))
+    assert (failure.fault, failure.message) == (Fault.REFUSED, "prompt is too long: 5 tokens > 4 maximum")
+
+
+@pytest.mark.parametrize("raw", ["", "<html>", "[]", '{"error":{"message":""}}', '{"error":{"message":7}}', 7])
+def test_a_quotation_without_words_is_passed_over(raw: Json) -> None:
+    error = {"code": 502, "message": "Provider returned error", "metadata": {"raw": raw}}
+    assert faults.from_chat(error).message == "Provider returned error"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "fault", "message"),
+    [
+        (404, {"error": "model not found"}, Fault.NO_MODEL, "model not found"),
+        (400, {"object": "error", "message": "bad", "code": 400}, Fault.REFUSED, "bad"),
+        (429, {"message": "slow", "type": "too_many_requests_error"}, Fault.THROTTLED, "slow"),
+        (429, {"error": {"message": "pay", "code": "insufficient_quota"}}, Fault.NO_CREDIT, "pay"),
+        (401, {"error": {"message": "key", "code": "invalid_api_key"}}, Fault.CREDENTIALS, "key"),
+        (403, {"error": {"message": "no", "code": "model_not_found"}}, Fault.NO_MODEL, "no"),
+        (400, [{"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}], Fault.REFUSED, "bad"),
+        (422, {"detail": "bad"}, Fault.REFUSED, "bad"),
+        (422, {"detail": [{"loc": ["body", "messages", 0], "msg": "bad"}]}, Fault.REFUSED, "messages.0: bad"),
+        (422, {"detail": [{"msg": "bad"}]}, Fault.REFUSED, "bad"),
+        (422, {"detail": []}, Fault.REFUSED, "[]"),
+        (400, {"error": {}}, Fault.REFUSED, '{"error": {}}'),
+        (400, {"strange": 1}, Fault.REFUSED, '{"strange": 1}'),
+        (500, [], Fault.BROKEN, "[]"),
+    ],
+)
+def test_chat_servers_are_understood_in_all_their_shapes(status: int, body: Json, fault: Fault, message: str) -> None:
+    failure = faults.from_chat_http(status, {}, json.dumps(body).encode())
+    assert (failure.fault, failure.message, failure.body) == (fault, message, b"")
+
+
+def test_a_chat_server_that_forbids_a_field_names_it() -> None:
+    body = {
+        "detail": [{"type": "extra_forbidden", "loc": ["body", "reasoning"], "msg": "Extra inputs are not permitted"}]
+    }
+    failure = faults.from_chat_http(422, {}, json.dumps(body).encode())
+    assert (failure.fault, failure.subject) == (Fault.FIELD_REFUSED, "reasoning")
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "status"),
+    [
+        ("overloaded_error", Fault.OVERLOADED, 503),
+        ("rate_limit_error", Fault.THROTTLED, 429),
+        ("api_error", Fault.BROKEN, 500),
+        ("timeout_error", Fault.BROKEN, 504),
+        ("invalid_request_error", Fault.REFUSED, 400),
+        ("request_too_large", Fault.REFUSED, 413),
+        ("authentication_error", Fault.CREDENTIALS, 403),
+        ("permission_error", Fault.CREDENTIALS, 403),
+        ("billing_error", Fault.NO_CREDIT, 402),
+        ("not_found_error", Fault.NO_MODEL, 404),
+        ("something_new", Fault.BROKEN, 500),
+    ],
+)
+def test_an_error_inside_a_200_has_the_meaning_of_its_type(kind: str, fault: Fault, status: int) -> None:
+    failure = faults.from_event({"type": kind, "message": "because"})
+    assert (failure.fault, failure.status, failure.message) == (fault, status, "because")
+
+
+def test_an_error_inside_a_200_may_bring_its_status() -> None:
+    assert seen(faults.from_event({"code": 529, "message": "m"})) == (Fault.OVERLOADED, 529, ErrorType.OVERLOADED)
+    assert faults.from_event({"code": "99999429", "message": "m"}).fault is Fault.BROKEN
+    assert faults.from_event({"code": True, "message": "m"}).fault is Fault.BROKEN
+
+
+def test_an_error_without_a_message_says_what_else_is_known() -> None:
+    assert faults.from_event({"type": "api_error"}, "stream reset").message == "stream reset"
+    assert faults.from_event({"type": "api_error", "message": ""}).message == "the provider gave no reason"
+
+
+@pytest.mark.parametrize("wait", [True, -1, float("nan"), float("inf"), "5"])
+def test_a_senseless_wait_in_a_body_is_no_wait(wait: Json) -> None:
+    assert faults.from_event({"type": "rate_limit_error", "message": "m", "retry_after": wait}).retry_after is None
+
+
+@given(st.dictionaries(st.sampled_from(["type", "message", "code", "metadata", "availability", "details"]), ANYTHING))
+def test_no_error_object_breaks_the_reading(error: Json) -> None:
+    failure = faults.from_event(error)
+    assert failure.message
+    assert failure.status >= 400
+    assert faults.from_chat(error, 418).fault in set(Fault)
+
+
+@given(
+    st.sampled_from([200, 302, 400, 403, 404, 429, 500]), st.binary() | ANYTHING.map(lambda v: json.dumps(v).encode())
+)
+def test_no_body_breaks_the_reading(status: int, body: bytes) -> None:
+    for read in (faults.from_messages, faults.from_chat_http, faults.from_bedrock_http):
+        failure = read(status, {}, body)
+        assert failure.message
+        assert failure.error_type in set(ErrorType)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy_tray.errors import Fault
+from ccproxy_tray.translate import wording
+
+
+@pytest.mark.parametrize(
+    ("message", "fault", "subject"),
+    [
+        # Signatures (Messages API, "Extended thinking").
+        ("messages.1.content.0: Invalid `signature` in `thinking` block", Fault.SIGNATURE, ""),
+        ("messages.1.content.0: Invalid `data` in `redacted_thinking` block", Fault.SIGNATURE, ""),
+        (
+            "messages.3.content.1: Invalid block. The block is bound to a different conversation.",
+            Fault.SIGNATURE,
+            "",
+        ),
+        (
+            "`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified.",
+            Fault.SIGNATURE,
+            "",
+        ),
+        ("messages.1.content.0.thinking.signature: Field required", Fault.SIGNATURE, ""),
+        (
+            "messages.1.content.0.type: Expected `thinking` or `redacted_thinking`, but found `tool_use`.",
+            Fault.SIGNATURE,
+            "",
+        ),
+        # Fields and betas.
+        (
+            "tools.0.custom.defer_loading: Extra inputs are not permitted",
+            Fault.FIELD_REFUSED,
+            "tools.0.custom.defer_loading",
+        ),
+        ("messages[1].output_config: Extra inputs are not permitted", Fault.FIELD_REFUSED, "messages.1.output_config"),
+        ("context_management: Extra inputs are not permitted", Fault.FIELD_REFUSED, "context_management"),
+        (
+            "***.thinking.adaptive.display: Extra inputs are not permitted",
+            Fault.FIELD_REFUSED,
+            "thinking.adaptive.display",
+        ),
+        (
+            "Malformed input request: #: extraneous key [top_k] is not permitted, please reformat your input",
+            Fault.FIELD_REFUSED,
+            "top_k",
+        ),
+        ("Malformed input request: #/messages/0: expected type: JSONArray", Fault.FIELD_REFUSED, ""),
+        ("The provided request is not valid", Fault.FIELD_REFUSED, ""),
+        (
+            "Unsupported parameter: 'reasoning_effort' is not supported with this model.",
+            Fault.FIELD_REFUSED,
+            "reasoning_effort",
+        ),
+        ("Unknown parameter: 'tools[0].strict'.", Fault.FIELD_REFUSED, "tools.0.strict"),
+        ("Unrecognized request argument supplied: parallel_tool_calls", Fault.FIELD_REFUSED, "parallel_tool_calls"),
+        ("property 'stream_options' is unsupported", Fault.FIELD_REFUSED, "stream_options"),
+        ("invalid beta flag", Fault.FIELD_REFUSED, "betas"),
+        ("anthropic_beta: Extra inputs are not permitted", Fault.FIELD_REFUSED, "betas"),
+        (
+            "Unexpected value(s) `a-2025-01-01`, `b-2025-01-02` for the `anthropic-beta` header. Please",
+            Fault.FIELD_REFUSED,
+            "beta:a-2025-01-01,b-2025-01-02",
+        ),
+        (
+            "The long context beta is not yet available for this subscription.",
+            Fault.FIELD_REFUSED,
+            "beta:context-1m-2025-08-07",
+        ),
+        # Accounts.
+        ("Your credit balance is too low to access the Anthropic API.", Fault.NO_CREDIT, ""),
+        (
+            "You have reached your specified API usage limits. You will regain access on 2026-12-01.",
+            Fault.NO_CREDIT,
+            "",
+        ),
+        ("This request requires more credits, or fewer max_tokens.", Fault.NO_CREDIT, ""),
+        ("This organization has been disabled.", Fault.CREDENTIALS, ""),
+        # Models.
+        ("The provided model identifier is invalid.", Fault.NO_MODEL, ""),
+        (
+            "Invocation of model ID anthropic.claude-x with on-demand throughput isn\u2019t supported. Retry",
+            Fault.NO_MODEL,
+            "",
+        ),
+        ("Invocation of model ID x with on-demand throughput isn't supported.", Fault.NO_MODEL, ""),
+        ("You don't have access to the model with the specified model ID.", Fault.NO_MODEL, ""),
+        ("Access denied. This Model is marked by provider as Legacy and you have not used it", Fault.NO_MODEL, ""),
+        ("Operation not allowed.", Fault.NO_MODEL, ""),
+        ("anthropic/claude-x is not a valid model ID", Fault.NO_MODEL, ""),
+        ("No endpoints found that support tool use.", Fault.NO_MODEL, ""),
+        # What no other target does better: it reaches the client.
+        ("prompt is too long: 215000 tokens > 200000 maximum", Fault.REFUSED, ""),
+        ("Input is too long for requested model.", Fault.REFUSED, ""),
+        ("input length and `max_tokens` exceed context limit: 195000 + 32000 > 200000", Fault.REFUSED, ""),
+        ("max_tokens: 128000 > 64000, which is the maximum allowed number of output tokens", Fault.REFUSED, ""),
+        ("messages.1.role: Input should be 'user' or 'assistant'", Fault.REFUSED, ""),
+        ("adaptive thinking is not supported on this model", Fault.REFUSED, ""),
+        ("This model does not support the effort parameter.", Fault.REFUSED, ""),
+        ("safeguards: not available for this organization", Fault.REFUSED, ""),
+        ("messages.0.content.1.image: Could not process image", Fault.REFUSED, ""),
+        ("messages: roles must alternate", Fault.REFUSED, ""),
+        ("Operation not allowed here", Fault.REFUSED, ""),
+        ("", Fault.REFUSED, ""),
+    ],
+)
+def test_a_refusal_is_understood_by_its_wording(message: str, fault: Fault, subject: str) -> None:
+    assert wording.read(message) == wording.Reading(fault, subject)
+
+
+@given(st.text())
+def test_any_wording_has_a_reading(message: str) -> None:
+    assert wording.read(message).fault in set(Fault)
+
+
+@pytest.mark.parametrize(
+    ("message", "rewritten"),
+    [
+        (
+            "This endpoint's maximum context length is 131072 tokens. However, you requested about 150,000.",
+            "prompt is too long: 150000 tokens > 131072 maximum",
+        ),
+        ("prompt is too long: 7 tokens > 6 maximum", "prompt is too long: 7 tokens > 6 maximum"),
+        ("The context is full.", "capability_rejected: prompt_too_long"),
+        ("The maximum is 131072.", "capability_rejected: prompt_too_long"),
+    ],
+)
+def test_a_full_context_is_said_in_the_words_that_make_the_client_compact(message: str, rewritten: str) -> None:
+    assert wording.prompt_too_long(message) == rewritten
