@@ -219,7 +219,6 @@ class Cooldowns:
 
     def _hear(self, now: float) -> None:
         self._heard = now
-        self._silent.clear()
         self.offline_since = None
 
 

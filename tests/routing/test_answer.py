@@ -36,6 +36,10 @@ def test_throttled_targets_ask_the_client_to_come_back_within_a_minute(left: flo
     assert answer.should_retry is None
 
 
+def test_nobody_is_told_to_wait_for_no_time() -> None:
+    assert "in 1 s" in end(trouble(Fault.THROTTLED)).message
+
+
 def test_the_soonest_target_that_time_brings_back_sets_the_wait() -> None:
     answer = end(
         trouble(Fault.THROTTLED, left=50.0),
@@ -178,6 +182,10 @@ def test_a_providers_401_never_starts_a_login(status: int) -> None:
     assert (answer.status, answer.error_type, answer.should_retry) == (403, "permission_error", False)
     assert answer.message == "bedrock: bad key"
     assert answer.failure is None
+
+
+def test_a_wordy_provider_is_cut_short() -> None:
+    assert len(passed_on(A, Failure(Fault.CREDENTIALS, "x" * 5000, 403)).message) == 600
 
 
 TROUBLES = st.lists(

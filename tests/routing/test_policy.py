@@ -201,6 +201,45 @@ def test_passes_go_on_until_the_request_has_waited_long_enough() -> None:
     assert (end.status, end.retry_after) == (529, 15)
 
 
+def test_a_wait_that_just_fits_is_waited() -> None:
+    end = play(on_foot(A), (Try(A), again_in(90)), (Wait(90.0), None), (Try(A, probe=True), Served(A)))
+
+    assert end == Served(A)
+
+
+def test_a_probe_that_fails_makes_the_target_cool_twice_as_long() -> None:
+    cooldowns = Cooldowns()
+
+    end = play(
+        on_foot(A, cooldowns=cooldowns),
+        (Try(A), again_in(10)),
+        (Wait(10.0), None),
+        (Try(A, probe=True), again_in(10)),
+        (Wait(20.0), None),
+        (Try(A, probe=True), again_in(10)),
+        (Wait(40.0), None),
+        (Try(A, probe=True), again_in(10)),
+    )
+
+    assert isinstance(end, Exhausted)
+    assert end.skipped == (), "what was tried is not called skipped"
+    assert cooldowns.left(A, 70.0) == 80
+
+
+def test_a_target_that_failed_and_cools_is_not_called_skipped() -> None:
+    it = on_foot(A, B)
+    next(it)
+    it.send((0.0, again_in(60)))
+    it.send((0.0, again_in(1)))
+
+    command = it.send((1.0, None))
+
+    assert command == Try(B, probe=True)
+    assert isinstance(command, Try)
+    assert command.skipped == ()
+    it.close()
+
+
 def test_a_wait_may_be_cut_short() -> None:
     cooldowns = Cooldowns()
     it = on_foot(A, cooldowns=cooldowns)
@@ -574,6 +613,13 @@ def test_a_throttle_in_the_middle_of_an_answer_cools() -> None:
     broke_off(B, again_in(30), cooldowns, OFF, 0.0)
 
     assert [cooling.target for cooling in cooldowns.view(0.0)] == [A]
+
+
+def test_credentials_that_expire_in_the_middle_of_an_answer_cool_their_account() -> None:
+    cooldowns = Cooldowns()
+    broke_off(A, CREDENTIALS, cooldowns, RULES, 0.0)
+
+    assert cooldowns.left(SISTER, 0.0) == 300
 
 
 def test_a_try_must_be_answered() -> None:
