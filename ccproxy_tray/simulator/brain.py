@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from ccproxy_tray.simulator.turn import Citation, Json, Search, Text, Thinking, 
 
 AGENT_HEADER = "x-claude-code-agent-id"
 _ECHO = 60
+_REMINDER = re.compile(r"\s*<system-reminder>.*?(?:</system-reminder>\s*|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,5 +164,6 @@ def _human(message: Mapping[str, Json]) -> list[str]:
     blocks = listed(message.get("content"))
     if any(block.get("type") == "tool_result" for block in blocks):
         return []
-    texts = [str(block["text"]) for block in blocks if block.get("type") == "text"]
-    return [text for text in texts if not text.lstrip().startswith("<system-reminder>")]
+    # Chat wires may have joined several blocks into one text, so reminders are taken out wherever they stand.
+    texts = [_REMINDER.sub("", str(block["text"])) for block in blocks if block.get("type") == "text"]
+    return [text for text in texts if text.strip()]

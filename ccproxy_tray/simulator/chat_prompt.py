@@ -38,10 +38,9 @@ def as_messages(body: Mapping[str, Json]) -> dict[str, Json]:
 
 
 def _add(messages: list[dict[str, Json]], role: str, blocks: list[Json]) -> None:
-    """Tool results of one round stand in one user message; what the user adds comes as the next."""
+    """Tool results of one round stand in one user message, together with what the user adds to them."""
     last = messages[-1] if messages else {}
-    both_results = blocks[:1] and blocks[0].get("type") == "tool_result" and last.get("role") == role
-    if both_results and last["content"] and last["content"][0].get("type") == "tool_result":
+    if last.get("role") == role and last["content"] and last["content"][0].get("type") == "tool_result":
         last["content"].extend(blocks)
     else:
         messages.append({"role": role, "content": blocks})

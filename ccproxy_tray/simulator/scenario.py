@@ -76,13 +76,22 @@ def _search_report(ask: Ask) -> Turn:
     return say(f"Done. The search {found} the first page.")
 
 
+def _subagent_report(ask: Ask) -> Turn:
+    return say(f"Done. The subagent says: {results_text(ask)}")
+
+
 _THOUGHT = "I should run a command and look at what it says."
 _LAUNCH = Turn(
     (
         Text("A subagent shall look."),
         ToolUse(
             "Agent",
-            {"description": "look around", "prompt": "#sub-task look around", "subagent_type": "general-purpose"},
+            {
+                "description": "look around",
+                "prompt": "#sub-task look around",
+                "subagent_type": "general-purpose",
+                "run_in_background": False,
+            },
         ),
     )
 )
@@ -96,7 +105,7 @@ PARALLEL = (Rule(When("#parallel", round=0), _parallel), Rule(When("#parallel"),
 SUBAGENT = (
     Rule(When("#sub-task"), say(SUBAGENT_ANSWER)),
     Rule(When("#subagent", round=0), _LAUNCH),
-    Rule(When("#subagent"), lambda ask: say(f"Done. The subagent says: {results_text(ask)[:400]}")),
+    Rule(When("#subagent"), _subagent_report),
 )
 THINKING = (
     Rule(
