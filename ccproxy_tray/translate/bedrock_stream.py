@@ -16,6 +16,7 @@ from ccproxy_tray.translate.stream import Usage
 
 _CHUNK = re.compile(rb'\{"bytes":"([A-Za-z0-9+/]*={0,2})"')
 _TYPE = re.compile(rb'\{"type":"(\w+)"')
+_DELTA = b'{"type":"content_block_delta"'
 _METRICS = "amazon-bedrock-invocationMetrics"
 _COUNT_OF_METRIC = {
     "inputTokenCount": "input_tokens",
@@ -42,8 +43,13 @@ class BedrockStream(NativeStream):
             if headers.get(":message-type") in ("exception", "error"):
                 yield from self._released()
                 raise AttemptFailed(_failure(headers, payload))
-            if headers.get(":event-type") == "chunk":
-                yield from self._chunk(_content(payload))
+            if headers.get(":event-type") != "chunk":
+                continue
+            text = _content(payload)
+            if text.startswith(_DELTA) and not self._held:  # nearly every frame
+                yield b"content_block_delta", text
+            else:
+                yield from self._chunk(text)
 
     def _rest(self) -> Iterator[Typed]:
         yield from self._released()

@@ -50,17 +50,18 @@ class EventStreamDecoder:
             raise ProtocolError(f"the event stream ended within a frame ({len(self._buffer)} bytes of it came)")
 
     def _frames(self) -> Iterator[Frame]:
-        while len(self._buffer) >= _PRELUDE.size:
-            total, headers_length = _prelude(bytes(self._buffer[: _PRELUDE.size]))
-            if len(self._buffer) < total:
+        buffer = self._buffer
+        while len(buffer) >= _PRELUDE.size:
+            total, headers_length = _prelude(buffer)
+            if len(buffer) < total:
                 return
-            frame = bytes(self._buffer[:total])
-            if crc32(frame[:-4]) != _CRC.unpack_from(frame, total - 4)[0]:
+            frame = bytes(buffer[: total - 4])
+            if crc32(frame) != _CRC.unpack_from(buffer, total - 4)[0]:
                 raise ProtocolError("an event stream frame has a wrong checksum")
             payload_start = _PRELUDE.size + headers_length
             headers = self._decoded(frame[_PRELUDE.size : payload_start])
-            del self._buffer[:total]
-            yield headers, frame[payload_start:-4]
+            del buffer[:total]
+            yield headers, frame[payload_start:]
 
     def _decoded(self, raw: bytes) -> Mapping[str, HeaderValue]:
         """The headers; the frames of one stream nearly all have the same, so the last ones are remembered."""
@@ -69,10 +70,10 @@ class EventStreamDecoder:
         return self._headers[1]
 
 
-def _prelude(prelude: bytes) -> tuple[int, int]:
+def _prelude(buffer: bytearray) -> tuple[int, int]:
     """Total length and headers' length, checked before anything is believed or waited for."""
-    total, headers_length, checksum = _PRELUDE.unpack(prelude)
-    if crc32(prelude[:8]) != checksum:
+    total, headers_length, checksum = _PRELUDE.unpack_from(buffer)
+    if crc32(buffer[:8]) != checksum:
         raise ProtocolError("an event stream prelude has a wrong checksum")
     if total > MAX_FRAME or headers_length > MAX_HEADERS or total < headers_length + _OVERHEAD:
         raise ProtocolError(f"an event stream frame has impossible lengths (total {total}, headers {headers_length})")

@@ -140,14 +140,19 @@ class Grammar:
         if plain and not self._owed and (data.isascii() or _is_utf8(data)):
             index = int(plain[1])
         else:
-            event = _object(data)
-            index, delta = _index(event), block.checked(event.get("delta"))
-            if delta.get("partial_json") != "":
-                self._owed.pop(delta["type"], None)
+            index = self._unusual_delta(data)
         if index != self._open:
             raise ProtocolError(f"content_block_delta for block {index}, which is not open")
         self.progress.content = True
-        return sse_event("content_block_delta", data)
+        return sse_event(b"content_block_delta", data)
+
+    def _unusual_delta(self, data: bytes) -> int:
+        """The index of a delta that must be parsed: it may bring itself what its block still owes."""
+        event = _object(data)
+        index, delta = _index(event), block.checked(event.get("delta"))
+        if delta.get("partial_json") != "":
+            self._owed.pop(delta["type"], None)
+        return index
 
     def _block_stop(self, data: bytes) -> bytes:
         plain = _PLAIN_STOP.fullmatch(data)

@@ -49,18 +49,18 @@ class NativeStream(ABC):
 
     def _relayed(self, events: Iterator[Typed]) -> bytes:
         out: list[bytes] = []
+        if self.failure is not None or self.progress.finished:
+            return b""
         try:
-            while not self._over and (event := next(events, None)):
-                out.append(self._grammar.take(*event))
+            for kind, data in events:
+                out.append(self._grammar.take(kind, data))
+                if self.progress.finished:
+                    break
         except AttemptFailed as error:
             self.failure = error.failure
         except (ProtocolError, JsonError) as error:
             self.failure = broken(error)
         return b"".join(out)
-
-    @property
-    def _over(self) -> bool:
-        return self.progress.finished or self.failure is not None
 
 
 def broken(error: ProtocolError | JsonError) -> Failure:

@@ -56,28 +56,28 @@ class SseDecoder:
         return data
 
     def _events(self, blocks: list[bytes]) -> Iterator[Event]:
+        if blocks and self._at_start:
+            self._at_start = False
+            blocks[0] = blocks[0].removeprefix(_BOM)
         for block in blocks:
-            self._check_length(len(block))
-            name, data = self._event(block)
+            if len(block) > self._max_event:
+                raise self._too_long()
+            # The two usual forms, one line each for the name and the data, or data alone, need no line by line search.
+            name, found, data = block.partition(b"\ndata: ")
+            if found and name.startswith(b"event: ") and b"\n" not in name and b"\n" not in data:
+                name = name[7:]
+            elif block.startswith(b"data: ") and b"\n" not in block:
+                name, data = b"", block[6:]
+            else:
+                name, data = _fields(block)
             if data:
                 yield name, data
         # One more than in a whole event: the first half of the blank line may be there already.
-        self._check_length(len(self._buffer) - 1)
+        if len(self._buffer) > self._max_event + 1:
+            raise self._too_long()
 
-    def _check_length(self, length: int) -> None:
-        if length > self._max_event:
-            raise ProtocolError(f"an event of the stream is longer than {self._max_event} bytes")
-
-    def _event(self, block: bytes) -> Event:
-        if self._at_start:
-            self._at_start = False
-            block = block.removeprefix(_BOM)
-        name, found, data = block.partition(b"\ndata: ")
-        if found and name.startswith(b"event: ") and b"\n" not in name and b"\n" not in data:
-            return name[7:], data
-        if block.startswith(b"data: ") and b"\n" not in block:
-            return b"", block[6:]
-        return _fields(block)
+    def _too_long(self) -> ProtocolError:
+        return ProtocolError(f"an event of the stream is longer than {self._max_event} bytes")
 
 
 def _fields(block: bytes) -> Event:
