@@ -32,7 +32,7 @@ class App:
     """The running program without any user interface. Everything happens on the loop that enters it."""
 
     def __init__(self, loaded: Loaded, environ: Mapping[str, str]) -> None:
-        self._loaded = loaded
+        self.loaded = loaded
         self._environ = environ
         self._clock = Clock(time.monotonic, time.time)
         self.journal = Journal(__version__, self._clock.wall())
@@ -40,13 +40,13 @@ class App:
 
     async def __aenter__(self) -> Self:
         """Listen. Raises CannotListen; nothing is left open then."""
-        config = self._loaded.config
+        config = self.loaded.config
         self.journal.subscribe(tell_log)
         self._transport = Transport(config.upstream.connect_timeout)
         runtime = Runtime(config, providers(config.providers, self._environ))
         self._dispatcher = Dispatcher(runtime, self._transport, self.journal, State(), self._clock)
         self._endpoint = Endpoint(self._dispatcher, self.journal, config.server)
-        self._record(lambda at: events.ConfigChanged(at, self._loaded))
+        self._record(lambda at: events.ConfigChanged(at, self.loaded))
         try:
             self.urls = await self._endpoint.start()
         except BaseException:
@@ -66,7 +66,7 @@ class App:
 
     def reload(self, loaded: Loaded) -> None:
         """Put another configuration in force. Running requests keep theirs; the address stays as it is."""
-        self._loaded = loaded
+        self.loaded = loaded
         runtime = Runtime(loaded.config, providers(loaded.config.providers, self._environ))
         self._dispatcher.reconfigure(runtime)
         self._endpoint.settings = loaded.config.server

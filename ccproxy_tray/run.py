@@ -32,6 +32,7 @@ async def serve(
     stop = asyncio.Event()
     _on_signals(stop)
     async with App(loaded, environ) as app:
+        log.info("Serving at %s", " and ".join(app.urls))
         ready(app.urls)
         watching = asyncio.create_task(_watch(app, Path(loaded.path), read_again)) if read_again else None
         await stop.wait()
@@ -55,7 +56,9 @@ def _on_signals(stop: asyncio.Event) -> None:
 
 async def _watch(app: App, path: Path, read_again: Callable[[], Loaded]) -> None:
     """Reload the configuration whenever its file changes; a broken one leaves the last good one in force."""
-    seen = await asyncio.to_thread(_stamp, path)
+    # The file may have changed since the start: its first look is compared by what it says, not by its stamp.
+    seen: tuple[int, ...] = ()
+    known = app.loaded
     while True:
         await asyncio.sleep(POLL_SECONDS)
         stamp = await asyncio.to_thread(_stamp, path)
@@ -63,17 +66,20 @@ async def _watch(app: App, path: Path, read_again: Callable[[], Loaded]) -> None
             continue
         seen = stamp
         try:
-            app.reload(await asyncio.to_thread(read_again))
+            read = await asyncio.to_thread(read_again)
         except ConfigError as error:
             app.reject(error.problems)
-        else:
+            continue
+        if read != known:
+            app.reload(read)
             log.info("%s was read again", path.name)
+        known = read
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    """What changes whenever an editor saves the file; None while there is no file."""
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes whenever an editor saves the file; one zero while there is no file."""
     try:
         found = os.stat(path)  # noqa: PTH116 - one call, and the same on every platform
     except OSError:
-        return None
+        return (0,)
     return found.st_mtime_ns, found.st_size, found.st_ino

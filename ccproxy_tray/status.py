@@ -38,8 +38,10 @@ def summary(document: str) -> str:
 
 
 def _lines(status: Mapping[str, Any]) -> Iterator[str]:
-    counts = status.get("requests", {})
-    yield f"ccproxy-tray {status.get('version')}: " + ", ".join(f"{value} {key}" for key, value in counts.items())
+    counts = {key: value for key, value in status.get("requests", {}).items() if isinstance(value, int) and value}
+    told = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items()) or "no request yet"
+    yield f"ccproxy-tray {status.get('version')} at {', '.join(status.get('urls', ()))}: {told}"
+    yield f"serving: {status.get('serving') or 'nobody yet'}" + (" (on fallback)" if status.get("on_fallback") else "")
     for name, provider in status.get("providers", {}).items():
         remedy = f" ({provider['remedy']})" if provider.get("remedy") else ""
         yield f"  {name}: credentials {provider.get('credentials')}{remedy}"
