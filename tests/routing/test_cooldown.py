@@ -240,7 +240,11 @@ def test_a_target_waits_for_its_own_cooling_and_for_its_accounts() -> None:
     fail(cooldowns, SISTER, 0.0, Fault.CREDENTIALS)
 
     assert cooldowns.left(A, 0.0) == 300
-    assert entry(cooldowns, A, 60.0) is COOLING
+    admission = cooldowns.admit(A, 60.0)
+    assert admission.entry is COOLING
+    assert admission.cooling == cooldowns.cooling(A)
+    assert admission.cooling is not None
+    assert admission.cooling.until == 300.0
     cooldowns.clear(A.account)
     assert entry(cooldowns, A, 60.0) is PROBE
 
