@@ -65,11 +65,12 @@ def _without(value: Json, path: Path, *, top: bool = False) -> Json:
         return each(value, lambda item: _without(item, below)) if below else value
     if not isinstance(value, dict):
         return value
+    if rest and value.get("type", "custom") == head and not isinstance(value.get(head), dict | list):
+        return _without(value, rest)
     if head not in value:
-        is_variant = bool(rest) and value.get("type", "custom") == head
-        return _without(value, rest) if is_variant else value
+        return value
     if not rest:
         return value if head in (_KEPT_AT_TOP if top else _KEPT_BELOW) else without(value, head)
     child = _without(value[head], rest)
     # An object that has lost its last field would be refused in its turn.
-    return put(value, head, child) if child else without(value, head)
+    return put(value, head, child) if child or child is value[head] else without(value, head)
