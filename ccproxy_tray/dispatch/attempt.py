@@ -77,7 +77,7 @@ async def _receive_stream(provider: Provider, response: Response, call: Call) ->
     """Hold events until one has content; an answer in one piece becomes a stream of the same content."""
     if response.content_type in JSON_TYPES:
         reply = provider.reply(call, await response.read_whole())
-        return Reply(assemble.events(jsontext.parse(reply.body)), reply.progress)
+        return Reply(assemble.events(jsontext.parse(reply.body, duplicates=True)), reply.progress)
     if response.content_type not in STREAM_TYPES:
         return broken(f"the answer is {response.content_type}, not an event stream", "content type")
     codec = provider.codec(call)

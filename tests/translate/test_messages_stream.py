@@ -85,6 +85,8 @@ def test_padding_inside_the_data_is_kept() -> None:
         b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\\ud83d"}}',
         b'{"type":"content_block_delta","index":0,"delta":{"type":"citations_delta","citation":{"url":"u"}}}',
         b'{"type":"content_block_delta","index":0,"delta":{"type":"younger_delta","x":1}}',
+        b'{"type":"content_block_delta","index":0,"index":0,"delta":{"type":"text_delta","text":"x"}}',
+        b'{"index":0,"index":0,"delta":{"type":"text_delta","text":"x"},"type":"content_block_delta"}',
     ],
 )
 def test_a_delta_leaves_as_it_is_spelled(data: bytes) -> None:

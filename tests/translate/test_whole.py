@@ -39,6 +39,11 @@ def test_the_client_reads_the_model_that_it_asked_for() -> None:
     assert reply(out, 'claude "asked"')[0] is out
 
 
+def test_a_key_given_twice_is_the_upstreams_own_affair() -> None:
+    body = render(CALLS)[:-1] + b',"id":"msg_2"}'
+    assert reply(body)[0] is body
+
+
 @pytest.mark.parametrize(
     "change",
     [
