@@ -148,6 +148,17 @@ def test_ids_are_legal_and_never_repeat() -> None:
     assert [block["id"] for block in content] == ["functions_Bash_0", "toolu_ab_1_1", "toolu_ab_1_2", "toolu_ab_1_3"]
 
 
+def test_calls_that_share_an_id_stay_two_calls() -> None:
+    content = read(chat({"tool_calls": [call('{"a":1}'), call('{"b":2}')]}))["content"]
+    assert [block["input"] for block in content] == [{"a": 1}, {"b": 2}]
+
+
+def test_what_the_models_own_server_said_refines_the_stop_reason() -> None:
+    answer = chat({"content": "Hi"})
+    answer["choices"][0]["native_finish_reason"] = "stop_sequence"
+    assert read(answer)["stop_reason"] == "stop_sequence"
+
+
 def test_names_return_to_what_the_client_called_them() -> None:
     names = ToolNames(wire={"a.b": "a_b_1"})
     [block] = read(chat({"tool_calls": [call("{}", name="a_b_1")]}), names=names)["content"]

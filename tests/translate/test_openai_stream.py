@@ -252,6 +252,13 @@ def test_a_stream_that_ends_before_its_answer_is_broken() -> None:
     assert failed()[1] == b""
 
 
+def test_the_finish_reason_of_the_models_own_server_is_heard() -> None:
+    own = event(
+        {"choices": [{"delta": {}, "finish_reason": "length", "native_finish_reason": "model_context_window_exceeded"}]}
+    )
+    assert answered(delta(content="Hi"), own, DONE)["stop_reason"] == "model_context_window_exceeded"
+
+
 def test_a_stream_with_its_finish_reason_needs_no_done() -> None:
     assert answered(delta(content="Hi"), delta("length"))["stop_reason"] == "max_tokens"
 
