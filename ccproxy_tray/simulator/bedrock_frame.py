@@ -54,7 +54,7 @@ TABLE = {
         "Invocation of this model ID with on-demand throughput isn\N{RIGHT SINGLE QUOTATION MARK}t supported.",
     ),
     Cause.CONFLICT: Row(400, "ConflictException", "The request conflicts with the state of the resource."),
-    Cause.NOT_FOUND: Row(404, "UnknownOperationException", ""),
+    Cause.NOT_FOUND: Row(404, "UnknownOperationException", "The requested operation is not recognized by the service."),
 }
 """Status, exception and wording of each cause (Bedrock API Reference, InvokeModelWithResponseStream, "Errors")."""
 

@@ -71,8 +71,8 @@ def check_messages(body: Mapping[str, Json], rules: Rules) -> None:
     _check_system(body.get("system"), rules)
     for index, message in enumerate(messages):
         _check_message(message, f"messages.{index}", rules)
-    _check_order(messages, rules)
     _check_tool_pairs(messages)
+    _check_order(messages, rules)
     _check_cache_marks(body)
     if rules.thinking_first and (body.get("thinking") or {}).get("type") == "enabled":
         _check_thinking_first(messages)
