@@ -35,9 +35,10 @@ class Runtime:
 
     async def prepare(self, request: MessagesRequest) -> None:
         """Have every provider of the request's route look for credentials, if it has not yet."""
-        for step in sequence(self.config.routing, request.model):
-            if step.name in self.providers:
-                await self.providers[step.name].prepare()
+        routing = self.config.routing
+        for name in {routing.only, *(step.name for step in sequence(routing, request.model))}:
+            if name in self.providers:
+                await self.providers[name].prepare()
 
     def candidates(self, request: MessagesRequest) -> tuple[Candidate, ...]:
         """The request's plan."""

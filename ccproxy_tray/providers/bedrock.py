@@ -89,7 +89,7 @@ class BedrockProvider:
 
     async def listing(self, target: Target) -> Outgoing | None:
         """ListInferenceProfiles, on the control plane of the region (or on a custom endpoint)."""
-        runtime = await self._endpoint(target.region)
+        runtime = self._endpoint(target.region)
         url = runtime.replace("://bedrock-runtime", "://bedrock") + "/inference-profiles?maxResults=1000"
         headers = await self._account.headers("GET", url, {"Accept": JSON}, b"", target.region)
         return Outgoing(url, headers, method="GET")
@@ -109,12 +109,12 @@ class BedrockProvider:
 
     async def _signed(self, target: Target, action: str, body: bytes, accept: str) -> Outgoing:
         # Everything but unreserved characters is escaped, as botocore does: the path on the wire is the path signed.
-        url = f"{await self._endpoint(target.region)}/model/{quote(target.model, safe='')}/{action}"
+        url = f"{self._endpoint(target.region)}/model/{quote(target.model, safe='')}/{action}"
         headers = {"Content-Type": JSON, "Accept": accept}
         return Outgoing(url, await self._account.headers("POST", url, headers, body, target.region), body)
 
-    async def _endpoint(self, region: str) -> str:
-        return self._config.base_url or await self._account.endpoint(region)
+    def _endpoint(self, region: str) -> str:
+        return self._config.base_url or self._account.endpoint(region)
 
 
 def _region_of_arn(model: str) -> str:

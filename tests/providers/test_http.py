@@ -52,12 +52,15 @@ async def transport() -> AsyncIterator[Transport]:
 
 
 async def failed(transport: Transport, outgoing: Outgoing) -> AttemptFailed:
-    with pytest.raises(AttemptFailed) as caught:
+    async def exchange() -> None:
         response = await transport.open(outgoing)
         try:
             await response.read_whole()
         finally:
             response.close()
+
+    with pytest.raises(AttemptFailed) as caught:
+        await exchange()
     return caught.value
 
 

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from blockbuster import blockbuster_ctx
+
+from ccproxy_tray.errors import AttemptFailed, Fault
+from ccproxy_tray.providers.aws import AwsAccount
+
+URL = "https://bedrock-runtime.us-east-1.amazonaws.com/model/x%3A0/invoke"
+
+
+@pytest.fixture(autouse=True)
+def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No credentials from anywhere, and no blocking call on the loop."""
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_DEFAULT_PROFILE",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    with blockbuster_ctx("ccproxy_tray"):
+        yield
+
+
+def write(path: Path, text: str) -> None:
+    """The profile files that the AWS tools read."""
+    path.write_text(text, encoding="utf-8")
+
+
+async def headers(account: AwsAccount, body: bytes = b"{}") -> dict[str, str]:
+    return await account.headers("POST", URL, {"Content-Type": "application/json"}, body, "us-east-1")
+
+
+async def test_keys_in_the_environment_sign() -> None:
+    account = AwsAccount(
+        "bedrock", "", "", {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"}
+    )
+    signed = await headers(account)
+    assert "Credential=AKIA1/" in signed["Authorization"]
+    assert "/us-east-1/bedrock/aws4_request" in signed["Authorization"]
+    assert signed["X-Amz-Security-Token"] == "t"
+    assert signed["Content-Type"] == "application/json"
+    assert account.problem == ""
+
+
+async def test_a_large_body_is_signed_alike() -> None:
+    account = AwsAccount("bedrock", "", "", {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s"})
+    assert "Signature=" in (await headers(account, b"x" * (1024 * 1024 + 1)))["Authorization"]
+
+
+async def test_a_bearer_key_needs_no_signature_and_the_account_s_own_wins() -> None:
+    environ = {"AWS_BEARER_TOKEN_BEDROCK": "environment"}
+    assert (await headers(AwsAccount("b", "", "", environ)))["Authorization"] == "Bearer environment"
+    assert (await headers(AwsAccount("b", "", "own", environ)))["Authorization"] == "Bearer own"
+
+
+async def test_without_credentials_the_remedy_is_named() -> None:
+    account = AwsAccount("work", "", "", {})
+    assert account.problem == "", "nobody has looked yet"
+    with pytest.raises(AttemptFailed) as caught:
+        await headers(account)
+    assert caught.value.failure.fault is Fault.CREDENTIALS
+    assert "AWS_ACCESS_KEY_ID" in account.problem
+    assert "providers.work.profile" in account.problem
+
+
+async def test_a_profile_is_read_from_the_user_s_files(tmp_path: Path) -> None:
+    write(tmp_path / "credentials", "[work]\naws_access_key_id = AKIA2\naws_secret_access_key = s\n")
+    environ = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s"}
+    account = AwsAccount("bedrock", "work", "", environ)
+    assert "Credential=AKIA2/" in (await headers(account))["Authorization"], "a named profile wins over the environment"
+
+
+async def test_a_profile_that_is_not_there_is_named() -> None:
+    account = AwsAccount("bedrock", "nowhere", "", {})
+    await account.look()
+    assert "'nowhere' does not exist" in account.problem
+
+
+async def test_an_expired_sso_login_says_how_to_log_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(
+        tmp_path / "config",
+        "[profile work]\nsso_session = corp\nsso_account_id = 123456789012\nsso_role_name = Dev\nregion = us-east-1\n"
+        "[sso-session corp]\nsso_start_url = https://corp.awsapps.com/start\nsso_region = us-east-1\n",
+    )
+    account = AwsAccount("bedrock", "work", "", {})
+    await account.look()
+    assert "aws sso login --profile work" in account.problem
+
+
+async def test_a_refresh_helps_only_when_other_credentials_turn_up(tmp_path: Path) -> None:
+    write(tmp_path / "credentials", "[default]\naws_access_key_id = AKIA2\naws_secret_access_key = s\n")
+    account = AwsAccount("bedrock", "", "", {})
+    await account.look()
+    assert not await account.refresh(), "the same keys would be refused again"
+    write(tmp_path / "credentials", "[default]\naws_access_key_id = AKIA3\naws_secret_access_key = s\n")
+    assert await account.refresh()
+    assert "Credential=AKIA3/" in (await headers(account))["Authorization"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
+async def test_temporary_credentials_are_renewed_before_they_expire(tmp_path: Path) -> None:
+    program = tmp_path / "process"
+    soon = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    answer = {"Version": 1, "AccessKeyId": "ASIA$N", "SecretAccessKey": "s", "SessionToken": "t", "Expiration": soon}
+    text = json.dumps(answer).replace('"ASIA$N"', "\"ASIA'$(wc -l < count)'\"")
+    write(program, f"#!/bin/sh\ncd {tmp_path}\necho >> count\nprintf '%s' '{text}'\n")
+    program.chmod(stat.S_IRWXU)
+    write(tmp_path / "config", f"[default]\ncredential_process = {program}\n")
+    account = AwsAccount("bedrock", "", "", {})
+    first, second = [(await headers(account))["Authorization"] for _ in range(2)]
+    assert "Credential=ASIA" in first
+    assert first.partition("/")[0] != second.partition("/")[0]
+
+
+REGIONS = (
+    "us-east-1",
+    "eu-central-1",
+    "cn-north-1",
+    "us-gov-west-1",
+    "eusc-de-east-1",
+    "us-iso-east-1",
+    "eu-isoe-west-1",
+)
+
+
+@pytest.mark.parametrize("fips", [False, True])
+@pytest.mark.parametrize("dual_stack", [False, True])
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_endpoint_is_the_one_that_botocore_would_use(region: str, *, fips: bool, dual_stack: bool) -> None:
+    from botocore.config import Config
+    from botocore.exceptions import EndpointProviderError
+    from botocore.session import Session
+
+    if dual_stack and "iso" in region:
+        pytest.skip("no dual-stack hosts there")
+    try:
+        client = Session().create_client(
+            "bedrock-runtime",
+            region_name=region,
+            aws_access_key_id="x",
+            aws_secret_access_key="x",
+            config=Config(use_fips_endpoint=fips, use_dualstack_endpoint=dual_stack),
+        )
+    except EndpointProviderError:
+        pytest.skip("there is no such endpoint")
+    environ = {"AWS_USE_FIPS_ENDPOINT": str(fips).lower(), "AWS_USE_DUALSTACK_ENDPOINT": str(dual_stack)}
+    assert AwsAccount("bedrock", "", "", environ).endpoint(region) == client.meta.endpoint_url
+
+
+def test_aws_s_own_variable_names_another_endpoint() -> None:
+    for name in ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL"):
+        assert AwsAccount("bedrock", "", "", {name: "http://127.0.0.1:9/"}).endpoint("x") == "http://127.0.0.1:9"
