@@ -55,17 +55,32 @@ def _filtered(body: Body, keep: Callable[[Block], bool]) -> Body:
 def settled(body: Body) -> Body:
     """Thinking with a budget has to begin the turn that a tool's result continues; where it cannot, it is off."""
     thinking = body.get("thinking")
-    if not thinking or thinking.get("type") != "enabled" or not _in_tool_loop(body["messages"]):
+    if not thinking or thinking.get("type") != "enabled" or not _continues_without_thinking(body["messages"]):
         return body
     return without_thinking_parameter(body)
 
 
-def _in_tool_loop(messages: list[Block]) -> bool:
-    """The last turn hands over a tool's result, and the turn that called the tool does not begin with thinking."""
-    calls = next((item["content"] for item in reversed(messages) if item["role"] == "assistant"), "")
-    last = messages[-1]["content"]
-    answers = isinstance(last, list) and any(block["type"] == "tool_result" for block in last)
-    return answers and isinstance(calls, list) and bool(calls) and calls[0]["type"] not in _THINKING
+def _continues_without_thinking(messages: list[Block]) -> bool:
+    """The last message hands over tool results, and the turn that they continue does not begin with thinking.
+
+    A turn begins behind the user's latest words and reaches over all its tool calls ("Extended thinking with tool
+    use"): only its first message has to begin so.
+    """
+    spoken = [message for message in messages if message["role"] != "system"]
+    if not spoken or not _hands_over_results(spoken[-1]):
+        return False
+    start: Json = None
+    for message in reversed(spoken):
+        if message["role"] == "assistant":
+            start = message["content"]
+        elif not _hands_over_results(message):
+            break
+    return isinstance(start, list) and bool(start) and start[0]["type"] not in _THINKING
+
+
+def _hands_over_results(message: Block) -> bool:
+    content = message["content"]
+    return isinstance(content, list) and any(block["type"] == "tool_result" for block in content)
 
 
 def without_thinking_parameter(body: Body) -> Body:

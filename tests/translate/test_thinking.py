@@ -86,6 +86,20 @@ def test_otherwise_thinking_stays_on(body: Json) -> None:
     assert strip_thinking(body)["thinking"] == body["thinking"]
 
 
+def test_the_whole_turn_counts_not_only_its_latest_call() -> None:
+    later = [SIGNED, {**CALL, "id": "u"}]
+    unsigned = talk("hi", [UNSIGNED, CALL], [RESULT], later, [{**RESULT, "tool_use_id": "u"}], thinking=BUDGET)
+    assert "thinking" not in strip_unsigned_thinking(unsigned)
+    signed = talk("hi", [SIGNED, CALL], [RESULT], [UNSIGNED, CALL], [RESULT], thinking=BUDGET)
+    assert strip_unsigned_thinking(signed)["thinking"] == BUDGET
+
+
+def test_a_system_message_does_not_hide_the_tool_loop() -> None:
+    body = talk("hi", [SIGNED, CALL], [RESULT], thinking=BUDGET)
+    body["messages"].append({"role": "system", "content": "the date has changed"})
+    assert "thinking" not in strip_thinking(body)
+
+
 def test_a_tool_loop_that_began_with_a_signed_thought_keeps_its_budget() -> None:
     body = talk([UNSIGNED], [UNSIGNED, TEXT], "go on", [SIGNED, CALL], [RESULT], thinking=BUDGET)
     assert strip_unsigned_thinking(body)["thinking"] == BUDGET
