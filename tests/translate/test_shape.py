@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ccproxy_tray import catalog
+from ccproxy_tray.routing.target import Repairs
+from ccproxy_tray.translate.messages import MessagesRequest, parse_request
+from ccproxy_tray.translate.shape import anthropic_request, openrouter_request
+from tests import capture
+
+Json = Any
+SLUG = "anthropic/claude-sonnet-5.5"
+
+
+def request(**fields: Json) -> MessagesRequest:
+    body = {"model": "claude-sonnet-5-5", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], **fields}
+    return parse_request(json.dumps(body, indent=1).encode(), {"anthropic-beta": "mcp-client-2025-11-20,other-1"})
+
+
+@pytest.mark.parametrize("name", capture.FIRST_PARTY)
+def test_anthropic_gets_the_client_s_own_bytes(name: str) -> None:
+    sent = capture.request(name)
+    body, betas = anthropic_request(sent, sent.model)
+    assert body is sent.raw
+    assert betas == sent.betas
+
+
+@pytest.mark.parametrize("name", capture.FIRST_PARTY)
+def test_under_another_name_every_other_byte_is_the_client_s(name: str) -> None:
+    sent = capture.request(name)
+    body, _ = anthropic_request(sent, f"{sent.model}-latest")
+    assert body == sent.raw.replace(sent.model.encode(), f"{sent.model}-latest".encode(), 1)
+
+
+@pytest.mark.parametrize("name", capture.FIRST_PARTY)
+def test_openrouter_gets_the_client_s_bytes_behind_its_own_fields(name: str) -> None:
+    sent = capture.request(name)
+    slug = catalog.openrouter_slug(sent.model)
+    body, betas = openrouter_request(sent, slug)
+    read = json.loads(body)
+    assert read.pop("provider") == {"order": ["anthropic"], "allow_fallbacks": True}
+    session = read.pop("session_id")
+    assert len(session) == 32
+    assert sent.session not in body.decode().replace(json.dumps(sent.body.get("metadata"), separators=(",", ":")), "")
+    assert read == {**sent.body, "model": slug}
+    assert body.endswith(sent.raw[-200:])
+    assert betas == tuple(beta for beta in sent.betas if beta != "oauth-2025-04-20")
+
+
+def test_the_same_session_keeps_its_name_and_another_has_another() -> None:
+    sent = capture.request("01")
+    first, again = (json.loads(openrouter_request(sent, SLUG)[0])["session_id"] for _ in range(2))
+    other = json.loads(openrouter_request(replace(sent, session="s-2"), SLUG)[0])["session_id"]
+    assert first == again != other
+
+
+def test_openrouter_gets_only_what_it_lists() -> None:
+    sent = request(mcp_servers=[], container="c", tags={}, thread={}, speed="fast", plugins=[], top_k=1)
+    body, betas = openrouter_request(sent, SLUG)
+    assert json.loads(body).keys() == {"model", "max_tokens", "messages", "speed", "plugins", "top_k", "provider"}
+    assert betas == ("other-1",), "the beta of a field goes with it"
+
+
+def test_what_the_client_chose_itself_is_not_overruled() -> None:
+    chosen: Json = {"provider": {"only": ["amazon-bedrock"]}, "session_id": "mine"}
+    body, _ = openrouter_request(replace(request(**chosen), session="s-1"), SLUG)
+    assert json.loads(body).items() >= chosen.items()
+
+
+def test_other_models_of_openrouter_are_not_sent_to_anthropic() -> None:
+    sent = request()
+    body, _ = openrouter_request(sent, "openai/gpt-5.1")
+    assert body == sent.raw.replace(b"claude-sonnet-5-5", b"openai/gpt-5.1")
+
+
+def test_unsigned_thinking_reaches_no_claude() -> None:
+    thought: Json = {"type": "thinking", "thinking": "hm", "signature": ""}
+    turns = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [thought, {"type": "text", "text": "y"}]},
+    ]
+    for shape in (anthropic_request, openrouter_request):
+        body, _ = shape(request(messages=turns), "claude-sonnet-5-5")
+        assert [block["type"] for block in json.loads(body)["messages"][1]["content"]] == ["text"]
+
+
+def test_repairs_are_made() -> None:
+    sent = capture.request("02")
+    repairs = Repairs(
+        strip_thinking=True,
+        drop_fields=frozenset({"tools.0.custom.defer_loading"}),
+        drop_betas=frozenset({"context-management-2025-06-27"}),
+    )
+    for shape in (anthropic_request, openrouter_request):
+        body, betas = shape(sent, sent.model, repairs)
+        read = json.loads(body)
+        assert not any("defer_loading" in tool for tool in read["tools"])
+        assert "context_management" not in read
+        assert all(block["type"] != "thinking" for block in read["messages"][2]["content"])
+        assert not any(beta.startswith(("advanced-tool-use", "context-management")) for beta in betas)
+
+
+def test_the_user_adds_and_drops_betas() -> None:
+    sent = capture.request("01")
+    body, betas = anthropic_request(sent, sent.model, Repairs(), ("mine-1", sent.betas[0]), ("effort-2025-11-24",))
+    assert betas == (*(beta for beta in sent.betas if beta != "effort-2025-11-24"), "mine-1")
+    assert "output_config" not in json.loads(body)
+
+
+def test_the_long_context_is_asked_for_where_it_is_not_given_anyway() -> None:
+    sent = replace(request(), long_context=True)
+    assert anthropic_request(sent, "claude-sonnet-4-5")[1] == (*sent.betas, "context-1m-2025-08-07")
+    assert anthropic_request(sent, "claude-sonnet-5-5")[1] == sent.betas
+    assert anthropic_request(request(), "claude-sonnet-4-5")[1] == sent.betas
+
+
+def test_a_substitute_gets_an_adapted_request() -> None:
+    sent = capture.request("01")
+    body, _ = anthropic_request(sent, "claude-sonnet-4-5")
+    read = json.loads(body)
+    assert read["model"] == "claude-sonnet-4-5"
+    assert read["thinking"]["type"] == "enabled"
+    assert [message["role"] for message in read["messages"]] == ["user"]
