@@ -15,7 +15,7 @@ from ccproxy_tray.config.report import Place, Report
 
 MAX_BYTES = 1024 * 1024
 MAX_NODES = 20_000
-"""Aliases counted as often as they are used: nine lines of YAML can stand for a thousand million nodes."""
+"""Keys and values, and aliases as often as they are used: nine lines of YAML can stand for a thousand million nodes."""
 MAX_DEPTH = 24
 
 _TAG = "tag:yaml.org,2002:"
@@ -61,7 +61,7 @@ def parse(data: bytes, report: Report) -> Table:
         report.problem(report.file(), "larger than 1 MiB, which no configuration is")
         return Table()
     try:
-        root = yaml.compose(data.decode("utf-8-sig"), yaml.SafeLoader)
+        root = yaml.compose(data.decode("utf-8-sig"), _Loader)
     except UnicodeDecodeError as fault:
         line = data.count(b"\n", 0, fault.start) + 1
         report.problem(report.file(line), "not UTF-8 text; save the file as UTF-8")
@@ -70,8 +70,8 @@ def parse(data: bytes, report: Report) -> Table:
     except yaml.reader.ReaderError as fault:
         line = data[: fault.position].count(b"\n") + 1  # the position counts characters: near enough to find it
         report.problem(report.file(line), "not valid YAML: a control character that YAML does not allow")
-    except RecursionError:
-        report.problem(report.file(), f"nested more than {MAX_DEPTH} levels deep")
+    except _TooLarge as fault:
+        report.problem(report.file(fault.line), str(fault))
     else:
         return _Conversion(report).root(root)
     return Table()
@@ -101,6 +101,31 @@ class _TooLarge(Exception):
         self.line = line
 
 
+def _limit(nodes: int, depth: int, line: int) -> None:
+    if nodes > MAX_NODES:
+        raise _TooLarge(line, f"more than {MAX_NODES} values, counting aliases as often as they are used")
+    if depth > MAX_DEPTH:
+        raise _TooLarge(line, f"nested more than {MAX_DEPTH} levels deep")
+
+
+class _Loader(yaml.SafeLoader):
+    """Stops composing beyond what a configuration can be: PyYAML takes half a minute for a dense megabyte."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._nodes = 0
+        self._depth = -1
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._nodes += 1
+        self._depth += 1
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # left untyped by types-PyYAML
+        _limit(self._nodes, self._depth, event.start_mark.line + 1)
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
 class _Conversion:
     """From PyYAML's nodes to ours, within the limits."""
 
@@ -126,10 +151,7 @@ class _Conversion:
 
     def _node(self, node: yaml.Node, line: int, path: str, depth: int) -> Node:
         self._count += 1
-        if self._count > MAX_NODES:
-            raise _TooLarge(line, f"more than {MAX_NODES} values, counting aliases as often as they are used")
-        if depth > MAX_DEPTH:
-            raise _TooLarge(line, f"nested more than {MAX_DEPTH} levels deep")
+        _limit(self._count, depth, line)
         if node.tag not in _TAGS[type(node)]:
             text = f"the YAML tag {node.tag.replace(_TAG, '!!')} has no meaning here"
             self._report.problem(self._report.file(line, path), text)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccproxy_tray.config import document
 from ccproxy_tray.config.document import Listing, Scalar, Table, parse
 from ccproxy_tray.config.report import Report
 
@@ -86,6 +87,21 @@ def test_what_would_grow_without_end_is_refused(make: Callable[[], str], problem
 
     assert tree == Table()
     assert problems[0].endswith(problem)
+
+
+def test_what_just_fits_the_limits_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "MAX_BYTES", 20)
+    monkeypatch.setattr(document, "MAX_NODES", 7)
+    monkeypatch.setattr(document, "MAX_DEPTH", 2)
+
+    assert read("#" * 20)[1] == ()
+    assert read("#" * 21)[1] != ()
+    assert read("a: [1, 2, 3, 4]")[1] == ()
+    assert read("a: [1, 2, 3, 4, 5]")[1] == (
+        "c.yaml:1: more than 7 values, counting aliases as often as they are used",
+    )
+    assert read("a: [[]]")[1] == ()
+    assert read("a:\n  [[[]]]")[1] == ("c.yaml:2: nested more than 2 levels deep",)
 
 
 def test_aliases_and_merges_work_as_in_yaml() -> None:

@@ -98,6 +98,17 @@ def test_a_link_that_leads_nowhere_is_left_alone(tmp_path: Path) -> None:
 
 
 @posix
+def test_the_text_and_its_name_are_on_the_disk_when_the_write_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(stat.S_ISDIR(os.fstat(number).st_mode)))
+    files.write_atomically(tmp_path / "config.yaml", "text")
+
+    assert synced == [False, True]
+
+
+@posix
 def test_writing_through_a_link_keeps_the_link(tmp_path: Path) -> None:
     real, link = tmp_path / "dotfiles" / "c.yaml", tmp_path / "config.yaml"
     real.parent.mkdir()

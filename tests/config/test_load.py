@@ -463,7 +463,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(tree=st.dictionaries(KEYS, TREES, max_size=4))
 def test_any_tree_is_either_loaded_or_refused_with_its_file_named(tree: dict[str, object], reads: Reader) -> None:
     try:
