@@ -62,8 +62,13 @@ class OpenAIProvider:
 
     async def outgoing(self, call: Call) -> Outgoing:
         """The request as a chat."""
-        body = call.request.body
-        chat, _ = chat_request(body, model=call.target.model, dialect=self.dialect, session=call.request.session)
+        chat, _ = chat_request(
+            call.request.body,
+            model=call.target.model,
+            dialect=self.dialect,
+            session=call.request.session,
+            repairs=call.repairs,
+        )
         return Outgoing(f"{self._root}/chat/completions", self._headers(), jsontext.render(chat))
 
     async def counting(self, call: Call) -> Outgoing | None:
