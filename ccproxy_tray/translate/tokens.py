@@ -22,6 +22,7 @@ _JSON_CHARS = 3.2
 """The same for JSON, which has more punctuation."""
 _EXTRA_BYTE = 0.4
 """Tokens for each further byte of a character in UTF-8: about one for a Chinese character."""
+_PER_REQUEST = 3
 _PER_MESSAGE = 4
 _PER_BLOCK = 2
 _TOOL_PROMPT = 346
@@ -38,13 +39,13 @@ _UNSEEN = frozenset(
 
 
 def estimate(body: Mapping[str, Json]) -> int:
-    """Input tokens of a Messages request; at least 1."""
-    total = _content(body.get("system") or "")
+    """Input tokens of a Messages request."""
+    total = _PER_REQUEST + _content(body.get("system") or "")
     for message in body["messages"]:
         total += _PER_MESSAGE + _content(message["content"])
     if tools := body.get("tools"):
         total += _TOOL_PROMPT + _of_json(tools)
-    return max(1, round(total))
+    return round(total)
 
 
 def _content(content: Json) -> float:
