@@ -132,6 +132,11 @@ def test_interleaved_calls_are_untangled() -> None:
     assert [block["input"] for block in message["content"]] == [{"a": 1}, {"b": 2}]
 
 
+def test_a_space_at_the_cut_of_two_pieces_is_kept() -> None:
+    message = answered(call(0, ' {"a":"b', id="call_1", name="Read"), call(0, ' c"}'), delta("tool_calls"), DONE)
+    assert message["content"][0]["input"] == {"a": "b c"}
+
+
 def test_words_between_the_pieces_of_a_call_wait_for_its_end() -> None:
     message = answered(
         call(0, '{"a":', id="call_1", name="Read"),
