@@ -41,6 +41,8 @@ class BedrockProvider:
         """The requested model as an inference profile of the region, unless the user names another."""
         region = variant.region or _region_of_arn(variant.model) or self._config.region
         model = own_model(self._config, variant, request, lambda name: catalog.bedrock_id(name, region))
+        if not model:
+            return Candidate(Target(self.name, request.model, region), "Bedrock has no such model")
         target = Target(self.name, model, region)
         if missing := self.missing():
             return Candidate(target, "no AWS credentials", missing)
@@ -58,9 +60,12 @@ class BedrockProvider:
         return await self._signed(call.target, action, body, accept)
 
     async def counting(self, call: Call) -> Outgoing | None:
-        """CountTokens, which knows foundation models only."""
+        """CountTokens, which knows foundation models only; a private profile does not tell which one is behind it."""
+        foundation = catalog.foundation_id(call.target.model)
+        if not foundation:
+            return None
         body = jsontext.render(bedrock.count_body(call.request, call.target.model))
-        target = Target(call.target.provider, catalog.foundation_id(call.target.model), call.target.region)
+        target = Target(call.target.provider, foundation, call.target.region)
         return await self._signed(target, "count-tokens", body, JSON)
 
     def counted(self, body: bytes) -> int:
