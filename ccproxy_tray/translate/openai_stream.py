@@ -125,4 +125,10 @@ class ChatStream:
         reason = stop_reason(
             self._finish_reason, self._native, called=bool(self._answer.tools), refused=self._answer.refused
         )
-        self._writer.end(reason, rendered(counted, self._answer.searches))
+        self._writer.end(reason, self._last_counts(counted))
+
+    def _last_counts(self, counted: Usage) -> dict[str, Json]:
+        counts = rendered(counted, self._answer.searches)
+        # Claude Code takes a zero here for "as message_start said": all of a cached prompt would count twice.
+        counts["input_tokens"] = max(counts["input_tokens"], min(1, self._estimate))
+        return counts

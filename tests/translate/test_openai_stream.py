@@ -194,6 +194,12 @@ def test_the_usage_of_the_end_corrects_the_estimate_of_the_start() -> None:
     assert (message["usage"]["input_tokens"], message["usage"]["output_tokens"]) == (100, 50)
 
 
+def test_a_prompt_that_came_from_the_cache_whole_still_replaces_the_estimate() -> None:
+    counts = {"prompt_tokens": 800, "completion_tokens": 50, "prompt_tokens_details": {"cached_tokens": 800}}
+    message = answered(delta(content="Hi"), delta("stop"), event({"choices": [], "usage": counts}), DONE)
+    assert message["usage"]["input_tokens"] == 1  # Claude Code would pass over a zero
+
+
 def test_a_server_that_counts_nothing_leaves_estimates() -> None:
     message = answered(delta(content="Hi there"), delta("stop"), DONE)
     assert (message["usage"]["input_tokens"], message["usage"]["output_tokens"]) == (7, 2)
