@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from ccproxy_tray.redact import Redactor, escape, secret_variables
+from ccproxy_tray.redact import CUT, Redactor, escape, secret_variables
 
 MAX_LINE = 8192
 """Characters of one message, before anything is added to it."""
@@ -145,8 +145,10 @@ class _Funnel(logging.handlers.QueueHandler):
         super().close()
 
     def _line(self, text: str) -> str:
-        safe = escape(self._redactor.redact(text[: 2 * MAX_LINE]))
-        return safe if len(safe) <= MAX_LINE else safe[: MAX_LINE - 1] + "…"
+        if len(text) > 2 * MAX_LINE:
+            text = text[: 2 * MAX_LINE] + CUT  # by the mark, a secret that this tears is still recognised
+        safe = escape(self._redactor.redact(text))
+        return safe if len(safe) <= MAX_LINE else safe[: MAX_LINE - 1] + CUT
 
     def _lines(self, text: str) -> str:
         # Masked before it is split, so that no line break hides a secret. The indent tells these from records.

@@ -95,6 +95,15 @@ def test_a_very_long_message_is_cut() -> None:
     assert console.getvalue().endswith("…\n")
 
 
+def test_a_secret_that_is_torn_by_the_cut_is_masked() -> None:
+    running, console = start(secrets=[CANARY])
+    with running:
+        LOGGER.info(f"{CANARY} " * 2000)
+
+    assert "CANARY" not in console.getvalue()
+    assert console.getvalue().endswith("***…\n")
+
+
 def test_known_secrets_are_masked_wherever_they_come_from(tmp_path: Path) -> None:
     environ = {"TEAM_TOKEN": CANARY + "1", "TERM": "xterm-256color"}
     running, console = start("DEBUG", tmp_path, environ=environ, secrets=[CANARY + "2"])

@@ -62,7 +62,7 @@ def base_url(text: str, *, allow_http: bool = False) -> str:
     if "?" in word or "#" in word:
         raise Unfit("a base URL ends before any ? or #")
     if scheme == "http" and not (allow_http or is_private(name)):
-        raise Unfit("plain http would show the key to everybody on the way; use https, or set allow_http: true")
+        raise Unfit("plain http shows the key to everybody on the way; use https or set allow_http: true")
     return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 

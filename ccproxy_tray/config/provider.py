@@ -57,10 +57,9 @@ def _provider(section: Section, name: str) -> ProviderConfig | None:
     if provider is None:
         return None
     provider = replace(
-        _READERS[provider.type](section, provider),
-        models=section.pairs("models"),
-        allow_http=section.value("allow_http", FLAG, default=False),
+        provider, models=section.pairs("models"), allow_http=section.value("allow_http", FLAG, default=False)
     )
+    provider = _READERS[provider.type](section, provider)
     section.close(_ALL_KEYS, f"on a provider of type {provider.type}")
     return provider
 
@@ -81,14 +80,14 @@ def _bedrock(section: Section, provider: ProviderConfig) -> ProviderConfig:
         _with_key(_with_betas(provider, section), section),
         region=section.value("region", REGION, provider.region or _IMPLIED["bedrock"].region, blank=False),
         profile=section.value("profile", TEXT, ""),
-        base_url=_url(section, "endpoint", base_url, ""),
+        base_url=_url(section, "endpoint", provider, base_url),
     )
 
 
 def _openrouter(section: Section, provider: ProviderConfig) -> ProviderConfig:
     return replace(
         _with_key(_with_betas(provider, section), section),
-        base_url=_url(section, "base_url", openrouter_url, _IMPLIED["openrouter"].base_url),
+        base_url=_url(section, "base_url", provider, openrouter_url) or _IMPLIED["openrouter"].base_url,
         api=section.value("api", one_of(ApiStyle), ApiStyle.MESSAGES),
     )
 
@@ -98,19 +97,18 @@ def _anthropic(section: Section, provider: ProviderConfig) -> ProviderConfig:
     required = "" if provider.base_url else 'needs base_url, for instance "https://gateway.example"'
     return replace(
         _with_key(_with_betas(provider, section), section),
-        base_url=_url(section, "base_url", anthropic_url, provider.base_url, required),
+        base_url=_url(section, "base_url", provider, anthropic_url, required),
     )
 
 
 def _openai(section: Section, provider: ProviderConfig) -> ProviderConfig:
     required = 'needs base_url, for instance "https://api.openai.com/v1"'
-    return replace(_with_key(provider, section), base_url=_url(section, "base_url", base_url, "", required))
+    return replace(_with_key(provider, section), base_url=_url(section, "base_url", provider, base_url, required))
 
 
-def _url(section: Section, key: str, read: Callable[..., str], default: str, required: str = "") -> str:
-    allow_http = section.value("allow_http", FLAG, default=False)
-    kind = Kind("an address such as https://host/path", partial(read, allow_http=allow_http))
-    return section.value(key, kind, default, blank=False, required=required)
+def _url(section: Section, key: str, provider: ProviderConfig, read: Callable[..., str], required: str = "") -> str:
+    kind = Kind("an address such as https://host/path", partial(read, allow_http=provider.allow_http))
+    return section.value(key, kind, provider.base_url, blank=False, required=required)
 
 
 def _with_key(provider: ProviderConfig, section: Section) -> ProviderConfig:

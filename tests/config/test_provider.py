@@ -74,6 +74,8 @@ def test_blank_values_leave_the_defaults(reads: Reader) -> None:
         ("x: {type: openai, base_url: '${GONE}'}", "providers.x.base_url: the environment variable GONE is not set"),
         ("x: {type: openai, base_url: '${BAD}'}",
          "providers.x.base_url: expected an address such as https://host/path, got what ${BAD} holds"),
+        ("x: {type: openai, base_url: 'http://gw.example/v1'}",
+         "providers.x.base_url: plain http shows the key to everybody on the way; use https or set allow_http: true"),
         ("anthropic: {type: openai}",
          "providers.anthropic.type: the name anthropic implies its type; give this provider another name"),
         ("my gateway: {type: openai}", "providers.my gateway: a provider's name has letters, digits, - and _ only"),
