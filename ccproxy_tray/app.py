@@ -19,6 +19,8 @@ from ccproxy_tray.journal.events import Credentials, Event, ProviderState
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.providers.base import Provider
+from ccproxy_tray.providers.bedrock import BedrockProvider
+from ccproxy_tray.providers.discovery import discover_profiles
 from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.providers.table import providers
 from ccproxy_tray.redact import shown
@@ -28,13 +30,16 @@ from ccproxy_tray.server.app import Endpoint
 log = logging.getLogger(__name__)
 
 
+SYSTEM_CLOCK = Clock(time.monotonic, time.time)
+
+
 class App:
     """The running program without any user interface. Everything happens on the loop that enters it."""
 
-    def __init__(self, loaded: Loaded, environ: Mapping[str, str]) -> None:
+    def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock = SYSTEM_CLOCK) -> None:
         self.loaded = loaded
         self._environ = environ
-        self._clock = Clock(time.monotonic, time.time)
+        self._clock = clock
         self.journal = Journal(__version__, self._clock.wall())
         self.urls: Sequence[str] = ()
 
@@ -45,7 +50,7 @@ class App:
         self._transport = Transport(config.upstream.connect_timeout)
         runtime = Runtime(config, providers(config.providers, self._environ))
         self._dispatcher = Dispatcher(runtime, self._transport, self.journal, State(), self._clock)
-        self._endpoint = Endpoint(self._dispatcher, self.journal, config.server)
+        self._endpoint = Endpoint(self._dispatcher, self.journal, config.server, clock=self._clock.wall)
         self._record(lambda at: events.ConfigChanged(at, self.loaded))
         try:
             self.urls = await self._endpoint.start()
@@ -88,6 +93,9 @@ class App:
         for state in states:
             if state.name in used and state.remedy:
                 log.warning("%s cannot serve: %s", state.name, state.remedy)
+        for provider in runtime.providers.values():
+            if isinstance(provider, BedrockProvider) and provider.name in used and not provider.missing():
+                await discover_profiles(provider, self._transport)
 
     def _record(self, event: Callable[[float], Event]) -> None:
         self.journal.record(event(self._clock.wall()))
