@@ -9,6 +9,7 @@ from dataclasses import replace
 from ccproxy_tray.simulator import seal
 from ccproxy_tray.simulator.brain import Ask
 from ccproxy_tray.simulator.meter import PromptCache, output_tokens
+from ccproxy_tray.simulator.model import Model
 from ccproxy_tray.simulator.refusal import invalid
 from ccproxy_tray.simulator.seal import Binding, Seal
 from ccproxy_tray.simulator.turn import Block, Json, Redacted, Search, Text, Thinking, ToolUse, Turn
@@ -31,7 +32,7 @@ class Account:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.binding = Binding.ACCOUNT
+        self.binding = Binding.MODEL
         self._cache = PromptCache()
 
     def settle(self, turn: Turn, ask: Ask) -> Turn:
@@ -49,34 +50,35 @@ class Account:
             settled = replace(settled, tokens=replace(charged, output=output, thinking=thinking))
         return settled
 
-    def verify(self, messages: Sequence[Mapping[str, Json]]) -> None:
+    def verify(self, messages: Sequence[Mapping[str, Json]], model: Model) -> None:
         """Refuse thinking that this account did not say, or not so, or not there ("Extended thinking")."""
         if self.binding is Binding.OFF:
             return
+        by_model = self.binding is Binding.MODEL and model.binds_thinking
+        bound = by_model or self.binding is Binding.CONVERSATION
         latest = max((n for n, m in enumerate(messages) if m.get("role") == "assistant"), default=-1)
         for index, message in enumerate(messages):
             if message.get("role") != "assistant" or isinstance(message.get("content"), str):
                 continue
             before = seal.fingerprint(messages[:index])
             for place, block in enumerate(message.get("content") or ()):
-                self._verify(block, before, f"messages.{index}.content.{place}", latest=index == latest)
+                path = f"messages.{index}.content.{place}"
+                found = self._judge(block, before)
+                if found is Seal.MOVED and bound:
+                    raise invalid(_MOVED.format(path=path))
+                if found is Seal.ALTERED and index == latest:
+                    raise invalid(_ALTERED.format(path=path))
+                if found in (Seal.FOREIGN, Seal.ALTERED):
+                    raise invalid((_REDACTED if "data" in block else _INVALID).format(path=path))
 
-    def _verify(self, block: Mapping[str, Json], before: bytes, path: str, *, latest: bool) -> None:
+    def _judge(self, block: Mapping[str, Json], before: bytes) -> Seal:
         match block.get("type"):
             case "thinking":
-                found = seal.judge(self.name, str(block.get("signature")), str(block.get("thinking")), before)
-                wording = _INVALID
+                return seal.judge(self.name, str(block.get("signature")), str(block.get("thinking")), before)
             case "redacted_thinking":
-                found = seal.judge(self.name, str(block.get("data")), _HIDDEN, before)
-                wording = _REDACTED
+                return seal.judge(self.name, str(block.get("data")), _HIDDEN, before)
             case _:
-                return
-        if found is Seal.MOVED and self.binding is Binding.CONVERSATION:
-            raise invalid(_MOVED.format(path=path))
-        if found is Seal.ALTERED and latest:
-            raise invalid(_ALTERED.format(path=path))
-        if found in (Seal.FOREIGN, Seal.ALTERED):
-            raise invalid(wording.format(path=path))
+                return Seal.GOOD
 
     def _complete(self, block: Block, before: bytes, place: str) -> Block:
         match block:

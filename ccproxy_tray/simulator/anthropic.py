@@ -135,7 +135,7 @@ class Anthropic(Upstream):
         check_fields(record.body, rules)
         check_options(record.body, rules)
         check_messages(record.body, rules)
-        self.account.verify(record.body["messages"])
+        self.account.verify(record.body["messages"], rules.model)
         turn, _ = self.think(record, record.body, self.name, record.model)
         head = Head(self.account.mint_id("msg_", str(record.number)), record.model, omits_thinking(record.body))
         headers = {"request-id": self._request_id(record)}
@@ -153,10 +153,9 @@ class Anthropic(Upstream):
 
     def _count_tokens(self, record: Recorded) -> Whole:
         rules = self._rules(record)
-        if isinstance(record.body, dict):
-            for name in record.body:
-                if name not in dialect.COUNTING_FIELDS:
-                    raise invalid(f"{name}: {EXTRA}")
+        for name in record.body:
+            if name not in dialect.COUNTING_FIELDS:
+                raise invalid(f"{name}: {EXTRA}")
         check_fields({"max_tokens": 1, **record.body}, rules)
         check_options(record.body, rules)
         check_messages(record.body, rules)

@@ -93,7 +93,7 @@ class Bedrock(Upstream):
 
     def _invoke(self, record: Recorded, model: Model) -> Whole | Streamed:
         check_body(record.body, model, thinking_first=self.thinking_first)
-        self.account.verify(record.body["messages"])
+        self.account.verify(record.body["messages"], model)
         turn, _ = self.think(record, record.body, self.name, record.model)
         head = Head(self.account.mint_id("msg_bdrk_", str(record.number)), model.name, omits_thinking(record.body))
         tokens = turn.tokens or Tokens()

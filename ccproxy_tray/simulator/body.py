@@ -43,10 +43,8 @@ class Rules:
         return self.dialect is known.OPENROUTER or not self.betas.isdisjoint(betas)
 
 
-def check_fields(body: Json, rules: Rules) -> None:
-    """Refuse a body that is no object, lacks a field, or has one that the endpoint does not know."""
-    if not isinstance(body, dict):
-        raise invalid("Input should be a valid dictionary or object to extract fields from")
+def check_fields(body: Mapping[str, Json], rules: Rules) -> None:
+    """Refuse a body that lacks a field, or has one that the endpoint does not know."""
     for name in body:
         gate = rules.dialect.gated.get(name)
         if name not in rules.dialect.fields or (gate and not rules.has(*gate)):

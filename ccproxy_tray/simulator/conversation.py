@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 from ccproxy_tray.simulator import dialect as known
 from ccproxy_tray.simulator.body import EXTRA, MISSING, Rules, check_cache_control
@@ -191,8 +192,6 @@ def _check_tool_pairs(messages: Sequence[Mapping[str, Json]]) -> None:
             _check_answers(blocks, open_calls, index, caller)
             open_calls = []
             continue
-        if open_calls:
-            raise invalid(_UNANSWERED.format(index=caller, ids=", ".join(open_calls)))
         open_calls = [block["id"] for block in blocks if block["type"] == "tool_use"]
         caller = index
         if len(set(open_calls)) < len(open_calls) or not seen.isdisjoint(open_calls):
@@ -217,18 +216,9 @@ def _check_answers(blocks: Sequence[Json], calls: Sequence[str], index: int, cal
 
 def _without_system(messages: Sequence[Mapping[str, Json]]) -> Iterator[Mapping[str, Json]]:
     """Turns as the model sees them: system messages stand beside the conversation, same roles are joined."""
-    joined: dict[str, Json] | None = None
-    for message in messages:
-        if message["role"] == "system":
-            continue
-        if joined is not None and joined["role"] == message["role"]:
-            joined["content"] = listed(joined["content"]) + listed(message["content"])
-            continue
-        if joined is not None:
-            yield joined
-        joined = dict(message)
-    if joined is not None:
-        yield joined
+    said = (message for message in messages if message["role"] != "system")
+    for role, group in groupby(said, key=lambda message: message["role"]):
+        yield {"role": role, "content": [block for message in group for block in listed(message["content"])]}
 
 
 def _check_cache_marks(body: Mapping[str, Json]) -> None:

@@ -65,6 +65,11 @@ class Model:
         return self.version >= (5, 0)
 
     @property
+    def binds_thinking(self) -> bool:
+        """Holds signed thinking to the conversation that it was said in ("Extended thinking", preserved thinking)."""
+        return self.version >= (5, 5) or (self.family in ("fable", "mythos") and self.version >= (5, 1))
+
+    @property
     def long_cache(self) -> bool:
         """Takes ``cache_control.ttl`` on Bedrock."""
         return self.version >= (4, 5)

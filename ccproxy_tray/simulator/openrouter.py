@@ -87,7 +87,7 @@ class OpenRouter(Upstream):
             raise invalid("`models` and `fallbacks` cannot be used together")
         check_options(record.body, rules)
         check_messages(record.body, rules)
-        self.account.verify(record.body["messages"])
+        self.account.verify(record.body["messages"], rules.model)
         turn, _ = self.think(record, record.body, self.name, record.model)
         extra = {"provider": "Anthropic"}
         head = Head(self._headers(record)["x-generation-id"], record.model, omits_thinking(record.body), extra)
@@ -100,11 +100,11 @@ class OpenRouter(Upstream):
     def _complete(self, record: Recorded) -> Whole | Streamed:
         chat.check(record.body, chat.OPENROUTER)
         record.model, record.stream = str(record.body["model"]), bool(record.body.get("stream"))
-        _known(record.model)
+        model = _known(record.model)
         read = as_messages(record.body)
         if record.model.startswith("anthropic/"):
             _check_thinking(read["messages"])
-            self.account.verify(read["messages"])
+            self.account.verify(read["messages"], model)
         turn, _ = self.think(record, read, self.name, record.model)
         tokens = turn.tokens or Tokens()
         usage = _usage(tokens)

@@ -24,12 +24,14 @@ _SIZE = 16
 class Binding(Enum):
     """What a signature is held to."""
 
+    MODEL = auto()
+    """What the model does: the newest hold it to the conversation, the others to the account."""
     OFF = auto()
     """Anything is accepted."""
     ACCOUNT = auto()
     """Same account, text unchanged."""
     CONVERSATION = auto()
-    """The same, and the messages before the block unchanged (what the 5.5 models do)."""
+    """The same, and the messages before the block unchanged."""
 
 
 class Seal(Enum):

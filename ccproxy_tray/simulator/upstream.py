@@ -300,8 +300,7 @@ class Upstream(ABC):
 
     async def _cut(self, request: web.Request, record: Recorded, how: How) -> NoReturn:
         record.cut = True
-        transport = request.transport
-        if transport is not None:
+        if (transport := request.transport) is not None:
             if how is How.RST:
                 # Linger for no time: the kernel answers with a reset instead of an orderly end.
                 linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)

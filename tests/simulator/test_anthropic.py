@@ -174,12 +174,21 @@ async def test_thinking_of_another_account_is_refused(sim: Simulator) -> None:
 async def test_thinking_can_be_held_to_its_conversation_or_not_at_all(sim: Simulator) -> None:
     rich(sim)
     said = (await messages(sim, hello(**ADAPTIVE, messages=[{"role": "user", "content": "other"}]))).json["content"]
+    assert "bound to a different conversation" in (await two_turns(sim, said)).error
+    sim.anthropic.account.binding = Binding.ACCOUNT
     assert (await two_turns(sim, said)).status == 200
     sim.anthropic.account.binding = Binding.CONVERSATION
     assert "bound to a different conversation" in (await two_turns(sim, said)).error
     sim.anthropic.account.binding = Binding.OFF
     said[0]["signature"] = "nonsense"
     assert (await two_turns(sim, said)).status == 200
+
+
+async def test_older_models_do_not_mind_where_their_thinking_stands(sim: Simulator) -> None:
+    rich(sim)
+    body = hello("claude-opus-4-6", messages=[{"role": "user", "content": "other"}], **ADAPTIVE)
+    said = (await messages(sim, body)).json["content"]
+    assert (await two_turns(sim, said, "claude-opus-4-6")).status == 200
 
 
 async def test_omitted_thinking_has_only_a_signature_and_is_taken_back(sim: Simulator) -> None:

@@ -67,3 +67,12 @@ def test_short_or_unmarked_prompts_are_not_cached() -> None:
 def test_a_mark_on_the_request_stands_for_its_last_block() -> None:
     body = {"messages": [user(LONG)], **MARK}
     assert PromptCache().charge("m", body) == Tokens(cache_write=CACHE_MINIMUM)
+
+
+def test_what_was_stored_long_ago_is_forgotten() -> None:
+    cache = PromptCache()
+    first = {"messages": [user(LONG, **MARK)]}
+    cache.charge("m", first)
+    for number in range(4096):
+        cache.charge(f"m{number}", first)
+    assert cache.charge("m", first).cache_read == 0

@@ -39,6 +39,10 @@ def image(kind: str = "image/png", start: bytes = b"\x89PNG\r\n") -> Json:
     return {"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}}
 
 
+def data_url(data: str) -> Json:
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+
+
 def pdf(start: bytes = b"%PDF-1.7") -> Json:
     data = base64.b64encode(start + bytes(12)).decode()
     return {"type": "file", "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{data}"}}
@@ -171,6 +175,7 @@ BAD: list[tuple[Json, str]] = [
     ({"messages": [{"role": "user", "content": [image(start=b"GIF89a")]}]}, "unsupported image"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "data URL"),
     ({"messages": [{"role": "user", "content": [pdf(b"PK")]}]}, "PDF data URL"),
+    ({"messages": [{"role": "user", "content": [data_url("A")]}]}, "unsupported image"),
     ({"messages": [USER, asks(call()), tool(content=[image()])]}, "not allowed in a message with role 'tool'"),
     ({"messages": [USER, tool()]}, "must be a response to a preceeding message"),
     ({"messages": [USER, asks(call())]}, "did not have response messages: c1"),

@@ -10,6 +10,7 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from ccproxy_tray.simulator import ACCESS_KEY, Settings, Simulator, faults
+from ccproxy_tray.simulator.anthropic import Anthropic
 from ccproxy_tray.simulator.faults import Corrupt, Cut, Fail, How, Reply, Route, Slow, Stall, after_deltas
 from ccproxy_tray.simulator.outage import outage
 from ccproxy_tray.simulator.refusal import Cause
@@ -336,3 +337,14 @@ async def test_every_upstream_may_have_credentials_of_its_own(sim: Simulator) ->
     assert (await openai_chat(sim, chat("gpt-oss-120b"))).status == 401
     assert (await skin(sim, hello(SLUG))).status == 401
     assert (await send(f"{sim.openrouter.url}/api/v1/key", method="GET", headers=BEARER)).status == 401
+
+
+async def test_an_upstream_can_stand_alone() -> None:
+    upstream = Anthropic("alone", Settings())
+    await upstream.start()
+    try:
+        got = await send(f"{upstream.url}/v1/messages", hello(), ANTHROPIC)
+        assert "Hello from alone" in got.json["content"][0]["text"]
+    finally:
+        await upstream.stop()
+        await upstream.stop()
