@@ -34,14 +34,14 @@ def _shaped(tool: Tool, can: Capabilities) -> Tool:
         fields = (*_CUSTOM_FIELDS, "strict") if can.bedrock_formats else _CUSTOM_FIELDS
         shaped = {key: tool[key] for key in fields if tool.get(key) is not None}
         shaped["name"] = shaped.get("name") or _NAMELESS
-        shaped["input_schema"] = _schema(shaped.get("input_schema") or {})
+        shaped["input_schema"] = _schema(shaped.get("input_schema"))
     if "cache_control" in shaped:
         shaped["cache_control"] = plain_breakpoint(shaped["cache_control"])
     return shaped
 
 
-def _schema(schema: Mapping[str, Json]) -> Mapping[str, Json]:
-    if not schema:
+def _schema(schema: Json) -> Json:
+    if not schema or not isinstance(schema, dict):
         return {"type": "object", "properties": {}}
     return schema if schema.get("type") == "object" else {**schema, "type": "object"}
 

@@ -74,6 +74,8 @@ _BLOCKS: Mapping[str, tuple[tuple[str, Check, str], ...]] = {
 }
 """The fields without which a block has no meaning."""
 _SOURCES: Mapping[str, tuple[str, ...]] = {"base64": ("media_type", "data"), "url": ("url",), "text": ("data",)}
+_MAX_MODEL = 2048
+"""Bedrock's ARNs are the longest names that there are."""
 _ROLES = ("user", "assistant", "system")
 
 
@@ -105,7 +107,9 @@ def _model(model: Json) -> str:
         return "model: field required"
     if not isinstance(model, str):
         return _wrong("model", "text", model)
-    return "" if model.strip() else "model: must not be empty"
+    if not model.strip():
+        return "model: must not be empty"
+    return "" if len(model) <= _MAX_MODEL else f"model: must not be longer than {_MAX_MODEL} characters"
 
 
 def _max_tokens(body: Mapping[str, Json], *, counting: bool) -> str:
@@ -166,7 +170,7 @@ def _source(source: Mapping[str, Json], path: str) -> str:
     for name in _SOURCES.get(kind, ()):
         if not isinstance(source.get(name), str):
             return _wrong(f"{path}.{name}", "text", source.get(name))
-    return ""
+    return _content(source.get("content"), f"{path}.content", optional=True) if kind == "content" else ""
 
 
 def _tools(tools: Json) -> str:

@@ -76,28 +76,32 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
         ("the provided request is not valid", "malformed input request", "extraneous key"),
     ),
 )
+_READ = 10_000
+"""Characters of a message that are read; no wording is longer, whatever an upstream appends to it."""
 _EXACT = {"operation not allowed": Fault.NO_MODEL}  # Bedrock, an account without any quota for the model.
 
 _FIELD = (
-    re.compile(r"([A-Za-z_][\w.\[\]-]*): Extra inputs are not permitted", re.IGNORECASE),
+    # A path begins where nothing of a path stands before; so a long word is looked at once, not from every letter.
+    re.compile(r"(?<![\w.\[\]-])([\w.\[\]-]++): Extra inputs are not permitted", re.IGNORECASE),
     re.compile(r"extraneous key \[([\w.-]+)\]", re.IGNORECASE),
     # Chat completions servers.
     re.compile(r"(?:unsupported|unknown|unrecognized) parameter:? '([\w.\[\]-]+)'", re.IGNORECASE),
     re.compile(r"unrecognized request arguments? supplied: ([\w.-]+)", re.IGNORECASE),
     re.compile(r"property '([\w.-]+)' is unsupported", re.IGNORECASE),
 )
-_BETA_HEADER = re.compile(r"unexpected value\(s\)(.*?)for the anthropic-beta header", re.DOTALL)
+_BETA_HEADER = re.compile(r"unexpected value\(s\)(.{0,2000}?)for the anthropic-beta header", re.DOTALL)
 _BETA_NAME = re.compile(r"[\w.-]+")
 _LONG_CONTEXT = "the long context beta is not yet available"
-_OVERFLOW_MAXIMUM = re.compile(r"(?:maximum|limit)\D{0,40}(\d[\d,]{3,})", re.IGNORECASE)
-_OVERFLOW_ASKED = re.compile(r"(?:requested|resulted in|contains|used|has)\D{0,20}(\d[\d,]{3,})", re.IGNORECASE)
+_OVERFLOW_MAXIMUM = re.compile(r"(?:maximum|limit)\D{0,40}(\d[\d,]{3,15})", re.IGNORECASE)
+_OVERFLOW_ASKED = re.compile(r"(?:requested|resulted in|contains|used|has)\D{0,20}(\d[\d,]{3,15})", re.IGNORECASE)
 _EDITED_THINKING = ("cannot be modified", "invalid signature")
 
 
 def read(message: str) -> Reading:
     """What a 400 with this message means; ``REFUSED`` when nothing says that another target may do better."""
-    plain = message.replace("`", "").lower()
-    return _beta(plain) or _field(message.replace("`", "")) or Reading(_cue(plain))
+    message = message[:_READ].replace("`", "")
+    plain = message.lower()
+    return _beta(plain) or _field(message) or Reading(_cue(plain))
 
 
 def prompt_too_long(message: str) -> str:
@@ -107,7 +111,7 @@ def prompt_too_long(message: str) -> str:
     """
     if "prompt is too long" in message.lower():
         return message
-    maximum, asked = _OVERFLOW_MAXIMUM.search(message), _OVERFLOW_ASKED.search(message)
+    maximum, asked = _OVERFLOW_MAXIMUM.search(message[:_READ]), _OVERFLOW_ASKED.search(message[:_READ])
     if maximum is None or asked is None:
         return "capability_rejected: prompt_too_long"
     return f"prompt is too long: {_number(asked[1])} tokens > {_number(maximum[1])} maximum"

@@ -55,6 +55,18 @@ def test_a_frame_means_what_the_http_error_means(
         assert (failure.status, http) == (status, http)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("UnrecognizedClientException", "InvalidClientTokenId", "ExpiredTokenException", "RequestExpired"),
+        *("IncompleteSignature", "InvalidSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationToken"),
+    ],
+)
+def test_the_authentication_layer_never_blames_the_request(name: str) -> None:
+    failure = faults.from_bedrock_http(400, {"x-amzn-errortype": name}, b'{"message":"because"}')
+    assert (failure.fault, failure.status) == (Fault.CREDENTIALS, 403)
+
+
 def test_a_frame_without_a_name_is_a_broken_answer() -> None:
     failure = faults.from_bedrock("", "what?")
     assert (failure.fault, failure.status) == (Fault.BROKEN, 500)

@@ -20,6 +20,10 @@ SCHEMA: Json = {"type": "object", "properties": {"a": {}}}
             {"type": "custom", "custom": {"name": "a", "input_schema": SCHEMA, "defer_loading": True}},
             {"name": "a", "input_schema": SCHEMA, "defer_loading": True},
         ),
+        (
+            {"custom": {"name": "a", "input_schema": ["x"]}},
+            {"name": "a", "input_schema": {"type": "object", "properties": {}}},
+        ),
         ({"name": "a"}, {"name": "a", "input_schema": {"type": "object", "properties": {}}}),
         (
             {"name": "a", "input_schema": {"type": "custom", "properties": {}}},

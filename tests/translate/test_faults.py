@@ -115,7 +115,8 @@ def test_a_denied_model_is_told_from_a_bad_key() -> None:
     denied = faults.from_messages(403, {}, messages_error("permission_error", "no access to model claude-x"))
     bad_key = faults.from_messages(403, {}, messages_error("permission_error", "key revoked"))
     assert (denied.fault, denied.subject) == (Fault.CREDENTIALS, "access")
-    assert (bad_key.fault, bad_key.subject) == (Fault.CREDENTIALS, "")
+    no_key = faults.from_messages(401, {}, messages_error("authentication_error", "no key for model claude-x"))
+    assert (bad_key.fault, bad_key.subject) == (no_key.fault, no_key.subject) == (Fault.CREDENTIALS, "")
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,10 @@ def test_the_header_knows_better_than_the_body_how_long_to_wait() -> None:
         {"code": 403, "message": "no", "metadata": {"reasons": ["violence"], "flagged_input": "..."}},
         {"code": 403, "message": "Blocked by your guardrail", "metadata": {"error_type": "permission_denied"}},
         {"code": 403, "message": "Input was flagged"},
+        {"code": 403, "message": "Moderation refused it", "metadata": {}},
+        {"code": 403, "message": "This violates our content policy"},
+        {"code": 403, "message": "no", "metadata": {"flagged_input": "..."}},
+        {"code": 403, "message": "no", "metadata": {"reasons": []}},
     ],
 )
 def test_moderated_content_is_not_tried_elsewhere(error: Json) -> None:

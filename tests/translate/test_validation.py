@@ -24,6 +24,7 @@ def block(**fields: Json) -> Json:
         ({"model": None}, "model: field required"),
         ({"model": 7}, "model: expected text, got a number"),
         ({"model": " "}, "model: must not be empty"),
+        ({"model": "x" * 2049}, "model: must not be longer than 2048 characters"),
         ({"max_tokens": None}, "max_tokens: field required"),
         ({"max_tokens": True}, "max_tokens: expected a whole number, got a boolean"),
         ({"max_tokens": 1.5}, "max_tokens: expected a whole number, got a number"),
@@ -67,6 +68,10 @@ def block(**fields: Json) -> Json:
             block(type="document", source={"type": "base64", "media_type": "application/pdf"}),
             "messages.0.content.0.source.data: expected text, got null",
         ),
+        (
+            block(type="document", source={"type": "content", "content": [{}]}),
+            "messages.0.content.0.source.content.0.type: expected text, got null",
+        ),
         ({"system": 7}, "system: expected text or a list of blocks, got a number"),
         ({"system": [{"type": "text", "text": 7}]}, "system.0.text: expected text, got a number"),
         ({"stream": "yes"}, "stream: expected true or false, got text"),
@@ -99,6 +104,7 @@ def test_a_body_that_is_no_object_is_no_request(body: Json, kind: str) -> None:
     "change",
     [
         {},
+        {"model": "x" * 2048},
         {"max_tokens": 0},
         {"system": None, "tools": None, "stream": None, "thinking": None, "context_management": None},
         {"system": [{"type": "text", "text": ""}], "tools": [], "stop_sequences": ["x"], "temperature": 1, "top_k": 4},

@@ -6,11 +6,22 @@ from hypothesis import strategies as st
 
 from ccproxy_tray.errors import Fault
 from ccproxy_tray.translate import wording
+from ccproxy_tray.translate.bedrock_fault import masked
 
 
 @pytest.mark.parametrize(
     ("message", "fault", "subject"),
     [
+        ("thinking blocks have an invalid signature", Fault.SIGNATURE, ""),
+        ("a thinking block is too long", Fault.REFUSED, ""),
+        ("this text cannot be modified", Fault.REFUSED, ""),
+        ("Invalid model name passed in model=x", Fault.NO_MODEL, ""),
+        ("model x is not in the operator's model allowlist", Fault.NO_MODEL, ""),
+        ("This model version has reached the end of its life.", Fault.NO_MODEL, ""),
+        ("The model is not available in this Region.", Fault.NO_MODEL, ""),
+        ("Access to Bedrock models is not allowed for this account.", Fault.NO_MODEL, ""),
+        ("Insufficient credits", Fault.NO_CREDIT, ""),
+        ("extraneous key in the request", Fault.FIELD_REFUSED, ""),
         # Signatures (Messages API, "Extended thinking").
         ("messages.1.content.0: Invalid `signature` in `thinking` block", Fault.SIGNATURE, ""),
         ("messages.1.content.0: Invalid `data` in `redacted_thinking` block", Fault.SIGNATURE, ""),
@@ -89,6 +100,7 @@ from ccproxy_tray.translate import wording
         ("Invocation of model ID x with on-demand throughput isn't supported.", Fault.NO_MODEL, ""),
         ("You don't have access to the model with the specified model ID.", Fault.NO_MODEL, ""),
         ("Access denied. This Model is marked by provider as Legacy and you have not used it", Fault.NO_MODEL, ""),
+        ("Operation not allowed", Fault.NO_MODEL, ""),
         ("Operation not allowed.", Fault.NO_MODEL, ""),
         ("anthropic/claude-x is not a valid model ID", Fault.NO_MODEL, ""),
         ("No endpoints found that support tool use.", Fault.NO_MODEL, ""),
@@ -109,6 +121,14 @@ from ccproxy_tray.translate import wording
 )
 def test_a_refusal_is_understood_by_its_wording(message: str, fault: Fault, subject: str) -> None:
     assert wording.read(message) == wording.Reading(fault, subject)
+
+
+@pytest.mark.parametrize("piece", ["a", "a.", "unexpected value(s) ", "extraneous key [", "arn:aws:", "maximum 1"])
+def test_a_megabyte_of_wording_takes_no_time_to_speak_of(piece: str) -> None:
+    message = piece * (1_000_000 // len(piece))
+    assert wording.read(message).fault in (Fault.REFUSED, Fault.FIELD_REFUSED)
+    assert wording.prompt_too_long(message).startswith("capability_rejected")
+    assert masked(message)
 
 
 @given(st.text())
