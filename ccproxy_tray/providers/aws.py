@@ -29,6 +29,8 @@ _PARTITIONS = (
     ("eu-isoe-", ("cloud.adc-e.uk", "")),
 )
 """Regions by their beginning: the partition's domain, and the one of its dual-stack hosts, if it has any."""
+LOOK_AGAIN_SECONDS = 15.0
+"""How often missing credentials are looked for again, while requests want them."""
 NO_CREDENTIALS = (
     "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_BEARER_TOKEN_BEDROCK, "
     "or name a profile in providers.{name}.profile"
@@ -57,6 +59,8 @@ class AwsAccount:
         self._dual_stack = _is_on(environ, "AWS_USE_DUALSTACK_ENDPOINT")
         self._credentials: Any = None
         self._looked = False
+        self._looked_at = 0.0
+        self._looking: asyncio.Task[None] | None = None
         self._problem = ""
         self._lock = asyncio.Lock()
 
@@ -66,13 +70,25 @@ class AwsAccount:
         return self._problem
 
     async def look(self) -> None:
-        """Find credentials, unless somebody did already; :attr:`problem` tells what came of it."""
-        if self._bearer or self._looked:
+        """Find credentials, unless somebody did already; :attr:`problem` tells what came of it.
+
+        Where there were none, the user may have logged in since: that is looked at again in the background, so that
+        no request waits for a chain that may end at a metadata service which does not answer.
+        """
+        if self._bearer:
             return
+        if not self._looked:
+            await self._look()
+        elif self._problem and asyncio.get_running_loop().time() > self._looked_at + LOOK_AGAIN_SECONDS:
+            self._looked_at = asyncio.get_running_loop().time()
+            self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
         async with self._lock:
-            if not self._looked:
-                self._credentials, self._problem = await asyncio.to_thread(self._find)
-                self._looked = True
+            if self._looked and not self._problem:
+                return
+            self._credentials, self._problem = await asyncio.to_thread(self._find)
+            self._looked, self._looked_at = True, asyncio.get_running_loop().time()
 
     async def refresh(self) -> bool:
         """Look again from the start; True when other credentials turned up than were refused."""

@@ -31,6 +31,7 @@ class BedrockProvider:
     def __init__(self, config: ProviderConfig, environ: Mapping[str, str]) -> None:
         self.name = config.name
         self._config = config
+        self._profiles: dict[str, frozenset[str]] = {}
         self._account = AwsAccount(config.name, config.profile, config.api_key.reveal(), environ)
 
     def missing(self) -> str:
@@ -40,7 +41,7 @@ class BedrockProvider:
     def candidate(self, variant: Variant, request: MessagesRequest) -> Candidate:
         """The requested model as an inference profile of the region, unless the user names another."""
         region = variant.region or _region_of_arn(variant.model) or self._config.region
-        model = own_model(self._config, variant, request, lambda name: catalog.bedrock_id(name, region))
+        model = own_model(self._config, variant, request, lambda name: self._profile(name, region))
         if not model:
             return Candidate(Target(self.name, request.model, region), "Bedrock has no such model")
         target = Target(self.name, model, region)
@@ -102,6 +103,25 @@ class BedrockProvider:
     def listed(self, body: bytes) -> frozenset[str]:
         """Profile ids."""
         return listed(body, "inferenceProfileSummaries", "inferenceProfileId")
+
+    @property
+    def regions(self) -> frozenset[str]:
+        """Regions whose profiles can be listed: none at a custom endpoint, which stands for the runtime only."""
+        return frozenset() if self._config.base_url else frozenset({self._config.region})
+
+    def learn_profiles(self, region: str, names: frozenset[str]) -> None:
+        """What the account offers in a region, for choosing among a model's profiles from now on."""
+        self._profiles[region] = names
+
+    def _profile(self, requested: str, region: str) -> str:
+        """The profile by rule, unless the account lists only another one of the same model."""
+        by_rule = catalog.bedrock_id(requested, region)
+        offered = self._profiles.get(region, frozenset())
+        if not offered or by_rule in offered:
+            return by_rule
+        foundation = catalog.foundation_id(by_rule)
+        same_model = sorted(name for name in offered if foundation and catalog.foundation_id(name) == foundation)
+        return same_model[0] if same_model else by_rule
 
     def _body(self, call: Call) -> Mapping[str, jsontext.Json]:
         return bedrock.bedrock_body(

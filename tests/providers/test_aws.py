@@ -11,6 +11,7 @@ import pytest
 from blockbuster import blockbuster_ctx
 
 from ccproxy_tray.errors import AttemptFailed, Fault
+from ccproxy_tray.providers import aws
 from ccproxy_tray.providers.aws import AwsAccount
 
 URL = "https://bedrock-runtime.us-east-1.amazonaws.com/model/x%3A0/invoke"
@@ -87,6 +88,22 @@ async def test_a_profile_that_is_not_there_is_named() -> None:
     account = AwsAccount("bedrock", "nowhere", "", {})
     await account.look()
     assert "'nowhere' does not exist" in account.problem
+
+
+async def test_credentials_that_turn_up_later_are_found_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "LOOK_AGAIN_SECONDS", 0.0)
+    account = AwsAccount("bedrock", "", "", {})
+    await account.look()
+    assert account.problem
+    write(tmp_path / "credentials", "[default]\naws_access_key_id = AKIA2\naws_secret_access_key = s\n")
+    await account.look()
+    assert account.problem, "no request waits for the second look"
+    assert account._looking is not None
+    await account._looking
+    assert account.problem == ""
+    assert "Credential=AKIA2/" in (await headers(account))["Authorization"]
 
 
 async def test_an_expired_sso_login_says_how_to_log_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

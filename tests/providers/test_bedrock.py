@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ccproxy_tray.config.schema import ProviderConfig, Variant
+from ccproxy_tray.errors import AttemptFailed
+from ccproxy_tray.providers.base import Call
+from ccproxy_tray.providers.bedrock import BedrockProvider
+from ccproxy_tray.providers.discovery import discover_profiles
+from ccproxy_tray.providers.http import Transport
+from ccproxy_tray.routing.target import ProviderType, Target
+from ccproxy_tray.simulator import ACCESS_KEY, SECRET_KEY, Simulator
+from ccproxy_tray.simulator.faults import CREDENTIALS, Route
+from ccproxy_tray.translate.messages import MessagesRequest
+
+ENVIRON = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+AUTO = Variant()
+SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+def asked(model: str, **body: Any) -> MessagesRequest:
+    found = {"model": model, "max_tokens": 10, "messages": [{"role": "user", "content": "x"}], **body}
+    return MessagesRequest(raw=b"", body=found, model=model, stream=False)
+
+
+def bedrock(region: str = "us-east-1", models: Mapping[str, str] = {}, endpoint: str = "") -> BedrockProvider:
+    config = ProviderConfig("bedrock", ProviderType.BEDROCK, base_url=endpoint, region=region, models=models)
+    return BedrockProvider(config, ENVIRON)
+
+
+def target(provider: BedrockProvider, model: str, variant: Variant = AUTO) -> Target:
+    return provider.candidate(variant, asked(model)).target
+
+
+def test_auto_is_the_profile_of_the_region() -> None:
+    assert target(bedrock(), "claude-sonnet-4-5") == Target("bedrock", f"us.{SONNET}", "us-east-1")
+    assert target(bedrock("eu-central-1"), "claude-sonnet-4-5").model == f"eu.{SONNET}"
+    assert target(bedrock(), "claude-sonnet-4-5", Variant(region="us-west-2")).region == "us-west-2"
+
+
+def test_the_user_s_mapping_wins_over_the_rule_and_the_variant_over_both() -> None:
+    provider = bedrock(models={"claude-sonnet-4-5": f"global.{SONNET}"})
+    assert target(provider, "claude-sonnet-4-5").model == f"global.{SONNET}"
+    assert target(provider, "claude-sonnet-4-5", Variant("own")).model == "own"
+
+
+def test_an_arn_names_its_own_region() -> None:
+    arn = "arn:aws:bedrock:eu-west-3:123456789012:application-inference-profile/abc"
+    assert target(bedrock(), "claude-sonnet-4-5", Variant(arn)).region == "eu-west-3"
+    assert target(bedrock(), "claude-sonnet-4-5", Variant(arn, "eu-west-1")).region == "eu-west-1"
+
+
+def test_a_model_of_somebody_else_is_skipped() -> None:
+    assert "no such model" in bedrock().candidate(Variant(), asked("openai/gpt-5")).skip
+
+
+def test_a_search_that_bedrock_does_not_run_is_skipped() -> None:
+    body = {"tools": [{"type": "web_search_20250305", "name": "web_search"}]}
+    assert bedrock().candidate(Variant(), asked("claude-sonnet-4-5", **body)).skip
+
+
+async def test_profiles_that_the_account_lists_win_over_the_rule() -> None:
+    provider = bedrock()
+    provider.learn_profiles("us-east-1", frozenset({f"global.{SONNET}", "us.anthropic.claude-other"}))
+    assert target(provider, "claude-sonnet-4-5").model == f"global.{SONNET}"
+    assert target(provider, "claude-haiku-4-5").model.startswith("us.anthropic.claude-haiku-4-5")
+    provider.learn_profiles("us-east-1", frozenset({f"global.{SONNET}", f"us.{SONNET}"}))
+    assert target(provider, "claude-sonnet-4-5").model == f"us.{SONNET}"
+
+
+async def test_profiles_are_listed_from_the_control_plane(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Simulator() as simulator, Transport(5.0) as transport:
+        monkeypatch.setattr(BedrockProvider, "_endpoint", lambda *_: simulator.bedrock.url)
+        provider = bedrock()
+        await discover_profiles(provider, transport)
+        assert f"us.{SONNET}" in provider._profiles["us-east-1"]
+        simulator.bedrock.fail_until_cleared(CREDENTIALS, route=Route.CATALOGUE)
+        silent = bedrock()
+        await discover_profiles(silent, transport)
+        assert silent._profiles == {}
+
+
+async def test_the_control_plane_is_another_host_and_a_custom_endpoint_has_none() -> None:
+    outgoing = await bedrock().listing(Target("bedrock", "", "eu-west-1"))
+    assert outgoing is not None
+    assert outgoing.url.startswith("https://bedrock.eu-west-1.amazonaws.com/inference-profiles")
+    assert bedrock(endpoint="http://127.0.0.1:9").regions == frozenset()
+
+
+async def test_a_count_goes_to_the_foundation_model() -> None:
+    call = Call(Target("bedrock", f"us.{SONNET}", "us-east-1"), asked("claude-sonnet-4-5"), "req_1")
+    outgoing = await bedrock().counting(call)
+    assert outgoing is not None
+    assert outgoing.url.endswith(f"/model/{SONNET.replace(':', '%3A')}/count-tokens")
+    unknown = Call(Target("bedrock", "arn:aws:bedrock:x:1:application-inference-profile/a", "x"), call.request, "req_2")
+    assert await bedrock().counting(unknown) is None
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"inputTokens":true}', b'{"inputTokens":-1}'])
+def test_a_count_that_is_none_is_a_failure(body: bytes) -> None:
+    with pytest.raises(AttemptFailed):
+        bedrock().counted(body)
