@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
-_FIRST = re.compile(rb'\s*\{\s*"model"\s*:\s*("[^"\\]*")')
-"""Claude Code and the TypeScript SDK write the model first."""
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
-"""Strings, so that nothing inside them is taken for structure, and brackets. Possessive: linear on any input."""
-_VALUE = re.compile(rb'\s*:\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+"""Possessive: linear on any input."""
+_KEY = re.compile(rb'"model"\s*:\s*(' + _STRING + rb")", re.DOTALL)
+_VALUE = re.compile(rb"\s*:\s*(" + _STRING + rb")", re.DOTALL)
+_TOKEN = re.compile(_STRING + rb"|[{}\[\]]", re.DOTALL)
+"""Strings, so that nothing inside them is taken for structure, and brackets."""
+_ESCAPED_LETTERS = b"\\u006"
+"""Begins the escapes of all letters of ``model``: with it, the key may be spelt in another way."""
 
 
 def replace_model(raw: bytes, model: str) -> bytes:
@@ -19,8 +23,7 @@ def replace_model(raw: bytes, model: str) -> bytes:
 
     ``raw`` must be a valid object whose ``model`` is a string, as the request check makes sure.
     """
-    match = _FIRST.match(raw) or _value_of_model(raw)
-    start, end = match.span(1)
+    start, end = (_only_model(raw) or _top_level_model(raw)).span(1)
     return b"".join((raw[:start], json.dumps(model).encode(), raw[end:]))
 
 
@@ -32,7 +35,17 @@ def with_fields(raw: bytes, fields: Mapping[str, Any]) -> bytes:
     return b"".join((raw[:start], json.dumps(fields, separators=(",", ":")).encode()[1:-1], b",", raw[start:]))
 
 
-def _value_of_model(raw: bytes) -> re.Match[bytes]:
+def _only_model(raw: bytes) -> re.Match[bytes] | None:
+    """The only key of that name, which then is the object's own; None when there are several.
+
+    A quote without a backslash before it begins or ends a string, and no string ends before ``model``.
+    """
+    keys = (match for match in _KEY.finditer(raw) if raw[match.start() - 1 : match.start()] != b"\\")
+    found = list(islice(keys, 2))
+    return found[0] if len(found) == 1 and _ESCAPED_LETTERS not in raw else None
+
+
+def _top_level_model(raw: bytes) -> re.Match[bytes]:
     depth = 0
     for token in _TOKEN.finditer(raw):
         text = token[0]

@@ -43,6 +43,8 @@ def test_only_the_model_changes_and_it_is_the_request_s_own(body: Json, layout: 
         ('{"x":["model",{"model":"n"}],"model":"a"}', '{"x":["model",{"model":"n"}],"model":"b"}'),
         ('{"model":"q\\"}","x":1}', '{"model":"b","x":1}'),
         ('{"x":"model","mod\\u0065l":"a"}', '{"x":"model","mod\\u0065l":"b"}'),
+        ('{"x":{"model":"n"},"mod\\u0065l":"a"}', '{"x":{"model":"n"},"mod\\u0065l":"b"}'),
+        ('{"\\"model":"n","model":"a"}', '{"\\"model":"n","model":"b"}'),
         ('{"x":"\\\\","model":"a"}', '{"x":"\\\\","model":"b"}'),
     ],
 )
@@ -52,12 +54,12 @@ def test_nothing_that_looks_like_the_model_is_taken_for_it(raw: str, spliced: st
 
 def test_an_object_without_a_model_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="without a model"):
-        replace_model(b'{"x":{"model":"a"}}', "b")
+        replace_model(b'{"x":[{"model":"a"},{"model":"a"}]}', "b")
 
 
 def test_a_megabyte_of_backslashes_takes_no_time_to_speak_of() -> None:
     text = json.dumps("\\" * 1_000_000)
-    raw = f'{{"x":{text},"model":"a"}}'.encode()
+    raw = f'{{"x":{text},"y":{{"model":"n"}},"model":"a"}}'.encode()
     assert replace_model(raw, "bb") == raw[:-3] + b'bb"}'
 
 
