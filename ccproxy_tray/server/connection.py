@@ -75,7 +75,6 @@ class Connection(web.RequestHandler):
         if self.reading is not None and self._messages and not self.reading.is_eof():
             # Nothing but the parser's error can follow a body that has not ended. aiohttp queues it behind the
             # running request, which would wait for the rest of its body for ever.
-            self._messages.clear()
             self.reading.set_exception(BodyBroken("The body is not framed as its headers say."))
             self.reading.feed_eof()
             self.close()

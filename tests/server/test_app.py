@@ -202,6 +202,7 @@ async def test_pages_of_models_join_without_gap_or_overlap(client: Client) -> No
             break
         query = f"?limit=3&after_id={page['last_id']}"
     assert seen == ids
+    assert (await client.ask("GET", f"/v1/models?limit={len(ids)}")).json["has_more"] is False
     back = (await client.ask("GET", f"/v1/models?limit=2&before_id={ids[3]}")).json
     assert ([row["id"] for row in back["data"]], back["has_more"]) == (ids[1:3], True)
     first = (await client.ask("GET", f"/v1/models?limit=2&before_id={ids[2]}")).json

@@ -1,8 +1,10 @@
 import asyncio
 import gzip
 import json
+import threading
 import tracemalloc
 import zlib
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import RequestError
-from ccproxy_tray.server.body import MAX_BODY, MAX_MEMBERS, inflate
+from ccproxy_tray.server import messages
+from ccproxy_tray.server.body import INLINE_PARSE, MAX_BODY, MAX_MEMBERS, inflate
+from ccproxy_tray.translate.messages import MessagesRequest, parse_request
 from tests.server.harness import REQUEST, Client, serving, until
 
 MIB = 1024 * 1024
@@ -171,6 +175,21 @@ async def test_40_mib_are_served_while_the_loop_goes_on(client: Client) -> None:
     assert others > 5
 
 
+@pytest.mark.parametrize(("size", "aside"), [(INLINE_PARSE, False), (INLINE_PARSE + 1, True)])
+async def test_a_large_body_is_parsed_beside_the_loop(
+    client: Client, monkeypatch: pytest.MonkeyPatch, size: int, aside: bool
+) -> None:
+    threads: list[int] = []
+
+    def watched(raw: bytes, headers: Mapping[str, str], *, counting: bool) -> MessagesRequest:
+        threads.append(threading.get_ident())
+        return parse_request(raw, headers, counting=counting)
+
+    monkeypatch.setattr(messages, "parse_request", watched)
+    assert (await client.ask("POST", "/v1/messages", padded(size))).status == 200
+    assert (threads != [threading.get_ident()]) is aside
+
+
 async def test_a_chunked_body_is_put_together(client: Client) -> None:
     fields = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
     async with client.wire() as wire:
@@ -220,6 +239,17 @@ async def test_a_body_that_stops_coming_is_given_up() -> None:
         assert client.dispatch.requests == []
 
 
+async def test_a_slow_body_that_goes_on_coming_is_waited_for() -> None:
+    async with serving(Server(port=0, read_timeout=0.3)) as client, client.wire() as wire:
+        body = padded(640_000)
+        fields = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        await wire.send(client.lines("POST", "/v1/messages", fields))
+        for start in range(0, len(body), 80_000):
+            await wire.send(body[start : start + 80_000])
+            await asyncio.sleep(0.06)
+        assert (await wire.reply()).status == 200
+
+
 async def test_a_body_that_only_drips_is_given_up_too() -> None:
     async with serving(Server(port=0, read_timeout=0.3)) as client, client.wire() as wire:
         fields = {"Content-Type": "application/json", "Content-Length": "100000"}
@@ -243,7 +273,8 @@ async def test_bad_framing_in_the_middle_of_a_body_is_answered_once_and_at_once(
         await wire.send(client.lines("POST", "/v1/messages", fields) + b"1\r\n{\r\n")
         await until(lambda: any(connection.reading for connection in client.connections()))
         await wire.send(broken)
-        assert (await wire.reply()).error()[:2] == (400, "invalid_request_error")
+        message = "The body is not framed as its headers say."
+        assert (await wire.reply()).error() == (400, "invalid_request_error", message)
         assert await wire.closed()
     assert client.dispatch.requests == []
 

@@ -5,7 +5,9 @@ import socket
 import pytest
 
 from ccproxy_tray.config.schema import Server
+from ccproxy_tray.dispatch import Answer
 from ccproxy_tray.server.connection import MAX_HEADER, MAX_LINE, has_fast_parser
+from ccproxy_tray.translate.messages import MessagesRequest
 from tests.server.harness import REQUEST, Client, serving, until
 
 POST = b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -136,6 +138,15 @@ async def test_a_slow_answer_is_not_taken_for_slow_headers() -> None:
         await client.dispatch.cancelled.wait()
 
 
+async def test_the_beginning_of_a_next_request_does_not_cut_the_running_answer_short() -> None:
+    async with serving(Server(port=0, read_timeout=0.05)) as client, client.streaming() as wire:
+        client.dispatch.hangs()
+        await client.dispatch.started.wait()
+        await wire.send(b"GET / HT")
+        await asyncio.sleep(0.15)
+        assert not client.dispatch.cancelled.is_set()
+
+
 async def test_an_idle_connection_is_closed_after_the_idle_timeout() -> None:
     async with serving(Server(port=0, idle_timeout=0.05)) as client:
         async with client.wire() as wire:
@@ -166,6 +177,26 @@ async def test_a_client_that_leaves_before_its_answer_leaves_no_trace(
             wire.leave()
             async with asyncio.timeout(1):
                 await client.dispatch.cancelled.wait()
+        await until(lambda: not client.connections())
+    assert caplog.records == []
+
+
+async def test_what_goes_wrong_after_the_client_has_gone_is_nobodys_business(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def rude(request: MessagesRequest) -> Answer:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ConnectionResetError(request.model) from None
+        raise AssertionError
+
+    client.dispatch.reply = rude
+    with caplog.at_level(logging.WARNING):
+        asking = asyncio.create_task(client.post())
+        await client.dispatch.started.wait()
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
         await until(lambda: not client.connections())
     assert caplog.records == []
 

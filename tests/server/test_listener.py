@@ -11,7 +11,7 @@ from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.server.app import Endpoint
 from ccproxy_tray.server.listener import CannotListen, PortTaken
 from ccproxy_tray.translate.messages import MessagesRequest
-from tests.server.harness import NOW, REQUEST, Client, FakeDispatch, FakeStream, serving
+from tests.server.harness import NOW, REQUEST, Client, FakeDispatch, FakeStream, serving, until
 from tests.server.test_relay import DELTA, START, error_of
 
 
@@ -159,6 +159,30 @@ async def test_stopping_lets_a_running_answer_end(client: Client) -> None:
     await stopping
 
 
+async def test_while_it_stops_a_connection_ends_with_its_answer() -> None:
+    release = asyncio.Event()
+
+    async def slow(request: MessagesRequest) -> Answer:
+        await (release if request.stream else asyncio.Event()).wait()
+        return Answer(200, {}, START)
+
+    async with serving() as client, client.streaming() as wire:
+        client.dispatch.reply = slow
+        await client.dispatch.started.wait()
+        client.dispatch.started.clear()
+        other = asyncio.create_task(client.post())
+        await client.dispatch.started.wait()
+        stopping = asyncio.create_task(client.endpoint.stop(5.0))
+        await until(lambda: client.endpoint._stopping)
+        release.set()
+        assert (await wire.reply()).body == START
+        assert await wire.closed()
+        assert not other.done()
+        for task in (stopping, other):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_stream_that_outlasts_the_grace_ends_with_one_error_event() -> None:
     stream = FakeStream(START, DELTA, None)
     async with serving() as client:
@@ -197,9 +221,14 @@ async def test_a_client_that_does_not_read_cannot_hold_up_the_stop() -> None:
             await client.endpoint.stop(0.0)
 
 
-async def test_idle_connections_end_with_the_endpoint() -> None:
-    async with serving() as client, client.wire() as wire:
+async def test_idle_connections_end_at_once_while_others_still_get_their_answer() -> None:
+    async with serving() as client, client.wire() as wire, client.streaming():
+        client.dispatch.hangs()
+        await client.dispatch.started.wait()
         await wire.send(client.lines("GET", "/health", {}))
         await wire.reply()
-        await client.endpoint.stop(5.0)
+        stopping = asyncio.create_task(client.endpoint.stop(5.0))
         assert await wire.closed()
+        assert not client.dispatch.cancelled.is_set()
+        stopping.cancel()
+        await asyncio.gather(stopping, return_exceptions=True)

@@ -253,6 +253,21 @@ async def test_a_whole_answer_that_nobody_takes_is_cut_too() -> None:
         await until(lambda: not client.connections())
 
 
+async def test_a_large_answer_that_is_taken_slowly_but_steadily_arrives_whole() -> None:
+    body = b"x" * 32 * 1024 * 1024
+    async with serving(Server(port=0, write_timeout=0.4)) as client, client.wire(limit=256 * 1024) as wire:
+        client.dispatch.answers(Answer(200, {}, body))
+        raw = json.dumps(REQUEST).encode()
+        fields = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
+        await wire.send(client.lines("POST", "/v1/messages", fields) + raw)
+        await wire.head()
+        left = len(body)
+        while left:
+            await wire.reader.readexactly(min(left, 1024 * 1024))
+            left -= 1024 * 1024
+            await asyncio.sleep(0.03)
+
+
 async def test_200_streams_at_once_all_end_well(client: Client) -> None:
     async def stream(request: MessagesRequest) -> Answer:
         del request
