@@ -123,6 +123,7 @@ class Dispatcher:
         match outcome:
             case Served():
                 chronicle.serving(target, began, now)
+                log.debug("%s: %s answers after %.2f s", chronicle.request_id, target, now - began)
             case Failure():
                 chronicle.failed(target, began, now, outcome, self.state.cooldowns.left(target, now))
                 log.debug(

@@ -94,7 +94,12 @@ class BedrockProvider:
         return await self.listing(Target(self.name, "", self._config.region))
 
     async def listing(self, target: Target) -> Outgoing | None:
-        """ListInferenceProfiles, on the control plane of the region (or on a custom endpoint)."""
+        """ListInferenceProfiles, on the control plane of the region (or on a custom endpoint).
+
+        None for a foundation model, which that list does not hold.
+        """
+        if target.model and catalog.foundation_id(target.model) == target.model:
+            return None
         runtime = self._endpoint(target.region)
         url = runtime.replace("://bedrock-runtime", "://bedrock") + "/inference-profiles?maxResults=1000"
         headers = await self._account.headers("GET", url, {"Accept": JSON}, b"", target.region)
