@@ -84,14 +84,13 @@ def test_masking_twice_changes_nothing_more(text: str) -> None:
     assert redact(once) == once
 
 
-@given(value=VALUES, before=st.text(max_size=30), after=st.text(max_size=30))
+@given(value=VALUES)
 @settings(max_examples=150)
-def test_a_known_value_never_appears_in_any_spelling(value: str, before: str, after: str) -> None:
+def test_a_known_value_is_masked_whole_in_every_spelling(value: str) -> None:
     redactor = Redactor([value])
 
     for spelling in (value, json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, safe="")):
-        text = redactor.redact(f"{before} {spelling} {after}")
-        assert spelling not in text.replace(before, "").replace(after, "") or spelling in "***"
+        assert redactor.redact(f"got <{spelling}> here") == "got <***> here"
 
 
 def test_values_may_be_added_later_and_the_longest_is_masked_first() -> None:

@@ -354,6 +354,7 @@ def test_unknown_keys_are_warnings_with_a_suggestion(reads: Reader) -> None:
               varients: []
               variants: [ { modle: x } ]
           x-mine: kept
+          models: [ { model: haiku, provider_sequence: [ bedrock ], x-mine: kept } ]
         providers:
           openrouter: { region: us-east-1, api_kee: x }
         """
@@ -366,8 +367,9 @@ def test_unknown_keys_are_warnings_with_a_suggestion(reads: Reader) -> None:
         'config.yaml:7: routing.provider_sequence[0].varients: unknown key, ignored; did you mean "variants"?',
         'config.yaml:8: routing.provider_sequence[0].variants[0].modle: unknown key, ignored; did you mean "model"?',
         "config.yaml:9: routing.x-mine: unknown key, ignored",
-        'config.yaml:11: providers.openrouter.api_kee: unknown key, ignored; did you mean "api_key"?',
-        "config.yaml:11: providers.openrouter.region: has no effect on a provider of type openrouter",
+        "config.yaml:10: routing.models[0].x-mine: unknown key, ignored",
+        'config.yaml:12: providers.openrouter.api_kee: unknown key, ignored; did you mean "api_key"?',
+        "config.yaml:12: providers.openrouter.region: has no effect on a provider of type openrouter",
     )
 
 
@@ -389,6 +391,13 @@ def test_a_token_that_is_not_there_keeps_the_program_from_starting_unprotected(r
     assert refuses('server: {token: "${PROXY_TOKEN}"}') == (
         "config.yaml:1: server.token: the environment variable PROXY_TOKEN is not set",
     )
+
+
+def test_a_number_that_is_left_blank_is_refused_and_one_without_a_value_is_the_default(
+    reads: Reader, refuses: Refusal
+) -> None:
+    assert len(refuses('server: {port: "", read_timeout: ""}')) == 2
+    assert reads("server: {port: , read_timeout: ~}").config.server == Server()
 
 
 def test_further_host_names_may_be_allowed(reads: Reader, refuses: Refusal) -> None:
