@@ -19,7 +19,7 @@ class NativeStream(ABC):
     ``model`` is the name that the client asked for; it stands in the answer unless ``echo`` is off.
     """
 
-    def __init__(self, model: str, *, echo: bool = True) -> None:
+    def __init__(self, model: str, *, echo: bool) -> None:
         self._grammar = Grammar(model if echo else "")
         self.progress = self._grammar.progress
         self.failure: Failure | None = None

@@ -87,6 +87,17 @@ def test_what_a_message_lacks_is_there_in_the_stream() -> None:
     assert parsed(raw)[1]["usage"] == {"output_tokens": 0}
 
 
+def test_a_stream_starts_with_nothing_that_comes_later() -> None:
+    whole = {**message(HELLO), "container": {"id": "c"}, "context_management": {"applied_edits": []}}
+    first, *_, last, _ = parsed(events(whole))
+    began = {"content": [], "stop_reason": None, "container": None, "usage": {**whole["usage"], "output_tokens": 0}}
+    assert first["message"] == {
+        key: began.get(key, value) for key, value in whole.items() if key != "context_management"
+    }
+    assert last["delta"] == {"stop_reason": "end_turn", "stop_sequence": None, "container": {"id": "c"}}
+    assert last["context_management"] == {"applied_edits": []}
+
+
 def test_null_counts_leave_the_earlier_ones() -> None:
     whole = message([start(), end(output_tokens=5, input_tokens=None), STOP])
     assert (whole["usage"]["input_tokens"], whole["usage"]["output_tokens"]) == (100, 5)

@@ -23,7 +23,7 @@ def joined(start: Any, *deltas: Any) -> Any:
     [
         ({"type": "text", "text": "Hi", "citations": None}, ["text_delta"]),
         ({"type": "text", "text": ""}, []),
-        ({"type": "text", "text": 5, "citations": {}}, []),
+        ({"type": "text", "text": 5, "citations": {"u": 1}}, []),
         ({"type": "text", "text": "a", "citations": [{"u": 1}, {"u": 2}]}, ["text_delta"] + ["citations_delta"] * 2),
         ({"type": "thinking", "thinking": "Hm", "signature": "Eq"}, ["thinking_delta", "signature_delta"]),
         ({"type": "thinking", "thinking": "", "signature": "Eq"}, ["signature_delta"]),
@@ -49,6 +49,11 @@ def test_a_block_is_cut_into_deltas_and_put_together_again(block: Any, kinds: li
     assert repr(block) == before
 
 
+def test_a_compaction_starts_empty() -> None:
+    start, _ = split({"type": "compaction", "content": "short", "encrypted_content": "e"})
+    assert start == {"type": "compaction", "content": None}
+
+
 def test_the_pieces_of_a_text_are_one_text() -> None:
     hello = [{"type": "text_delta", "text": piece} for piece in ("Hel", "", "lo")]
     assert joined({"type": "text", "text": "> "}, *hello) == {"type": "text", "text": "> Hello"}
@@ -64,6 +69,7 @@ def test_the_pieces_of_an_input_are_one_object() -> None:
     parts = [{"type": "input_json_delta", "partial_json": piece} for piece in ("", '{"a":', "[1]}")]
     assert joined(TOOL, *parts)["input"] == {"a": [1]}
     assert joined(TOOL, parts[0])["input"] == {}
+    assert joined(TOOL, {"type": "input_json_delta", "partial_json": '{"a":1,"a":2}'})["input"] == {"a": 2}
 
 
 @pytest.mark.parametrize("text", ['{"a":', "[1]", "5", "{} x"])
