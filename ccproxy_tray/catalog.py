@@ -54,17 +54,16 @@ class Capabilities:
 
     ``adaptive`` and ``manual`` are the two ways of thinking, the latter with a budget of tokens.
     ``efforts`` are the values of ``output_config.effort``, lowest first, empty when it takes none;
-    ``effort_beta``: effort still needs its beta. ``prefill``: a request may end with an assistant message.
-    ``system_messages``: role ``system`` among the messages. ``long_context_beta``: the window of a million tokens
-    has to be asked for. ``display``, ``interleaved`` and ``tool_search`` say what Claude Code itself asks of the
-    model on Bedrock, ``bedrock_formats`` whether ``output_config.format`` works there.
+    ``effort_beta``: effort still needs its beta. ``system_messages``: role ``system`` may stand among the messages.
+    ``long_context_beta``: the window of a million tokens has to be asked for. ``display``, ``interleaved`` and
+    ``tool_search`` say what Claude Code itself asks of the model on Bedrock, ``bedrock_formats`` whether
+    ``output_config.format`` works there.
     """
 
     adaptive: bool = True
     manual: bool = False
     always_thinking: bool = True
     sampling: bool = False
-    prefill: bool = False
     forced_tools: bool = False
     efforts: tuple[str, ...] = ("low", "medium", "high", "xhigh", "max")
     effort_beta: bool = False
@@ -87,7 +86,7 @@ _NEWEST = Capabilities()
 _FIVE = Capabilities(always_thinking=False, forced_tools=True)
 _FOUR_7 = replace(_FIVE, system_messages=False, display=False)
 _FOUR_6 = replace(_FOUR_7, manual=True, sampling=True, efforts=("low", "medium", "high", "max"))
-_FOUR_5 = replace(_FOUR_6, adaptive=False, prefill=True, efforts=(), long_context_beta=True, max_tokens=64_000)
+_FOUR_5 = replace(_FOUR_6, adaptive=False, efforts=(), long_context_beta=True, max_tokens=64_000)
 _FOUR_5_OPUS = replace(_FOUR_5, efforts=("low", "medium", "high"), effort_beta=True)
 _FOUR_5_HAIKU = replace(_FOUR_5, interleaved=False, tool_search=False)
 _FOUR = replace(_FOUR_5, tool_search=False, bedrock_formats=False)

@@ -92,6 +92,8 @@ def test_no_name_breaks_the_rules(name: str, region: str) -> None:
         ("claude-sonnet-4-5", "eu-west-1", "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ("claude-sonnet-4-5", "ap-northeast-1", "jp.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ("claude-sonnet-4-5", "ap-southeast-2", "au.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("claude-sonnet-4-5", "ap-northeast-3", "jp.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        ("claude-sonnet-4-5", "ap-southeast-4", "au.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ("claude-sonnet-4-5", "ap-south-1", "global.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ("claude-sonnet-4-5", "us-gov-west-1", "us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ("anthropic/claude-opus-4.6", "us-east-1", "us.anthropic.claude-opus-4-6-v1"),

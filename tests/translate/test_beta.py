@@ -61,6 +61,42 @@ def test_a_beta_and_its_field_go_together(name: str, field: Json, path: str) -> 
             {"messages": [], "system": [{"type": "text", "cache_control": {"type": "ephemeral"}}]},
         ),
         (
+            "prompt-caching-scope-2026-01-05",
+            "system.0.cache_control.ephemeral.scope",
+            {"messages": [], "system": [{"type": "text", "cache_control": {"type": "ephemeral", "scope": "global"}}]},
+            {"messages": [], "system": [{"type": "text", "cache_control": {"type": "ephemeral"}}]},
+        ),
+        (
+            "fine-grained-tool-streaming-2025-05-14",
+            "tools.0.custom.eager_input_streaming",
+            {"messages": [], "tools": [{"name": "a", "eager_input_streaming": True}]},
+            {"messages": [], "tools": [{"name": "a"}]},
+        ),
+        (
+            "thinking-binding-controls-2026-08-01",
+            "thinking.block_binding",
+            {"thinking": {"type": "adaptive", "block_binding": {}}, "messages": []},
+            {"thinking": {"type": "adaptive"}, "messages": []},
+        ),
+        (
+            "mid-conversation-system-clear-at-2026-08-21",
+            "messages.0.clear_at",
+            {"messages": [{"role": "system", "content": "x", "clear_at": 1}]},
+            {"messages": [{"role": "system", "content": "x"}]},
+        ),
+        (
+            "mid-conversation-output-config-2026-07-01",
+            "messages.0.output_config",
+            {"messages": [{"role": "system", "content": "x", "output_config": {"effort": "low"}}]},
+            {"messages": [{"role": "system", "content": "x"}]},
+        ),
+        (
+            "tool-search-tool-2025-10-19",
+            "tools.0.custom.defer_loading",
+            {"messages": [], "tools": [{"name": "a", "defer_loading": True}]},
+            {"messages": [], "tools": [{"name": "a"}]},
+        ),
+        (
             "tool-examples-2025-10-29",
             "tools.0.custom.input_examples",
             {"messages": [], "tools": [{"name": "a", "input_examples": []}]},

@@ -133,6 +133,19 @@ def test_what_carries_the_meaning_stays(path: str) -> None:
     assert drop_fields(body, [path]) is body
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("content", "data", "file_id", "id", "input", "media_type", "signature", "source", "text", "thinking", "url"),
+        *("tool_name", "tool_use_id", "arguments", "function", "image_url", "parameters", "tool_call_id", "tool_calls"),
+    ],
+)
+def test_the_substance_of_a_block_stays(name: str) -> None:
+    body = {"messages": [{"role": "user", "content": [{"type": "x", name: "substance", "extra": 1}]}]}
+    assert drop_fields(body, [f"messages.0.content.0.{name}"]) is body
+    assert drop_fields(body, ["messages.0.content.0.extra"]) is not body
+
+
 def test_several_fields_go_at_once() -> None:
     body = {"a": 1, "b": {"c": 1, "d": 2}, "e": 3}
     assert drop_fields(body, ["a", "b.c", "x"]) == {"b": {"d": 2}, "e": 3}
