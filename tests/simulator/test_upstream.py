@@ -173,6 +173,24 @@ async def test_a_connection_can_end_in_the_middle(sim: Simulator, how: How) -> N
     assert delta_count(raw) == 3
 
 
+async def test_a_reset_is_a_reset_and_a_close_is_a_close(sim: Simulator) -> None:
+    async def read_to_the_end() -> bytes:
+        reader, writer = await asyncio.open_connection(sim.anthropic.settings.host, sim.anthropic.port)
+        body = json.dumps(hello()).encode()
+        headers = "".join(f"{name}: {value}\r\n" for name, value in {**ANTHROPIC, "content-length": len(body)}.items())
+        writer.write(f"POST /v1/messages HTTP/1.1\r\nhost: x\r\n{headers}\r\n".encode() + body)
+        try:
+            return await reader.read()
+        finally:
+            writer.close()
+
+    sim.anthropic.fail_next(1, Cut(faults.BEFORE_HEADERS, How.FIN))
+    assert await read_to_the_end() == b""
+    sim.anthropic.fail_next(1, Cut(faults.BEFORE_HEADERS, How.RST))
+    with pytest.raises(ConnectionResetError):
+        await read_to_the_end()
+
+
 async def test_a_stream_can_end_cleanly_too_early(sim: Simulator) -> None:
     sim.anthropic.fail_next(1, Cut(faults.BEFORE_STOP, How.CLEAN))
     raw, error = await read_until_broken(url_of(sim), hello(**STREAM))
