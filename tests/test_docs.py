@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +19,8 @@ from ccproxy_tray.config.schema import Secret
 from ccproxy_tray.config.show import shown
 from ccproxy_tray.demo import TEXT
 from ccproxy_tray.server.app import _table
+from ccproxy_tray.server.info import Info
+from ccproxy_tray.server.messages import Messages
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,7 +68,8 @@ def test_the_commands_table_is_the_parser_s() -> None:
 
 def test_the_endpoints_table_is_the_server_s() -> None:
     documented = {cells[0].replace("{id}", "") for cells in rows("endpoints")}
-    table = _table(None, None, 15.0, None)  # type: ignore[arg-type] # only the paths are looked at
+    nobody: Any = None
+    table = _table(Messages(nobody), Info(nobody, time.time))
     served = {
         f"{method} {route.path}" for route in (*table._exact.values(), *table._below) for method in route.handlers
     }

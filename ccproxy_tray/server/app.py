@@ -13,6 +13,7 @@ from ccproxy_tray.dispatch import Dispatch
 from ccproxy_tray.errors import RequestError
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.redact import shown
+from ccproxy_tray.server.admission import Admission
 from ccproxy_tray.server.connection import Connection, Request, new_request_id
 from ccproxy_tray.server.drain import Drain
 from ccproxy_tray.server.exchange import Exchange
@@ -34,7 +35,8 @@ class Endpoint:
     """Everything between the client's socket and ``dispatch``.
 
     ``settings`` may be replaced while the endpoint runs: requests keep those that they began with, the address stays.
-    ``quiet`` is how long a streaming client hears nothing before it gets a ping.
+    ``admission`` bounds how many requests run at a time. ``quiet`` is how long a streaming client hears nothing before
+    it gets a ping.
     """
 
     def __init__(
@@ -44,10 +46,11 @@ class Endpoint:
         settings: Server,
         *,
         quiet: float = QUIET,
+        admission: Admission | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.settings = settings
-        self._table = _table(dispatch, journal, quiet, clock)
+        self._table = _table(Messages(dispatch, quiet, admission), Info(journal, clock))
         self._listener = Listener(self._answer)
         self._drain = Drain()
         self._stopping = False
@@ -109,9 +112,7 @@ class Endpoint:
         await route.handler(request.method)(exchange)
 
 
-def _table(dispatch: Dispatch, journal: Journal, quiet: float, clock: Callable[[], float]) -> Table:
-    messages = Messages(dispatch, quiet)
-    info = Info(journal, clock)
+def _table(messages: Messages, info: Info) -> Table:
     return Table(
         (
             Route("/v1/messages", {"POST": messages.create}),

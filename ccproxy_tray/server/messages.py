@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ccproxy_tray.dispatch import Dispatch
+from ccproxy_tray.server.admission import Admission
 from ccproxy_tray.server.body import aside, read_body
 from ccproxy_tray.server.exchange import Exchange
 from ccproxy_tray.server.guard import check_content_type, token_headers
@@ -18,25 +19,28 @@ QUIET = 15.0
 class Messages:
     """Reads a request, asks ``dispatch``, and passes on what it answers. Query strings have no meaning here."""
 
-    def __init__(self, dispatch: Dispatch, quiet: float = QUIET) -> None:
+    def __init__(self, dispatch: Dispatch, quiet: float = QUIET, admission: Admission | None = None) -> None:
         self._dispatch = dispatch
         self._quiet = quiet
+        self._admission = admission or Admission()
 
     async def create(self, exchange: Exchange) -> None:
         """``POST /v1/messages``: a Message, or server-sent events when the request asks for a stream."""
-        request = await _read(exchange, counting=False)
-        answering = self._dispatch.messages(request, exchange.request_id)
-        if request.stream:
-            await relay(exchange, answering, self._quiet)
-        else:
-            answer = await answering
-            await exchange.respond(answer.status, answer.body, answer.headers)
+        async with self._admission.place():
+            request = await _read(exchange, counting=False)
+            answering = self._dispatch.messages(request, exchange.request_id)
+            if request.stream:
+                await relay(exchange, answering, self._quiet)
+            else:
+                answer = await answering
+                await exchange.respond(answer.status, answer.body, answer.headers)
 
     async def count_tokens(self, exchange: Exchange) -> None:
         """``POST /v1/messages/count_tokens``: how many input tokens the request would use."""
-        request = await _read(exchange, counting=True)
-        count = await self._dispatch.count_tokens(request, exchange.request_id)
-        await exchange.respond_json({"input_tokens": count})
+        async with self._admission.place():
+            request = await _read(exchange, counting=True)
+            count = await self._dispatch.count_tokens(request, exchange.request_id)
+            await exchange.respond_json({"input_tokens": count})
 
 
 async def _read(exchange: Exchange, *, counting: bool) -> MessagesRequest:
