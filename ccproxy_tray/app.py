@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from ccproxy_tray import __version__
 from ccproxy_tray.config.schema import Loaded
@@ -18,6 +19,7 @@ from ccproxy_tray.journal import events
 from ccproxy_tray.journal.events import Credentials, Event, ProviderState
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Snapshot
+from ccproxy_tray.memory import FILE, Memory
 from ccproxy_tray.providers.base import Provider
 from ccproxy_tray.providers.bedrock import BedrockProvider
 from ccproxy_tray.providers.discovery import discover_profiles
@@ -34,12 +36,24 @@ SYSTEM_CLOCK = Clock(time.monotonic, time.time)
 
 
 class App:
-    """The running program without any user interface. Everything happens on the loop that enters it."""
+    """The running program without any user interface. Everything happens on the loop that enters it.
 
-    def __init__(self, loaded: Loaded, environ: Mapping[str, str], clock: Clock = SYSTEM_CLOCK) -> None:
+    With ``data_dir``, cooldowns survive a restart there.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        environ: Mapping[str, str],
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        data_dir: Path | None = None,
+    ) -> None:
         self.loaded = loaded
         self._environ = environ
         self._clock = clock
+        self._state = State()
+        self._memory = Memory(data_dir / FILE, self._remembered) if data_dir is not None else None
         self.journal = Journal(__version__, self._clock.wall())
         self.urls: Sequence[str] = ()
 
@@ -47,9 +61,12 @@ class App:
         """Listen. Raises CannotListen; nothing is left open then."""
         config = self.loaded.config
         self.journal.subscribe(tell_log)
+        if self._memory is not None:
+            self._recall(await self._memory.load())
+            self.journal.subscribe(self._remember)
         self._transport = Transport(config.upstream.connect_timeout)
         runtime = Runtime(config, providers(config.providers, self._environ))
-        self._dispatcher = Dispatcher(runtime, self._transport, self.journal, State(), self._clock)
+        self._dispatcher = Dispatcher(runtime, self._transport, self.journal, self._state, self._clock)
         self._endpoint = Endpoint(self._dispatcher, self.journal, config.server, clock=self._clock.wall)
         self._record(lambda at: events.ConfigChanged(at, self.loaded))
         try:
@@ -68,6 +85,8 @@ class App:
         self._looking.cancel()
         await self._endpoint.stop()
         await self._transport.close()
+        if self._memory is not None:
+            await self._memory.close()
 
     def reload(self, loaded: Loaded) -> None:
         """Put another configuration in force. Running requests keep theirs; the address stays as it is."""
@@ -96,6 +115,16 @@ class App:
         for provider in runtime.providers.values():
             if isinstance(provider, BedrockProvider) and provider.name in used and not provider.missing():
                 await discover_profiles(provider, self._transport)
+
+    def _remembered(self) -> dict[str, Any]:
+        return self._state.cooldowns.dump(self._clock.monotonic(), self._clock.wall())
+
+    def _recall(self, saved: object) -> None:
+        self._state.cooldowns.load(saved, self._clock.monotonic(), self._clock.wall())
+
+    def _remember(self, event: Event, _snapshot: Snapshot) -> None:
+        if self._memory is not None and isinstance(event, events.Cooled):
+            self._memory.touch()
 
     def _record(self, event: Callable[[float], Event]) -> None:
         self.journal.record(event(self._clock.wall()))

@@ -8,16 +8,19 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ccproxy_tray import __version__
 from ccproxy_tray.config import files
 from ccproxy_tray.config.load import load
-from ccproxy_tray.config.schema import Loaded, Secret
+from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.config.show import shown
 from ccproxy_tray.desktop.environment import Shell, guess_shell, lines
 from ccproxy_tray.errors import CcproxyError, ConfigError
+
+if TYPE_CHECKING:
+    from ccproxy_tray.log import Log  # imported where it is used: most commands write no log
 
 OK = 0
 FAILED = 1
@@ -124,33 +127,35 @@ def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from ccproxy_tray.run import serve  # the server's libraries are needed by two commands only
 
     loaded = _loaded(args, environ, create=True)
-    with ExitStack() as stack:
-        _start_log(stack, args, environ, loaded)
-        overrides = argparse.Namespace(**vars(args))
-        return asyncio.run(serve(loaded, environ, _ready, lambda: _loaded(overrides, environ)))
+    with _log(args, environ, loaded) as running_log:
+
+        def read_again() -> Loaded:
+            fresh = _loaded(args, environ)
+            running_log.redact_values(fresh.config.secrets())
+            return fresh
+
+        return asyncio.run(serve(loaded, environ, _ready, read_again, files.data_dir(environ)))
 
 
 def _demo(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from ccproxy_tray.demo import demo
 
-    with ExitStack() as stack:
-        _start_log(stack, args, environ, None)
+    with _log(args, environ):
         return asyncio.run(demo(args.port, _say))
 
 
-def _start_log(stack: ExitStack, args: argparse.Namespace, environ: Mapping[str, str], loaded: Loaded | None) -> None:
+def _log(args: argparse.Namespace, environ: Mapping[str, str], loaded: Loaded | None = None) -> Log:
+    """The running log; with a file only where there is a configuration of the user's."""
     from ccproxy_tray import log
 
     level = logging.DEBUG if args.verbose else logging.INFO
-    place = files.log_dir(environ) if loaded is not None else None
-    stack.enter_context(log.setup(level, place, environ, secrets=_secrets(loaded) if loaded else ()))
-    for warning in loaded.warnings if loaded else ():
+    if loaded is None:
+        return log.setup(level, None, environ)
+    running = log.setup(level, files.log_dir(environ), environ, secrets=loaded.config.secrets())
+    warnings = [*loaded.warnings, *([files.permission_warning(Path(loaded.path))] if loaded.path else ())]
+    for warning in filter(None, warnings):
         logging.getLogger(__name__).warning("%s", warning)
-
-
-def _secrets(loaded: Loaded) -> list[str]:
-    keys: list[Secret] = [provider.api_key for provider in loaded.config.providers.values()]
-    return [key.reveal() for key in (*keys, loaded.config.server.token) if key]
+    return running
 
 
 def _ready(urls: Sequence[str]) -> None:

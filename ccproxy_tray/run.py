@@ -22,16 +22,20 @@ Ready = Callable[[Sequence[str]], None]
 
 
 async def serve(
-    loaded: Loaded, environ: Mapping[str, str], ready: Ready, read_again: Callable[[], Loaded] | None = None
+    loaded: Loaded,
+    environ: Mapping[str, str],
+    ready: Ready,
+    read_again: Callable[[], Loaded] | None = None,
+    data_dir: Path | None = None,
 ) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code. Raises CannotListen.
 
     ``ready`` is told the URLs as soon as connections are accepted. With ``read_again``, a changed configuration
-    file takes effect within two seconds.
+    file takes effect within two seconds. With ``data_dir``, cooldowns survive a restart.
     """
     stop = asyncio.Event()
     _on_signals(stop)
-    async with App(loaded, environ) as app:
+    async with App(loaded, environ, data_dir=data_dir) as app:
         log.info("Serving at %s", " and ".join(app.urls))
         ready(app.urls)
         watching = asyncio.create_task(_watch(app, Path(loaded.path), read_again)) if read_again else None

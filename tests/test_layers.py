@@ -15,7 +15,7 @@ RANKS = (
     {"errors", "redact"},
     {"routing", "translate", "catalog", "log"},
     {"config", "journal"},
-    {"providers", "simulator"},
+    {"providers", "simulator", "memory"},
     {"dispatch"},
     {"server", "tray", "desktop"},
     {"app", "check", "status"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ccproxy_tray.config.schema import ProviderConfig, Variant
+from ccproxy_tray.config.secret import remedy
 from ccproxy_tray.errors import AttemptFailed
 from ccproxy_tray.providers.faults import broken
 from ccproxy_tray.translate import jsontext
@@ -23,7 +24,7 @@ def own_model(config: ProviderConfig, variant: Variant, request: MessagesRequest
 def api_key_remedy(config: ProviderConfig) -> str:
     """What the user has to do about a missing key, in one sentence."""
     if config.missing_env:
-        return f"set {' and '.join(config.missing_env)} for provider {config.name}"
+        return f"no API key for {config.name}: {'; '.join(remedy(name) for name in config.missing_env)}"
     return f"set providers.{config.name}.api_key"
 
 

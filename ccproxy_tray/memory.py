@@ -1,0 +1,68 @@
+"""What survives a restart: the cooldowns, in one small file in the data folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ccproxy_tray.config.files import PRIVATE_DIRECTORY, write_atomically
+
+log = logging.getLogger(__name__)
+
+FILE = "state.json"
+SETTLE_SECONDS = 1.0
+"""Changes are gathered for so long before they are written."""
+MAX_BYTES = 1024 * 1024
+
+
+class Memory:
+    """Writes off the loop, never in a request's way; a file that cannot be read or written is only forgotten."""
+
+    def __init__(self, path: Path, state: Callable[[], dict[str, Any]]) -> None:
+        self._path = path
+        self._state = state
+        self._saving: asyncio.Task[None] | None = None
+
+    async def load(self) -> object:
+        """What was saved; None when there is nothing that can be used."""
+        return await asyncio.to_thread(self._read)
+
+    def touch(self) -> None:
+        """The state has changed; it is written soon."""
+        if self._saving is None or self._saving.done():
+            self._saving = asyncio.create_task(self._save_soon())
+
+    async def close(self) -> None:
+        """Write what has changed since."""
+        if self._saving is not None and not self._saving.done():
+            self._saving.cancel()
+            await self._save()
+
+    async def _save_soon(self) -> None:
+        await asyncio.sleep(SETTLE_SECONDS)
+        await self._save()
+
+    async def _save(self) -> None:
+        text = json.dumps(self._state())
+        await asyncio.to_thread(self._write, text)
+
+    def _read(self) -> object:
+        try:
+            with self._path.open("rb") as file:
+                return json.loads(file.read(MAX_BYTES))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            log.warning("%s cannot be read, cooldowns start afresh: %s", self._path.name, error)
+            return None
+
+    def _write(self, text: str) -> None:
+        try:
+            self._path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+            write_atomically(self._path, text)
+        except OSError as error:
+            log.warning("%s cannot be written, cooldowns will not survive a restart: %s", self._path.name, error)

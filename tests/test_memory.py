@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccproxy_tray import memory
+from ccproxy_tray.memory import FILE, Memory
+
+
+async def saved(path: Path, state: dict[str, Any]) -> None:
+    """Touch and close, as a program that stops at once would."""
+    kept = Memory(path, lambda: state)
+    kept.touch()
+    await kept.close()
+
+
+async def test_what_was_saved_is_there_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "made" / FILE
+    await saved(path, {"a": 1})
+    assert await Memory(path, dict).load() == {"a": 1}
+    if os.name != "nt":
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in path.parent.iterdir()] == [FILE], "no temporary file stays behind"
+
+
+async def test_a_change_is_written_soon_without_being_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "SETTLE_SECONDS", 0.0)
+    kept = Memory(tmp_path / FILE, lambda: {"a": 2})
+    kept.touch()
+    kept.touch()
+    assert kept._saving is not None
+    await kept._saving
+    assert (tmp_path / FILE).read_text() == '{"a": 2}'
+    (tmp_path / FILE).unlink()
+    await kept.close()
+    assert not (tmp_path / FILE).exists(), "nothing has changed since"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000])
+async def test_a_spoilt_file_is_forgotten(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    assert await Memory(tmp_path / FILE, dict).load() is None
+    assert "cannot be read" in caplog.text
+
+
+async def test_without_a_file_nothing_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert await Memory(tmp_path / FILE, dict).load() is None
+    assert not caplog.records
+
+
+async def test_a_folder_that_cannot_be_made_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "file").write_text("in the way")
+    await saved(tmp_path / "file" / FILE, {})
+    assert "cannot be written" in caplog.text
