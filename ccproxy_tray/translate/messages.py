@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ccproxy_tray.errors import RequestError
-from ccproxy_tray.translate import jsontext
+from ccproxy_tray.translate import jsontext, longtext
 from ccproxy_tray.translate.splice import replace_model
 from ccproxy_tray.translate.validation import check
 
@@ -49,7 +49,7 @@ def parse_request(raw: bytes, headers: Mapping[str, str], *, counting: bool = Fa
     """
     raw = raw.removeprefix(_BOM)
     try:
-        body = jsontext.parse(raw)
+        body = longtext.parse(raw)
     except jsontext.JsonError as error:
         raise RequestError(400, f"The request body is not valid JSON: {error}") from None
     if problem := check(body, counting=counting):
