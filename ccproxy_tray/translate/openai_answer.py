@@ -171,8 +171,7 @@ class ChatAnswer:
         if self._kind == "thinking" and text and (self._signature or index != self._detail_index):
             self._close()
         self._detail_index = index
-        if text or self._kind != "thinking":
-            self._piece("thinking", text)
+        self._piece("thinking", text)
         self._signature = signature or self._signature
         return True
 

@@ -186,7 +186,8 @@ def test_signed_thinking_goes_back_to_claude_in_order() -> None:
 
 def test_thinking_that_cannot_go_back_leaves_no_trace() -> None:
     unsigned = {"type": "thinking", "thinking": "hm", "signature": ""}
-    [message] = chat(assistant(unsigned, text("hi")), model=CLAUDE)
+    empty = {"type": "redacted_thinking", "data": ""}
+    [message] = chat(assistant(unsigned, empty, text("hi")), model=CLAUDE)
     assert message == {"role": "assistant", "content": "hi"}
 
 
