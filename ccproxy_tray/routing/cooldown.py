@@ -18,6 +18,7 @@ from typing import Any
 
 from ccproxy_tray.errors import Fault
 from ccproxy_tray.routing import archive
+from ccproxy_tray.routing.budget import RetryBudget
 from ccproxy_tray.routing.repair import Learned
 from ccproxy_tray.routing.target import Target
 from ccproxy_tray.routing.verdict import Record, Scope, Verdict
@@ -76,6 +77,7 @@ class Cooldowns:
 
     def __init__(self) -> None:
         self.learned = Learned()
+        self.budget = RetryBudget()
         self.offline_since: float | None = None
         """When it was concluded that nothing can be reached; None while something can."""
         self._records: dict[Target, Record] = {}

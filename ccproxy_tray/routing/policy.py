@@ -69,7 +69,11 @@ def walk(candidates: Sequence[Candidate], cooldowns: Cooldowns, rules: WalkRules
     if not rules.enable:
         return (yield from _straight(candidates[0].target))
     journey = _Journey(candidates, cooldowns, rules, started)
-    end = yield from journey.run()
+    cooldowns.budget.enter()
+    try:
+        end = yield from journey.run()
+    finally:
+        cooldowns.budget.leave()
     return end if isinstance(end, Served) else replace(end, skipped=journey.untold())
 
 
@@ -87,6 +91,15 @@ def _straight(target: Target) -> Walk:
         return outcome
     assert outcome is not None, "a Try is answered with Served or a Failure"
     return answer.passed_on(target, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Leave to try a target: as its probe, or ``again`` after it has failed this very request."""
+
+    target: Target
+    probe: bool
+    again: bool
 
 
 @dataclass(slots=True)
@@ -146,16 +159,15 @@ class _Journey:
         done = self.spent.union(self.failures if last_resort else ())
         untried = [c for c in self.candidates if c.target not in done]
         before = self.started if last_resort else None
-        while (admitted := self._next(untried, now, before)) is not None:
-            target, probe = admitted
-            untried = [c for c in untried if c.target != target]
-            now, end = yield from self._attempt(target, probe=probe)
+        while (entry := self._next(untried, now, before)) is not None:
+            untried = [c for c in untried if c.target != entry.target]
+            now, end = yield from self._attempt(entry)
             if end is not None:
                 return now, end
         return now, None
 
-    def _next(self, untried: Sequence[Candidate], now: float, before: float | None) -> tuple[Target, bool] | None:
-        """The first target that may be tried, and whether that is a probe; those before it are noted as skipped."""
+    def _next(self, untried: Sequence[Candidate], now: float, before: float | None) -> _Entry | None:
+        """The first target that may be tried; those before it are noted as skipped."""
         for candidate in untried:
             target = candidate.target
             if candidate.skip:
@@ -163,14 +175,17 @@ class _Journey:
                 continue
             admission = self.cooldowns.admit(target, now, before=before)
             if admission.admitted:
-                return target, admission.entry is Entry.PROBE
-            if target not in self.failures:
+                entry = _Entry(target, probe=admission.entry is Entry.PROBE, again=target in self.failures)
+                if not entry.again or self.cooldowns.budget.take():
+                    return entry
+                self.cooldowns.release(target)
+            elif target not in self.failures:
                 self.skipped.setdefault(target, _why(admission, now))
         return None
 
-    def _attempt(self, target: Target, *, probe: bool) -> Generator[Command, Sent, tuple[float, End | None]]:
+    def _attempt(self, entry: _Entry) -> Generator[Command, Sent, tuple[float, End | None]]:
         """Try one target, again where a repair or fresh credentials may help."""
-        refresh = False
+        target, probe, refresh = entry.target, entry.probe, False
         failure: Failure | None = None
         try:
             while True:
@@ -193,6 +208,8 @@ class _Journey:
         finally:
             if probe:
                 self.cooldowns.release(target)
+            if entry.again:
+                self.cooldowns.budget.give_back()
 
     def _ruling(self, target: Target, failure: Failure, repairs: Repairs, *, probe: bool) -> Verdict:
         how = Circumstance(

@@ -41,6 +41,8 @@ STRIP = Repairs(strip_thinking=True)
 NO_EFFORT = repairs_for("effort")
 NO_BETAS = repairs_for("betas")
 RULES = WalkRules()
+UNTIRING = WalkRules(rate_limit=0.0)
+"""Nothing cools for being throttled, so that only the budget holds sessions back."""
 
 
 def again_in(seconds: float) -> Failure:
@@ -626,3 +628,31 @@ def test_a_try_must_be_answered() -> None:
     for rules in (RULES, OFF):
         with pytest.raises(AssertionError, match="answered"):
             play(on_foot(A, rules=rules), (Try(A), None))
+
+
+@pytest.mark.parametrize(("sessions", "again"), [(3, 3), (10, 3), (40, 8)])
+def test_only_so_many_sessions_ask_a_sick_target_again_at_a_time(sessions: int, again: int) -> None:
+    cooldowns = Cooldowns()
+    walks = [on_foot(A, cooldowns=cooldowns, rules=UNTIRING) for _ in range(sessions)]
+    for it in walks:
+        next(it)
+    for it in walks:
+        it.send((0.0, THROTTLED))
+    trying = [it for it in walks if isinstance(it.send((1.0, None)), Try)]
+    assert len(trying) == again
+
+    trying[0].close()  # its client left: another one may
+    waiting = next((it for it in walks if it not in trying), None)
+    assert waiting is None or isinstance(waiting.send((2.0, None)), Try)
+    for it in walks:
+        it.close()
+
+
+def test_a_first_try_is_never_held_back() -> None:
+    cooldowns = Cooldowns()
+    walks = [on_foot(A, B, cooldowns=cooldowns, rules=UNTIRING) for _ in range(20)]
+    for it in walks:
+        assert next(it) == Try(A)
+    assert all(it.send((0.0, THROTTLED)) == Try(B) for it in walks)
+    for it in walks:
+        it.close()
