@@ -92,9 +92,18 @@ def test_the_requested_model_gets_what_the_client_sent() -> None:
         assert adapt(request.body, request.model, f"us.anthropic.{request.model}-v1:0") is request.body
 
 
-def test_models_that_are_not_claude_are_another_translation_s_business() -> None:
-    request = capture.request("01")
-    assert adapt(request.body, request.model, "openai/gpt-5.1") is request.body
+@pytest.mark.parametrize(
+    ("requested", "model"),
+    [
+        ("claude-opus-5-5", "us.anthropic.claude-opus-5-5"),
+        ("claude-opus-5-5", "openai/gpt-5.1"),
+        ("gpt-5", "gpt-5"),
+    ],
+)
+def test_neither_the_same_model_nor_one_of_another_house_is_adapted_to(requested: str, model: str) -> None:
+    sent = body(temperature=1, thinking=OFF, tool_choice={"type": "any"}, max_tokens=1_000_000)
+    assert adapt(sent, requested, model) is sent
+    assert adapt(sent, "claude-sonnet-4-5", "claude-opus-5-5") is not sent
 
 
 def test_a_substitute_of_the_same_kind_gets_the_same_object() -> None:

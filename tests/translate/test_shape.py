@@ -65,6 +65,20 @@ def test_openrouter_gets_only_what_it_lists() -> None:
     assert betas == ("other-1",), "the beta of a field goes with it"
 
 
+def test_openrouter_gets_all_that_it_lists() -> None:
+    listed = (
+        *("system", "stream", "stop_sequences", "temperature", "top_p", "top_k", "tools", "tool_choice", "thinking"),
+        *("output_config", "context_management", "cache_control", "metadata", "service_tier", "speed", "safeguards"),
+        *("deferred_tools", "user", "models", "fallbacks", "provider", "plugins", "session_id", "trace"),
+        *("stop_server_tools_when", "model", "max_tokens", "messages"),
+    )
+    sent = request()
+    sent = replace(sent, body={**{name: {} for name in listed}, **sent.body})
+    assert json.loads(openrouter_request(replace(sent, raw=json.dumps(sent.body).encode()), SLUG)[0]).keys() == {
+        *listed
+    }
+
+
 def test_what_the_client_chose_itself_is_not_overruled() -> None:
     chosen: Json = {"provider": {"only": ["amazon-bedrock"]}, "session_id": "mine"}
     body, _ = openrouter_request(replace(request(**chosen), session="s-1"), SLUG)
