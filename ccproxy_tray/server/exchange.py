@@ -22,6 +22,8 @@ from ccproxy_tray.errors import RequestError, envelope
 
 SLICE = 256 * 1024
 """Bytes of a large answer that are handed to the connection at once, so that slow progress is still progress."""
+SMALL = 32 * 1024
+"""Bytes that fit into an empty transport buffer (64 KiB, asyncio's high-water mark): writing them never waits."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _JSON = {"content-type": "application/json"}
@@ -80,6 +82,10 @@ class Exchange:
     async def write(self, data: bytes | memoryview) -> None:
         """Send a part of the answer, in one piece; waits while the client is behind."""
         assert self.response is not None
+        transport = self.request.transport
+        if transport is not None and len(data) <= SMALL and not transport.get_write_buffer_size():
+            await self.response.write(data)
+            return
         try:
             async with asyncio.timeout(self.settings.write_timeout):
                 await self.response.write(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -61,6 +62,9 @@ class Listener:
 
         Raises CannotListen, PortTaken; nothing stays open then.
         """
+        if not settings.token and not is_loopback(settings.host):
+            message = f"Listening on {settings.host} needs server.token: others than this machine could use it."
+            raise CannotListen(settings.host, settings.port, message)
         if not has_fast_parser():
             _log.warning("aiohttp runs without its C parser here: slower, and less strict with odd requests")
         factory = partial(Request, loop=asyncio.get_running_loop())
@@ -129,6 +133,14 @@ class Listener:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         return await self._answer(cast("Request", request), cast("Connection", request.protocol))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address. A name counts only when it is ``localhost``."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _url(address: tuple[str, int]) -> str:

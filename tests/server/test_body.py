@@ -240,13 +240,13 @@ async def test_a_body_that_stops_coming_is_given_up() -> None:
 
 
 async def test_a_slow_body_that_goes_on_coming_is_waited_for() -> None:
-    async with serving(Server(port=0, read_timeout=0.3)) as client, client.wire() as wire:
+    async with serving(Server(port=0, read_timeout=1.0)) as client, client.wire() as wire:
         body = padded(640_000)
         fields = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         await wire.send(client.lines("POST", "/v1/messages", fields))
         for start in range(0, len(body), 80_000):
             await wire.send(body[start : start + 80_000])
-            await asyncio.sleep(0.06)
+            await asyncio.sleep(0.16)
         assert (await wire.reply()).status == 200
 
 

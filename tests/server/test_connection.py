@@ -148,7 +148,7 @@ async def test_the_beginning_of_a_next_request_does_not_cut_the_running_answer_s
 
 
 async def test_an_idle_connection_is_closed_after_the_idle_timeout() -> None:
-    async with serving(Server(port=0, idle_timeout=0.05)) as client:
+    async with serving(Server(port=0, idle_timeout=0.4)) as client:
         async with client.wire() as wire:
             assert await wire.closed()
         async with client.wire() as wire:

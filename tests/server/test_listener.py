@@ -8,6 +8,7 @@ import pytest
 from ccproxy_tray.config.schema import Secret, Server
 from ccproxy_tray.dispatch import Answer
 from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.server import listener
 from ccproxy_tray.server.app import Endpoint
 from ccproxy_tray.server.listener import CannotListen, PortTaken
 from ccproxy_tray.translate.messages import MessagesRequest
@@ -116,7 +117,27 @@ async def test_without_an_ipv6_loopback_one_address_is_enough(monkeypatch: pytes
 
 async def test_an_address_that_is_not_ours_cannot_be_listened_on() -> None:
     with pytest.raises(CannotListen, match=r"Cannot listen on 192\.0\.2\.1"):
-        await endpoint(Server(host="192.0.2.1", port=0)).start()
+        await endpoint(Server(host="192.0.2.1", port=0, token=Secret("local-token"))).start()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "box.lan", ""])  # noqa: S104 - it is refused
+async def test_nothing_but_loopback_is_opened_without_a_token(host: str) -> None:
+    with pytest.raises(CannotListen, match=r"needs server\.token"):
+        await endpoint(Server(host=host, port=0)).start()
+
+
+async def test_a_parser_that_is_less_strict_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listener, "has_fast_parser", lambda: False)
+    async with serving() as client:
+        assert (await client.ask("GET", "/health")).status == 200
+    assert "C parser" in caplog.text
+
+
+async def test_the_ipv6_loopback_alone_may_be_chosen() -> None:
+    async with serving(Server(host="::1", port=0)) as client:
+        assert client.urls == [f"http://[::1]:{client.port}"]
 
 
 async def test_a_stopped_endpoint_leaves_its_port_free() -> None:

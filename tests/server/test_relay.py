@@ -52,6 +52,16 @@ async def test_the_connection_of_a_finished_stream_is_used_again(client: Client)
         assert (await wire.reply()).status == 200
 
 
+async def test_an_old_client_gets_the_stream_up_to_the_end_of_the_connection(client: Client) -> None:
+    client.dispatch.answers(Answer(200, {}, stream=FakeStream(START, STOP)))
+    body = json.dumps({**REQUEST, "stream": True}).encode()
+    fields = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    async with client.wire() as wire:
+        await wire.send(client.lines("POST", "/v1/messages", fields).replace(b"HTTP/1.1", b"HTTP/1.0") + body)
+        await wire.head()
+        assert await wire.reader.read() == START + STOP
+
+
 async def test_an_error_before_the_stream_keeps_its_status(client: Client) -> None:
     body = envelope("rate_limit_error", "busy", "req_x")
     client.dispatch.answers(Answer(429, {"retry-after": "37"}, body))
@@ -253,9 +263,23 @@ async def test_a_whole_answer_that_nobody_takes_is_cut_too() -> None:
         await until(lambda: not client.connections())
 
 
+async def test_the_end_of_an_answer_that_nobody_takes_is_cut_too() -> None:
+    async with serving(Server(port=0, write_timeout=0.05)) as client:
+
+        async def congested(request: MessagesRequest) -> Answer:
+            del request
+            client.connections()[0].pause_writing()
+            return Answer(200, {}, b"{}")
+
+        client.dispatch.reply = congested
+        asking = asyncio.create_task(client.post())
+        await until(lambda: bool(client.dispatch.requests) and not client.connections())
+        await asyncio.gather(asking, return_exceptions=True)
+
+
 async def test_a_large_answer_that_is_taken_slowly_but_steadily_arrives_whole() -> None:
     body = b"x" * 32 * 1024 * 1024
-    async with serving(Server(port=0, write_timeout=0.4)) as client, client.wire(limit=256 * 1024) as wire:
+    async with serving(Server(port=0, write_timeout=1.5)) as client, client.wire(limit=256 * 1024) as wire:
         client.dispatch.answers(Answer(200, {}, body))
         raw = json.dumps(REQUEST).encode()
         fields = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
@@ -265,7 +289,7 @@ async def test_a_large_answer_that_is_taken_slowly_but_steadily_arrives_whole() 
         while left:
             await wire.reader.readexactly(min(left, 1024 * 1024))
             left -= 1024 * 1024
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.06)
 
 
 async def test_200_streams_at_once_all_end_well(client: Client) -> None:
