@@ -90,7 +90,12 @@ def test_what_a_message_lacks_is_there_in_the_stream() -> None:
 def test_a_stream_starts_with_nothing_that_comes_later() -> None:
     whole = {**message(HELLO), "container": {"id": "c"}, "context_management": {"applied_edits": []}}
     first, *_, last, _ = parsed(events(whole))
-    began = {"content": [], "stop_reason": None, "container": None, "usage": {**whole["usage"], "output_tokens": 0}}
+    began: dict[str, Any] = {
+        "content": [],
+        "stop_reason": None,
+        "container": None,
+        "usage": {**whole["usage"], "output_tokens": 0},
+    }
     assert first["message"] == {
         key: began.get(key, value) for key, value in whole.items() if key != "context_management"
     }

@@ -95,6 +95,13 @@ def test_a_delta_leaves_as_it_is_spelled(data: bytes) -> None:
     assert (out, failure) == (raw, None)
 
 
+def test_every_event_leaves_as_it_is_spelled() -> None:
+    spelled = [json.dumps(event, indent=None).encode() for event in TOOLS]
+    raw = b"".join(b"event: %b\ndata: %b\n\n" % (TOOLS[i]["type"].encode(), spelled[i]) for i in range(len(TOOLS)))
+    out, failure, _ = served(raw)
+    assert (out, failure) == (raw, None)
+
+
 @pytest.mark.parametrize(
     "reframe",
     [
@@ -425,6 +432,19 @@ def test_data_that_is_no_event_is_a_failure(data: bytes) -> None:
     assert out == sse(*HELLO[:2])
 
 
+@pytest.mark.parametrize("kind", ["message_stop", "message_delta", "content_block_stop"])
+def test_half_an_event_of_any_type_is_a_failure(kind: str) -> None:
+    raw = sse(*HELLO)
+    torn = raw.replace(b'data: {"type":"%b"' % kind.encode(), b'data: {"type":"%b",' % kind.encode() + b"{")
+    assert "broken JSON" in failed(torn).message
+
+
+def test_a_tool_call_without_a_name_is_the_clients_to_refuse() -> None:
+    raw = sse(start(), block(0, type="tool_use", id="t", input={}), stop(0), end("tool_use"), STOP)
+    out, failure, progress = served(raw)
+    assert (out, failure, progress.tools) == (raw, None, [])
+
+
 def test_an_event_line_that_cannot_be_repeated_is_a_failure() -> None:
     assert failed(b"event: a b\ndata: {}\n\n").fault is Fault.BROKEN
 
@@ -456,6 +476,7 @@ def test_an_endless_line_is_a_failure() -> None:
         (b'event: error\ndata: {"error":{"message":"m","type":"overloaded_error"}}\n\n', Fault.OVERLOADED, "m"),
         (b'data: {"error":{"code":429,"message":"m"},"choices":[]}\n\n', Fault.THROTTLED, "m"),
         (b'data: {"error":{"code":402,"message":"m"},"type":"error"}\n\n', Fault.NO_CREDIT, "m"),
+        (b'event: error\ndata: {"error":1,"error":{"message":"m"}}\n\n', Fault.BROKEN, "m"),
         (b"event: error\ndata: Internal error\n\n", Fault.BROKEN, "Internal error"),
         (b"event: error\ndata: {}\n\n", Fault.BROKEN, "{}"),
         (b'event: error\ndata: {"type":"overloaded_error","message":"m"}\n\n', Fault.OVERLOADED, "m"),
