@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ccproxy_tray.config.schema import Upstream
 from ccproxy_tray.errors import AttemptFailed, Failure
 from ccproxy_tray.providers.base import Call, Provider, Reply
-from ccproxy_tray.providers.faults import broken, unreachable
+from ccproxy_tray.providers.faults import broken, unreachable, without
 from ccproxy_tray.providers.http import Response, Transport
 from ccproxy_tray.translate import assemble, jsontext, whole
 from ccproxy_tray.translate.stream import StreamCodec
@@ -28,12 +28,16 @@ WHOLE_ANSWER_CAP = 240.0
 
 @dataclass(slots=True)
 class Started:
-    """A stream whose first content has arrived. ``held`` is what it said so far, not yet given to the client."""
+    """A stream whose first content has arrived. ``held`` is what it said so far, not yet given to the client.
+
+    ``secrets`` are the credentials of its request.
+    """
 
     response: Response
     codec: StreamCodec
     held: bytes
     at_end: bool = False
+    secrets: tuple[str, ...] = ()
 
 
 async def attempt(provider: Provider, transport: Transport, call: Call, limits: Upstream) -> Started | Reply | Failure:
@@ -60,17 +64,29 @@ def _patience(call: Call, limits: Upstream) -> float:
 
 
 async def _exchange(provider: Provider, transport: Transport, call: Call) -> Started | Reply | Failure:
-    response = await transport.open(await provider.outgoing(call))
+    outgoing = await provider.outgoing(call)
+    response = await transport.open(outgoing)
     result: Started | Reply | Failure | None = None
     try:
-        if response.status != 200:
-            return provider.failure(response.status, response.headers, await response.read_error())
-        receive = _receive_stream if call.request.stream else _receive_whole
-        result = await receive(provider, response, call)
-        return result
+        result = await _receive(provider, response, call)
+    except AttemptFailed as error:
+        result = error.failure
     finally:
         if not isinstance(result, Started):
             response.close()
+    if isinstance(result, Failure):
+        return without(outgoing.secrets, result)
+    if isinstance(result, Started):
+        result.secrets = outgoing.secrets
+    return result
+
+
+async def _receive(provider: Provider, response: Response, call: Call) -> Started | Reply | Failure:
+    if response.status != 200:
+        return provider.failure(response.status, response.headers, await response.read_error())
+    if call.request.stream:
+        return await _receive_stream(provider, response, call)
+    return await _receive_whole(provider, response, call)
 
 
 async def _receive_stream(provider: Provider, response: Response, call: Call) -> Started | Reply | Failure:

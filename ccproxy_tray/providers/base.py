@@ -27,6 +27,11 @@ class Call:
     repairs: Repairs = Repairs()
 
 
+_CREDENTIALS = ("authorization", "x-api-key", "x-amz-security-token")
+_MIN_SECRET = 8
+"""Shorter keys are what local servers take for one ("none", "ollama"), and ordinary words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """An upstream request, ready for the wire. ``url`` is percent-encoded already and is sent as it stands."""
@@ -35,6 +40,12 @@ class Outgoing:
     headers: Mapping[str, str]
     body: bytes = b""
     method: str = "POST"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The credentials that it carries: no text about the request may repeat them."""
+        found = (value.removeprefix("Bearer ") for name, value in self.headers.items() if name.lower() in _CREDENTIALS)
+        return tuple(value for value in found if len(value) >= _MIN_SECRET)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
+from dataclasses import replace
 
 import aiohttp
 
 from ccproxy_tray.errors import ErrorType, Failure, Fault
+from ccproxy_tray.redact import MASK
 
 
 def unreachable(message: str, subject: str) -> Failure:
@@ -17,6 +20,15 @@ def unreachable(message: str, subject: str) -> Failure:
 def broken(message: str, subject: str = "protocol") -> Failure:
     """Something came back that is not what the wire promises."""
     return Failure(Fault.BROKEN, message, error_type=ErrorType.API, subject=subject)
+
+
+def without(secrets: Iterable[str], failure: Failure) -> Failure:
+    """The failure without our own credentials, which some servers repeat when they refuse them."""
+    for secret in secrets:
+        if secret in failure.message or secret.encode() in failure.body:
+            message, body = failure.message.replace(secret, MASK), failure.body.replace(secret.encode(), MASK.encode())
+            failure = replace(failure, message=message, body=body)
+    return failure
 
 
 _CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (

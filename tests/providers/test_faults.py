@@ -9,8 +9,9 @@ import aiohttp
 import pytest
 from aiohttp import client_exceptions
 
-from ccproxy_tray.errors import Fault
-from ccproxy_tray.providers.faults import CONNECTION_ERRORS, from_exception
+from ccproxy_tray.errors import Failure, Fault
+from ccproxy_tray.providers.base import Outgoing
+from ccproxy_tray.providers.faults import CONNECTION_ERRORS, from_exception, without
 
 KEY: Any = SimpleNamespace(host="secret.example", port=443, ssl=True, is_ssl=True)
 INFO: Any = SimpleNamespace(real_url="https://secret.example/?key=hush")
@@ -60,3 +61,13 @@ def test_the_network_s_faults_are_told_apart(error: BaseException, subject: str)
 @pytest.mark.parametrize("error", [aiohttp.ClientPayloadError("cut"), aiohttp.ClientResponseError(INFO, ())])
 def test_an_answer_that_breaks_http_is_broken(error: BaseException) -> None:
     assert from_exception(error).fault is Fault.BROKEN
+
+
+def test_a_failure_does_not_repeat_the_credentials_of_its_request() -> None:
+    headers = {"Authorization": "Bearer hush-hush", "x-api-key": "none", "X-Amz-Security-Token": "token-token"}
+    secrets = Outgoing("https://x", {**headers, "accept": "application/json"}).secrets
+    assert secrets == ("hush-hush", "token-token")
+    failure = without(secrets, Failure(Fault.REFUSED, "none hush-hush", body=b'"hush-hush token-token"'))
+    assert (failure.message, failure.body) == ("none ***", b'"*** ***"')
+    other = Failure(Fault.BROKEN, "none")
+    assert without(secrets, other) is other
