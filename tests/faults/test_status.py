@@ -1,0 +1,255 @@
+"""Matrix A, rows U20 to U23 and U26: what each HTTP status of an upstream comes to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from ccproxy_tray.app import App
+from ccproxy_tray.config.load import load
+from tests.faults.faultd import Call, Script, head
+from tests.faults.stage import Stage, staged
+from tests.faults.wire import BEDROCK, CHAT, JSON, MESSAGES, WIRES, Wire, compact, envelope, sse, status, streamed
+
+HTML = b"<html><body><h1>It does not work.</h1></body></html>"
+SIGV4 = {"AWS_ACCESS_KEY_ID": "AKIACANARY0000000000", "AWS_SECRET_ACCESS_KEY": "canary-of-the-secret"}
+
+
+def by_name(wire: Wire) -> str:
+    return wire.name
+
+
+def aws(code: int, kind: str, message: str) -> Script:
+    """An error as Bedrock's runtime says it."""
+    return status(code, compact({"message": message}), more={"x-amzn-errortype": f"{kind}:http://internal.amazon.com/"})
+
+
+def said(code: int, message: str, kind: str = "api_error", **more: object) -> Script:
+    """An error in Anthropic's envelope."""
+    return status(code, envelope(kind, message, **more))
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("code", [400, 413, 422])
+async def test_u20_a_refused_request_is_not_tried_elsewhere_and_the_refusal_is_not_touched(
+    tmp_path: Path, code: int, stream: bool
+) -> None:
+    refusal = envelope("invalid_request_error", "messages.3: `x`  is \\u00e9 too long", request_id="req_upstream")
+    async with staged(tmp_path) as stage:
+        stage.primary.play(status(code, refusal))
+        refused = await stage.ask(stream=stream)
+        assert refused.status == code
+        assert refused.body == refusal
+        assert "retry-after" not in refused.headers
+        await stage.expect(primary=1, backup=0, story=["primary refused"])
+
+
+async def test_u20_a_refusal_without_a_request_id_gets_ours_and_keeps_every_other_byte(tmp_path: Path) -> None:
+    refusal = envelope("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")
+    async with staged(tmp_path) as stage:
+        stage.primary.play(status(400, refusal))
+        refused = await stage.ask()
+        assert refused.body == refusal[:-1] + b',"request_id":"%b"}' % refused.headers["request-id"].encode()
+        await stage.expect(primary=1, backup=0, story=["primary refused"])
+
+
+BAD_REQUESTS: dict[str, tuple[Wire, Script]] = {
+    "bedrock": (BEDROCK, aws(400, "ValidationException", "messages: at least one message is required")),
+    "chat": (CHAT, status(400, compact({"error": {"message": "messages: at least one message is required"}}))),
+}
+
+
+@pytest.mark.parametrize(("wire", "script"), BAD_REQUESTS.values(), ids=BAD_REQUESTS.keys())
+async def test_u20_another_wire_s_refusal_keeps_its_wording(tmp_path: Path, wire: Wire, script: Script) -> None:
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(script)
+        refused = await stage.ask()
+        assert refused.status == 400
+        assert refused.error["message"] == "messages: at least one message is required"
+        await stage.expect(primary=1, backup=0, story=["primary refused"])
+
+
+async def turned_away(stage: Stage, fault: str, seconds: float) -> None:
+    """The primary is left for the backup at once, and then passed over for long."""
+    await stage.ask()
+    calls = len(stage.primary.calls)
+    await stage.expect(primary=calls, backup=1, story=[f"primary {fault}", "backup ok"], cooling={"primary": seconds})
+    [row] = (await stage.debug())["rate_limits"]
+    assert row["lasting"], "it ends with a change of config or credentials, too"
+    assert fault in row["reason"]
+    await stage.ask()
+    await stage.expect(primary=calls, backup=2, story=["backup ok"], cooling={"primary": seconds})
+
+
+ACCOUNT = {401: ("credentials", 300.0), 403: ("credentials", 300.0), 402: ("no credit", 600.0)}
+
+
+@pytest.mark.parametrize("code", ACCOUNT)
+@pytest.mark.parametrize("wire", [MESSAGES, CHAT], ids=by_name)
+async def test_u21_an_account_that_is_refused_rests_for_long(tmp_path: Path, wire: Wire, code: int) -> None:
+    fault, seconds = ACCOUNT[code]
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(said(code, "not you"))
+        await turned_away(stage, fault, seconds)
+
+
+@pytest.mark.parametrize(("code", "told"), [(401, 403), (403, 403), (402, 402)])
+async def test_u21_when_nobody_else_is_left_the_client_is_told_not_to_retry(
+    tmp_path: Path, code: int, told: int
+) -> None:
+    async with staged(tmp_path, alone=True) as stage:
+        stage.primary.play(said(code, "not you"))
+        refused = await stage.ask()
+        assert refused.status == told
+        assert refused.headers["x-should-retry"] == "false"
+        assert "primary" in refused.error["message"]
+        fault, seconds = ACCOUNT[code]
+        await stage.expect(primary=1, backup=0, story=[f"primary {fault}"], cooling={"primary": seconds})
+
+
+EXPIRED = aws(403, "ExpiredTokenException", "The security token included in the request is expired")
+NO_KEY = {"primary": '""', "backup": "canary-of-the-backup"}
+
+
+async def test_u21_aws_credentials_that_changed_meanwhile_are_taken_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    def log_in(name: str) -> None:
+        file.write_text(f"[default]\naws_access_key_id = {name}\naws_secret_access_key = canary-{name}\n")
+
+    async def script(call: Call) -> None:
+        log_in("AKIASECOND0000000000")
+        await EXPIRED(call)
+
+    log_in("AKIAFIRST00000000000")
+    async with staged(tmp_path, BEDROCK, keys=NO_KEY) as stage:
+        stage.primary.play(script)
+        await stage.ask()
+        first, second = (call.headers["authorization"] for call in stage.primary.calls)
+        assert "AKIAFIRST" in first
+        assert "AKIASECOND" in second
+        await stage.expect(primary=2, backup=0, story=["primary credentials", "primary ok"])
+
+
+async def test_u21_the_same_aws_credentials_are_not_tried_twice(tmp_path: Path) -> None:
+    async with staged(tmp_path, BEDROCK, environ=SIGV4, keys=NO_KEY) as stage:
+        stage.primary.play(EXPIRED)
+        await turned_away(stage, "credentials", 300.0)
+        assert "AWS4-HMAC-SHA256" in stage.primary.last.headers["authorization"]
+
+
+@pytest.mark.parametrize("key", ["sk-ant-canary0123456789", "a-canary-of-no-known-shape"])
+async def test_u21_a_key_that_the_upstream_repeats_goes_no_further(tmp_path: Path, key: str) -> None:
+    """The stage looks for it in the answers, in the log, in /debug and in the journal."""
+    keys = {"primary": key, "backup": "canary-of-the-backup"}
+    echo = sse({"type": "error", "error": {"type": "api_error", "message": f"who is {key}?"}})
+    async with staged(tmp_path, keys=keys, alone=True) as stage:
+        stage.primary.play(
+            said(400, f"the header is {key}", "invalid_request_error"),
+            streamed(MESSAGES, lambda _: (echo,)),
+            streamed(MESSAGES, lambda frames: (*frames.start, frames.deltas[0], echo)),
+            said(401, f"Incorrect API key provided: {key}. And again {key}"),
+        )
+        assert (await stage.ask()).error["message"] == "the header is ***"
+        await stage.ask()
+        assert (await stage.ask()).error["message"] == "who is ***?"
+        assert (await stage.ask()).status == 403
+        await stage.expect(primary=4, backup=0, story=["primary credentials"], cooling={"primary": 300.0})
+
+
+MISSING: dict[str, tuple[Wire, Script]] = {
+    "messages": (MESSAGES, said(404, "model: claude-sonnet-4-5", "not_found_error")),
+    "chat": (CHAT, status(404, compact({"error": {"code": "model_not_found", "message": "no such model"}}))),
+    "bedrock": (BEDROCK, aws(404, "ResourceNotFoundException", "Model not found")),
+    "bedrock, in this region": (BEDROCK, aws(400, "ValidationException", "The provided model identifier is invalid.")),
+    "bedrock, on demand": (
+        BEDROCK,
+        aws(400, "ValidationException", "Invocation with on-demand throughput isn't supported."),
+    ),
+}
+
+
+@pytest.mark.parametrize(("wire", "script"), MISSING.values(), ids=MISSING.keys())
+async def test_u22_a_missing_model_is_left_alone_until_the_configuration_changes(
+    tmp_path: Path, wire: Wire, script: Script
+) -> None:
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(script)
+        await turned_away(stage, "model not available", 3600.0)
+        await reload(stage.app, tmp_path)
+        await stage.ask()
+        await stage.expect(primary=2, backup=2, story=["primary ok"])
+
+
+async def reload(app: App, tmp_path: Path) -> None:
+    """As if the user had saved the file."""
+    app.reload(await asyncio.to_thread(load, tmp_path / "config.yaml", {}))
+    await asyncio.wait((app._looking,))
+
+
+async def test_u22_when_nobody_has_the_model_the_client_is_told_so(tmp_path: Path) -> None:
+    async with staged(tmp_path, alone=True) as stage:
+        stage.primary.play(said(404, "model: claude-sonnet-4-5", "not_found_error"))
+        refused = await stage.ask()
+        assert refused.status == 404
+        assert refused.error["type"] == "not_found_error"
+        await stage.expect(primary=1, backup=0, story=["primary model not available"], cooling={"primary": 3600.0})
+
+
+@pytest.mark.parametrize("code", [408, 409])
+async def test_u23_a_timeout_or_a_conflict_falls_over_and_cools_nothing(tmp_path: Path, code: int) -> None:
+    async with staged(tmp_path) as stage:
+        stage.primary.play(said(code, "try again"))
+        await stage.ask()
+        await stage.expect(primary=1, backup=1, story=["primary broken", "backup ok"])
+
+
+BODIES: dict[str, tuple[bytes, str]] = {
+    "envelope": (envelope("api_error", "sorry"), JSON),
+    "HTML": (HTML, "text/html"),
+    "empty": (b"", JSON),
+    "rubbish": (b"\x00\xff" * 100, "application/octet-stream"),
+}
+SICK: Mapping[int, tuple[str, dict[str, float]]] = {
+    500: ("broken", {}),
+    502: ("broken", {}),
+    503: ("overloaded", {"primary": 10.0}),
+    504: ("broken", {}),
+    529: ("overloaded", {"primary": 10.0}),
+}
+
+
+@pytest.mark.parametrize(("body", "content_type"), BODIES.values(), ids=BODIES.keys())
+@pytest.mark.parametrize("code", SICK)
+async def test_u26_a_sick_server_is_left_whatever_it_says(
+    tmp_path: Path, code: int, body: bytes, content_type: str
+) -> None:
+    fault, cooling = SICK[code]
+    async with staged(tmp_path) as stage:
+        stage.primary.play(status(code, body, content_type))
+        await stage.ask()
+        await stage.expect(primary=1, backup=1, story=[f"primary {fault}", "backup ok"], cooling=cooling)
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=by_name)
+async def test_u26_of_an_endless_error_only_the_beginning_is_read(tmp_path: Path, wire: Wire) -> None:
+    async def script(call: Call) -> None:
+        await call.send(head(500, content_type="text/html", length=1024**3))
+        while True:
+            await call.send(b"x" * 65536)
+
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(script)
+        await stage.ask()
+        await stage.primary.last.gone.wait()
+        # What the kernel's buffers hold on both sides counts too.
+        assert stage.primary.last.connection.written < 32 * 1024 * 1024
+        await stage.expect(primary=1, backup=1, story=["primary broken", "backup ok"])
