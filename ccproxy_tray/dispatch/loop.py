@@ -112,7 +112,8 @@ class Dispatcher:
         provider = passage.runtime.providers[command.target.provider]
         if command.refresh and not await provider.refresh():
             return None
-        call = Call(command.target, passage.request, passage.chronicle.request_id, command.repairs)
+        request = self.state.native(passage.request, command.target)
+        call = Call(command.target, request, passage.chronicle.request_id, command.repairs)
         result = await attempt(provider, self._transport, call, passage.runtime.config.upstream)
         if isinstance(result, Failure):
             return result
@@ -171,6 +172,7 @@ class Dispatcher:
 
     def _record_end(self, passage: _Passage, failure: Failure | None, *, complete: bool) -> None:
         passage.chronicle.ended(self._clock.monotonic())
+        self._note_seals(passage)
         at, story = self._clock.wall(), passage.chronicle.story()
         if failure is not None:
             self._journal.record(events.BrokeOff(at, story, failure.message))
@@ -178,6 +180,13 @@ class Dispatcher:
             self._journal.record(events.answered(at, story))
         else:
             self._journal.record(events.Abandoned(at, story))
+
+    def _note_seals(self, passage: _Passage) -> None:
+        """Remember who minted the thinking of an answer, also of one that broke off: the client may keep it."""
+        result = passage.result
+        progress = result.codec.progress if isinstance(result, Started) else result.progress if result else None
+        if progress is not None and progress.seals:
+            self.state.seals.note(progress.seals, passage.chronicle.attempts[-1].target.provider)
 
     def _refused(self, end: Exhausted, passage: _Passage) -> Answer:
         """Tell the client that nobody answered, or that its request is at fault."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ccproxy_tray.config.schema import Config, Failback, Variant
 from ccproxy_tray.providers.base import Provider
@@ -12,7 +12,9 @@ from ccproxy_tray.routing.plan import plan, sequence
 from ccproxy_tray.routing.policy import WalkRules
 from ccproxy_tray.routing.session import Sticky
 from ccproxy_tray.routing.target import Candidate, Target
+from ccproxy_tray.translate.jsontext import render
 from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.seal import Seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class State:
 
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
     sticky: Sticky = field(default_factory=Sticky)
+    seals: Seals = field(default_factory=Seals)
 
     def ordered(
         self, runtime: Runtime, request: MessagesRequest, candidates: tuple[Candidate, ...], now: float
@@ -63,6 +66,11 @@ class State:
         if runtime.config.routing.failback is Failback.EAGER:
             return candidates
         return self.sticky.order(candidates, self.cooldowns, request.session, request.model, now)
+
+    def native(self, request: MessagesRequest, target: Target) -> MessagesRequest:
+        """The request without the thinking that other providers minted; the same object when it has none."""
+        body = self.seals.native(request.body, target.provider)
+        return request if body is request.body else replace(request, raw=render(body), body=body)
 
     def served(self, runtime: Runtime, request: MessagesRequest, target: Target, now: float) -> None:
         """Remember where the session's prompt cache is warm."""

@@ -43,6 +43,8 @@ class EventWriter:
         """Begin a block with its initial content. Text and thinking begin empty and commit to nothing yet."""
         kind = block["type"]
         self._progress.content |= kind not in ("text", "thinking")
+        if kind == "redacted_thinking":
+            self._progress.seals.append(block["data"])
         self._event("content_block_start", {"index": self._index, "content_block": block})
         if kind in DELTA_OF:
             delta, key = DELTA_OF[kind]
@@ -57,6 +59,7 @@ class EventWriter:
     def sign(self, signature: str) -> None:
         """The open thinking block's signature, before it closes."""
         self._progress.content = True
+        self._progress.seals.append(signature)
         delta = {"type": "signature_delta", "signature": signature}
         self._event("content_block_delta", {"index": self._index, "delta": delta})
 

@@ -31,6 +31,7 @@ _PLAIN_DELTA = re.compile(
 )
 """One delta in the spelling of Anthropic and Bedrock: exactly the JSON grammar of a string, so that it need not be
 parsed. Whatever is spelled otherwise is."""
+_SIGNATURE = b'"delta":{"type":"signature_delta"'
 _PLAIN_STOP = re.compile(rb'\{"type":"content_block_stop","index":(0|[1-9]\d{0,6}) *\}')
 _STOP = b'{"type":"message_stop"}'
 _LATER = frozenset(
@@ -134,11 +135,20 @@ class Grammar:
             self.progress.content = True
         if kind == "tool_use" and isinstance(name, str):
             self.progress.tools.append(name)
+        if kind == "redacted_thinking":
+            self._seal({"signature": started.get("data")})
+
+    def _seal(self, delta: Mapping[str, Json]) -> None:
+        seal = delta.get("signature")
+        if seal and isinstance(seal, str):
+            self.progress.seals.append(seal)
 
     def _block_delta(self, data: bytes) -> bytes:
         plain = _PLAIN_DELTA.fullmatch(data)
         if plain and not self._owed and (data.isascii() or _is_utf8(data)):
             index = int(plain[1])
+            if _SIGNATURE in data[:96]:
+                self._seal(_object(data)["delta"])
         else:
             index = self._unusual_delta(data)
         if index != self._open:
@@ -150,6 +160,7 @@ class Grammar:
         """The index of a delta that must be parsed: it may bring itself what its block still owes."""
         event = _object(data)
         index, delta = _index(event), block.checked(event.get("delta"))
+        self._seal(delta)
         if delta.get("partial_json") != "":
             self._owed.pop(delta["type"], None)
         return index
@@ -174,6 +185,7 @@ class Grammar:
 
     def _own_delta(self, delta: Json) -> bytes:
         self.progress.content = True
+        self._seal(delta)
         event = {"type": "content_block_delta", "index": self._open, "delta": delta}
         return sse_event("content_block_delta", render(event))
 

@@ -13,6 +13,7 @@ from ccproxy_tray.translate.openai_content import blocks
 from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_tools import ToolNames
 from ccproxy_tray.translate.openai_usage import rendered, searches, stop_reason, usage
+from ccproxy_tray.translate.seal import seals_in
 from ccproxy_tray.translate.stream import Progress
 
 
@@ -66,6 +67,7 @@ def progress(found: Json, chat: Json) -> Progress:
         finished=True,
         model=found["model"],
         tools=[block["name"] for block in found["content"] if block["type"] == "tool_use"],
+        seals=list(seals_in(found["content"])),
         usage=counted,
     )
 

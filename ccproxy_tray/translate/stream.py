@@ -60,6 +60,8 @@ class Progress:
     """``message_stop`` was emitted: nothing may follow."""
     model: str = ""
     tools: list[str] = field(default_factory=list)
+    seals: list[str] = field(default_factory=list)
+    """The signatures of thinking blocks, and the data of redacted ones: only their maker takes them back."""
     usage: Usage = field(default_factory=Usage)
 
 

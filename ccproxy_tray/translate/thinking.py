@@ -7,7 +7,7 @@ that the next one refuses; it goes on without them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ccproxy_tray.translate.sharing import each, put, without
@@ -24,6 +24,15 @@ _EMPTIED = [{"type": "text", "text": "."}]
 def strip_thinking(body: Body) -> Body:
     """The conversation without any thinking blocks; the same object when it had none."""
     return settled(_filtered(body, lambda block: block["type"] not in _THINKING))
+
+
+def strip_foreign_thinking(body: Body, seals: Collection[str]) -> Body:
+    """The conversation without the thinking blocks that carry one of these signatures (redacted ones: this data)."""
+
+    def native(block: Block) -> bool:
+        return block.get("signature") not in seals and block.get("data") not in seals
+
+    return settled(_filtered(body, lambda block: block["type"] not in _THINKING or native(block)))
 
 
 def strip_unsigned_thinking(body: Body) -> Body:

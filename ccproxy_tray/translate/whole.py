@@ -10,6 +10,7 @@ from ccproxy_tray.translate.assemble import Incomplete, message
 from ccproxy_tray.translate.echo import renamed
 from ccproxy_tray.translate.error_object import error_object
 from ccproxy_tray.translate.jsontext import Json, JsonError, parse
+from ccproxy_tray.translate.seal import seals_in
 from ccproxy_tray.translate.sse import SseDecoder
 from ccproxy_tray.translate.stream import Progress, StreamCodec
 
@@ -66,5 +67,6 @@ def _progress(answer: Mapping[str, Json]) -> Progress:
     progress.model = model if isinstance(model, str) else ""
     progress.stop_reason = reason if isinstance(reason, str) else None
     progress.tools = [str(block.get("name")) for block in answer["content"] if block.get("type") == "tool_use"]
+    progress.seals = list(seals_in(answer["content"]))
     progress.usage.observe(answer["usage"])
     return progress

@@ -1,0 +1,69 @@
+"""Who minted which thinking: a provider takes back its own signed blocks only.
+
+Messages API, "Extended thinking": a signature is bound to its model, its conversation and, on the newest models, its
+account. After a fallback a conversation holds blocks of several makers, and each refuses the others' with a 400. Who
+remembers the makers can leave foreign blocks out before the request is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ccproxy_tray.translate.thinking import strip_foreign_thinking
+
+Json = Any
+Body = Mapping[str, Json]
+
+MAX_SEALS = 8192
+"""So many are remembered; the oldest go first. An unknown seal passes: a refusal still comes to light as a 400."""
+
+
+class Seals:
+    """Which provider minted a seal: the signature of a thinking block, or the data of a redacted one."""
+
+    def __init__(self) -> None:
+        self._makers: dict[bytes, str] = {}
+
+    def note(self, seals: Iterable[str], provider: str) -> None:
+        """These came in an answer of this provider's."""
+        for seal in seals:
+            self._makers[_digest(seal)] = provider
+        while len(self._makers) > MAX_SEALS:
+            del self._makers[next(iter(self._makers))]
+
+    def foreign(self, body: Body, provider: str) -> frozenset[str]:
+        """The seals in a conversation that others than this provider are known to have minted."""
+        return frozenset(seal for seal in seals_of(body) if self._makers.get(_digest(seal), provider) != provider)
+
+    def native(self, body: Body, provider: str) -> Body:
+        """The conversation without the thinking of others; the same object when there is none."""
+        foreign = self.foreign(body, provider)
+        return strip_foreign_thinking(body, foreign) if foreign else body
+
+
+def seals_of(body: Body) -> Iterator[str]:
+    """Every seal in the assistant's turns of a request."""
+    for message in body["messages"]:
+        if message["role"] == "assistant" and isinstance(message["content"], list):
+            yield from seals_in(message["content"])
+
+
+def seals_in(content: Iterable[Mapping[str, Json]]) -> Iterator[str]:
+    """The seals among content blocks."""
+    for block in content:
+        seal = seal_of(block)
+        if seal:
+            yield seal
+
+
+def seal_of(block: Mapping[str, Json]) -> str:
+    """A block's seal; empty when it has none."""
+    key = {"thinking": "signature", "redacted_thinking": "data"}.get(block["type"])
+    seal = block.get(key) if key else None
+    return seal if isinstance(seal, str) else ""
+
+
+def _digest(seal: str) -> bytes:
+    return hashlib.blake2b(seal.encode("utf-8", "replace"), digest_size=16).digest()
