@@ -25,6 +25,7 @@ class CommittedStream:
         self._idle_timeout = idle_timeout
         self._request_id = request_id
         self._ended: Ended | None = ended
+        self._heard = asyncio.get_running_loop().time()
 
     async def read(self) -> bytes:
         """The next whole events; empty at the end."""
@@ -40,20 +41,23 @@ class CommittedStream:
 
     async def close(self) -> None:
         """Give the connection back, or cut it when the answer is not complete."""
-        if self._ended is None and self._codec.progress.finished and not self._at_end:
+        if self._codec.progress.finished and not self._held and not self._at_end:
             self._at_end = True
-            await self._response.drain()
-        self._end(None, complete=False)
-        self._response.close()
+            self._response.retire()
+        else:
+            self._end(None, complete=False)
+            self._response.close()
 
     async def _advance(self) -> bytes:
+        # The reader may give up and come again, for a ping in between: silence is counted from the last byte.
         try:
-            async with asyncio.timeout(self._idle_timeout):
+            async with asyncio.timeout_at(self._heard + self._idle_timeout):
                 data = await self._response.read()
         except TimeoutError:
             return self._cut(unreachable(f"silent for {self._idle_timeout:g} s", "idle"))
         except AttemptFailed as error:
             return self._cut(error.failure)
+        self._heard = asyncio.get_running_loop().time()
         self._at_end = not data
         return self._codec.feed(data) if data else self._codec.finish()
 

@@ -29,8 +29,9 @@ DRAIN_SECONDS = 1.0
 class Response:
     """An upstream's answer: status and headers are there, the body is read piece by piece."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, retiring: set[asyncio.Task[None]]) -> None:
         self._response = response
+        self._retiring = retiring
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -63,14 +64,21 @@ class Response:
             return data
         return data[:ERROR_BODY_LIMIT]
 
-    async def drain(self) -> None:
-        """Take the few bytes after the end of a finished answer, so that its connection can be used again."""
+    def retire(self) -> None:
+        """The answer is complete: take the few bytes after it in the background, to use the connection again."""
+        task = asyncio.create_task(self._drain())
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def _drain(self) -> None:
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 while await self.read():
                     pass
         except (AttemptFailed, TimeoutError):
-            return
+            pass
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Give the connection back when the answer was read to its end; cut it otherwise."""
@@ -82,6 +90,7 @@ class Transport:
 
     def __init__(self, connect_timeout: float) -> None:
         self._proxies = Proxies()
+        self._retiring: set[asyncio.Task[None]] = set()
         self._pooled = _session(connect_timeout, force_close=False)
         self._fresh = _session(connect_timeout, force_close=True)
 
@@ -93,6 +102,9 @@ class Transport:
 
     async def close(self) -> None:
         """Cut every connection."""
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
         await self._pooled.close()
         await self._fresh.close()
 
@@ -126,7 +138,7 @@ class Transport:
             proxy=await self._proxies.find(outgoing.url),
             trace_request_ctx=trace,
         )
-        return Response(response)
+        return Response(response, self._retiring)
 
 
 def _session(connect_timeout: float, *, force_close: bool) -> aiohttp.ClientSession:
