@@ -47,6 +47,10 @@ class Chronicle:
             )
         )
 
+    def given_up(self, cooling: float | None) -> None:
+        """The latest attempt's target gets no second try after all, and rests because of the first."""
+        self.attempts[-1] = replace(self.attempts[-1], cooling=cooling)
+
     def serving(self, target: Target, began: float, now: float) -> None:
         """An attempt has its first content."""
         at = now - began

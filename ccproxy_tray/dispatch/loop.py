@@ -137,6 +137,7 @@ class Dispatcher:
                     outcome.status,
                 )
             case None:
+                chronicle.given_up(self.state.cooldowns.left(target, now))
                 log.debug("%s: the credentials of %s cannot be refreshed", chronicle.request_id, target)
 
     def _answered(self, end: Served, passage: _Passage) -> Answer:

@@ -60,6 +60,15 @@ async def test_a_failure_before_content_is_invisible(tmp_path: Path, first: str,
     assert "-> openrouter" in fallback["story"]
 
 
+async def test_the_story_tells_how_long_refused_credentials_cool(tmp_path: Path) -> None:
+    routing = "routing: { provider_sequence: [ { name: anthropic }, { name: openrouter } ] }"
+    async with running(tmp_path, routing) as chain:
+        chain.simulator.anthropic.fail_next(1, faults.CREDENTIALS)
+        await chain.ask()
+        [fallback] = (await chain.debug())["fallbacks"]
+    assert ": 401 credentials, cooling 5 min -> openrouter: ok" in fallback["story"]
+
+
 async def test_a_throttled_target_is_not_asked_again_while_it_cools(chain: Chain) -> None:
     chain.simulator.bedrock.fail_next(1, faults.THROTTLED)
     for _ in range(3):
