@@ -106,6 +106,19 @@ def test_an_event_spelled_otherwise_is_read_too() -> None:
     assert stream.feed(raw_chunk(data)) == b"event: content_block_delta\ndata: " + data + b"\n\n"
 
 
+def test_a_key_given_twice_is_bedrocks_own_affair() -> None:
+    first, last = compact(HELLO[0]), compact(HELLO[-2])
+    raw = raw_chunk(b'{"x":1,"x":2,' + first[1:]) + frames(*HELLO[1:-2]) + raw_chunk(b'{"x":1,"x":2,' + last[1:])
+    inner = base64.b64encode(b'{"type":"message_stop","usage":null,"usage":{}}').decode()
+    out, failure, _ = served(raw + encode(EVENT, f'{{"p":"a","p":"b","bytes":"{inner}"}}'.encode()))
+    assert failure is None
+    assert set(check(out)[0]) == {"a key twice in one object"}
+    stream = codec()
+    stream.feed(encode({":message-type": "exception"}, b'{"message":"a","message":"b"}'))
+    assert stream.failure
+    assert stream.failure.message == "b"
+
+
 @pytest.mark.parametrize(
     "frame",
     [
@@ -244,6 +257,7 @@ def broken(raw: bytes, before: int = 3) -> Failure:
         (encode(EVENT, b"[]"), "has no bytes"),
         (encode(EVENT, b'{"bytes":"e30"}'), "not base64"),
         (encode(EVENT, b'{"bytes":"\\u00e9"}'), "not base64"),
+        (encode(EVENT, b'{"bytes":"e30 ="}'), "not base64"),
         (encode(EVENT, b"{"), "broken JSON"),
         (raw_chunk(b"not json"), "broken JSON"),
         (raw_chunk(b'{"type":"content_block_delta"'), "broken JSON"),

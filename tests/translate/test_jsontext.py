@@ -111,6 +111,8 @@ def test_a_hundred_thousand_levels_are_refused_without_a_crash(opening: bytes) -
 def test_nesting_is_allowed_up_to_the_bound_and_refused_beyond_it() -> None:
     value = parse(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     assert parse(render(value)) == value
+    inner = MAX_DEPTH - 1
+    assert len(parse(b"[{}," + b"[" * inner + b"]" * inner + b"]")) == 2
     with pytest.raises(JsonError, match="nested deeper"):
         parse(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
     with pytest.raises(JsonError, match="nested deeper"):

@@ -62,6 +62,8 @@ def test_any_split_gives_the_same_events(raw: bytes, cuts: list[int]) -> None:
         (b": OPENROUTER PROCESSING\n\n", []),
         (b": note\nevent: a\n: note\ndata: 1\n\n", [(b"a", b"1")]),
         (b"data: 1\ndata:\ndata: 2\n\n", [(b"", b"1\n\n2")]),
+        (b"event: a\nid: 1\ndata: 1\n\n", [(b"a", b"1")]),
+        (b"event: a\ndata: 1\ndata: 2\n\n", [(b"a", b"1\n2")]),
         (b"data:  two spaces\n\n", [(b"", b" two spaces")]),
         (b"id: 1\nretry: 5\nnonsense\ndata: 1\n\n", [(b"", b"1")]),
         (b"event: nothing\n\ndata\n\ndata:\n\nevent: e\ndata: \n\n", []),
@@ -73,6 +75,11 @@ def test_any_split_gives_the_same_events(raw: bytes, cuts: list[int]) -> None:
 )
 def test_odd_framing_is_understood(raw: bytes, expected: list[Event]) -> None:
     assert events(raw) == expected
+
+
+def test_a_byte_order_mark_counts_only_at_the_very_start() -> None:
+    assert events(b"data: 1\n\n", b"\xef\xbb\xbfdata: 2\n\n") == [(b"", b"1")]
+    assert events(b"\xef", b"\xbb", b"\xbfdata: 1\n\n") == [(b"", b"1")]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
