@@ -23,8 +23,11 @@ async def simulator() -> AsyncIterator[Simulator]:
         yield running
 
 
-@pytest.mark.parametrize("credentials", [SIGNED, BEARER], ids=["signed", "bearer"])
-@pytest.mark.parametrize("model", ["us.anthropic.claude-opus-5-5", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"])
+@pytest.mark.parametrize(
+    ("credentials", "model"),
+    [(SIGNED, "us.anthropic.claude-sonnet-4-5-20250929-v1:0"), (BEARER, "us.anthropic.claude-opus-5-5")],
+    ids=["signed", "bearer"],
+)
 async def test_claude_code_works_on_the_simulated_bedrock(
     claude: Claude, simulator: Simulator, credentials: dict[str, str], model: str
 ) -> None:

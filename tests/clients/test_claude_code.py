@@ -33,11 +33,11 @@ from tests.clients.stage import (
 FILES = ("--allowedTools", "Read,Write,Edit")
 SHELL = ("--allowedTools", "Bash")
 SEARCH = ("--allowedTools", "WebSearch", "--output-format", "stream-json", "--verbose")
+SIGNING = (BEDROCK, OPENROUTER, OPENROUTER_CHAT, ANTHROPIC)
 MANUAL_THINKING = ("--model", "claude-sonnet-4-5-20250929")
 
 lanes = pytest.mark.parametrize("lane", [BEDROCK, OPENROUTER, OPENROUTER_CHAT], ids=str)
 all_lanes = pytest.mark.parametrize("lane", [BEDROCK, OPENROUTER, OPENROUTER_CHAT, OPENAI, ANTHROPIC], ids=str)
-signing_lanes = pytest.mark.parametrize("lane", [BEDROCK, OPENROUTER, OPENROUTER_CHAT, ANTHROPIC], ids=str)
 
 
 def assert_served(stage: Stage, lane: Lane, count: int) -> list[Recorded]:
@@ -89,8 +89,11 @@ async def test_a_subagent_reports_back(claude: Claude, staging: Staging, lane: L
         assert sorted("x-claude-code-agent-id" in asked.sent for asked in stage.asked()) == [False, False, True]
 
 
-@signing_lanes
-@pytest.mark.parametrize("options", [(), MANUAL_THINKING], ids=["adaptive", "manual"])
+@pytest.mark.parametrize(
+    ("lane", "options"),
+    [(lane, ()) for lane in SIGNING] + [(lane, MANUAL_THINKING) for lane in (BEDROCK, OPENROUTER_CHAT)],
+    ids=lambda value: str(value) if isinstance(value, Lane) else "manual" if value else "adaptive",
+)
 async def test_signed_thinking_goes_back_unaltered(
     claude: Claude, staging: Staging, lane: Lane, options: tuple[str, ...]
 ) -> None:
@@ -183,12 +186,10 @@ async def test_stopping_in_mid_answer_cancels_the_upstream(claude: Claude, stagi
         await record.done.wait()
         assert record.disconnected
         await running.end()
-        # Nothing cools for it: the next request is served where this one was.
-        await claude.run(stage.url, "good morning")
-        assert [answer.finished for answer in upstream.answers] == [False, True]
+        assert stage.app.journal.snapshot.cooling == ()
 
 
-@pytest.mark.parametrize("lane", [BEDROCK, OPENROUTER, OPENROUTER_CHAT, OPENAI, ANTHROPIC, PASSTHROUGH], ids=str)
+@pytest.mark.parametrize("lane", [ANTHROPIC, PASSTHROUGH], ids=str)
 async def test_a_claude_login_stays_here_unless_it_is_passed_through(
     claude: Claude, staging: Staging, lane: Lane
 ) -> None:
@@ -198,6 +199,7 @@ async def test_a_claude_login_stays_here_unless_it_is_passed_through(
         await claude.run(stage.url, "good morning", **login)
         [record] = assert_served(stage, lane, 1)
         assert stage.asked()[0].sent["authorization"] == "Bearer oat-secret"
+        seen = json.dumps([dict(record.headers), record.body])
         passed = lane is PASSTHROUGH
-        assert ("oat-secret" in json.dumps([dict(record.headers), record.body])) is passed
-        assert ("oauth-2025-04-20" in json.dumps([dict(record.headers), record.body])) is passed
+        assert ("oat-secret" in seen) is passed
+        assert ("oauth-2025-04-20" in seen) is passed
