@@ -91,11 +91,12 @@ class AwsAccount:
             self._looked, self._looked_at = True, asyncio.get_running_loop().time()
 
     async def refresh(self) -> bool:
-        """Look again from the start; True when other credentials turned up than were refused."""
-        before = await self._frozen() if self._credentials is not None else None
+        """Look again from the start; True when other credentials turned up than were refused. Never raises."""
+        before = await self._usable()
         self._looked, self._credentials = False, None
         await self.look()
-        return self._credentials is not None and await self._frozen() != before
+        after = await self._usable()
+        return after is not None and after != before
 
     async def headers(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, region: str
@@ -118,6 +119,12 @@ class AwsAccount:
         Derived by rule: botocore would build a whole client for it (0.3 s, 30 MB). A test checks one against the other.
         """
         return self._endpoint.rstrip("/") or f"https://{_host(region, fips=self._fips, dual_stack=self._dual_stack)}"
+
+    async def _usable(self) -> Keys | None:
+        try:
+            return await self._frozen()
+        except AttemptFailed:
+            return None
 
     async def _frozen(self) -> Keys:
         credentials = self._credentials

@@ -143,6 +143,28 @@ async def test_temporary_credentials_are_renewed_before_they_expire(tmp_path: Pa
     assert first.partition("/")[0] != second.partition("/")[0]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
+async def test_credentials_that_cannot_be_renewed_any_more_are_a_failure_and_a_refresh_of_no_use(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "process"
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    text = json.dumps({"Version": 1, "AccessKeyId": "ASIA0", "SecretAccessKey": "s", "Expiration": soon})
+    write(program, f"#!/bin/sh\ncd {tmp_path}\ntest -e logged-out && exit 1\nprintf '%s' '{text}'\n")
+    program.chmod(stat.S_IRWXU)
+    write(tmp_path / "config", f"[default]\ncredential_process = {program}\n")
+    account = AwsAccount("bedrock", "", "", {})
+    await account.look()
+    assert account.problem == ""
+    write(tmp_path / "logged-out", "")
+    account._credentials._expiry_time = datetime.now(UTC) - timedelta(seconds=1)
+    with pytest.raises(AttemptFailed) as caught:
+        await headers(account)
+    assert caught.value.failure.fault is Fault.CREDENTIALS
+    assert not await account.refresh()
+    assert account.problem
+
+
 REGIONS = (
     "us-east-1",
     "eu-central-1",
