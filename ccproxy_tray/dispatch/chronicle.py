@@ -61,6 +61,12 @@ class Chronicle:
         last = self.attempts[-1]
         self.attempts[-1] = replace(last, seconds=now - self.started - last.started)
 
+    def broke_off(self, now: float, failure: Failure, cooling: float | None) -> None:
+        """The serving attempt failed with part of its answer at the client."""
+        self.ended(now)
+        last = self.attempts[-1]
+        self.attempts[-1] = replace(last, fault=failure.fault, reason=failure.message, cooling=cooling)
+
     def story(self) -> Story:
         """Everything so far, as one value."""
         return Story(self.request_id, self.model, tuple(self.attempts), tuple(self.skipped))

@@ -172,7 +172,12 @@ class Dispatcher:
         )
 
     def _record_end(self, passage: _Passage, failure: Failure | None, *, complete: bool) -> None:
-        passage.chronicle.ended(self._clock.monotonic())
+        now = self._clock.monotonic()
+        if failure is None:
+            passage.chronicle.ended(now)
+        else:
+            target = passage.chronicle.attempts[-1].target
+            passage.chronicle.broke_off(now, failure, self.state.cooldowns.left(target, now))
         self._note_seals(passage)
         at, story = self._clock.wall(), passage.chronicle.story()
         if failure is not None:

@@ -23,8 +23,9 @@ _DOTTED = re.compile(r"(?<=\d)\.(?=\d)")
 class Attempt:
     """One try of one target. Times are seconds; ``started`` counts from the arrival of the request.
 
-    ``fault`` is None for the attempt that served. ``cooling`` is how long the target cools because of this
-    attempt, None when it does not. ``status`` is the upstream's, 0 when it gave none.
+    ``fault`` is None for the attempt that served. One that failed after its ``first_event`` has broken off: part of
+    its answer had reached the client. ``cooling`` is how long the target cools because of this attempt, None when it
+    does not. ``status`` is the upstream's, 0 when it gave none.
     """
 
     target: Target
@@ -103,12 +104,18 @@ def _name(target: Target, before: Target | None) -> str:
 def _outcome(attempt: Attempt) -> str:
     if attempt.fault is None:
         return f"ok in {attempt.seconds:.1f} s"
-    words = []
-    if attempt.status >= 400:
-        words.append(str(attempt.status))
-    if attempt.status < 400 or attempt.fault not in _SELF_EXPLAINING:
-        words.append(str(attempt.fault))
-    told = " ".join(words)
+    told = _trouble(attempt, attempt.fault)
     if attempt.status < 400 and attempt.reason:
         told += f" ({attempt.reason[:_MAX_REASON]})"
     return told if attempt.cooling is None else f"{told}, cooling {span(attempt.cooling)}"
+
+
+def _trouble(attempt: Attempt, fault: Fault) -> str:
+    if attempt.first_event is not None:
+        return f"broke off after {attempt.seconds:.1f} s"
+    words = []
+    if attempt.status >= 400:
+        words.append(str(attempt.status))
+    if attempt.status < 400 or fault not in _SELF_EXPLAINING:
+        words.append(str(fault))
+    return " ".join(words)

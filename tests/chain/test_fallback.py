@@ -88,6 +88,9 @@ async def test_a_failure_after_content_becomes_one_error_event(chain: Chain, how
     assert answered.body.count(b"event: error") == 1
     assert answered.body.rstrip().rpartition(b"\n\n")[2].startswith(b"event: error")
     assert message is not None
+    [fallback] = (await chain.debug())["fallbacks"]
+    assert ": broke off after " in fallback["story"]
+    assert fallback["attempts"][0]["fault"] == "broken"
     assert not chain.simulator.openrouter.requests, "two answers are never glued together"
 
 

@@ -34,6 +34,16 @@ def test_a_fallback_reads_as_one_line() -> None:
     )
 
 
+def test_an_answer_that_broke_off_is_not_called_ok() -> None:
+    broken = Attempt(
+        WEST, 0.1, 1.5, first_event=0.2, status=200, fault=Fault.UNREACHABLE, reason="silent for 1 s", cooling=5.0
+    )
+
+    assert told(failed(EAST, Fault.THROTTLED, 429), broken).endswith(
+        "429 -> us-west-2: broke off after 1.5 s (silent for 1 s), cooling 5 s"
+    )
+
+
 def test_only_what_differs_is_named_again() -> None:
     story = told(
         failed(WEST, Fault.BROKEN, 500),
