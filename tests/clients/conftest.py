@@ -20,6 +20,17 @@ WORLD = {
 }
 
 
+INSTALLING = 600
+"""Seconds for a test that may have to wait until npm has fetched its client."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if install.wanted(os.environ):
+        for item in items:
+            if {"claude_program", "typescript_sdk"} & set(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.timeout(INSTALLING))
+
+
 @pytest.fixture(autouse=True)
 def environ(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The environment that the proxy is started in: simulated AWS credentials, nothing of the user's.
