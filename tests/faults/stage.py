@@ -178,9 +178,9 @@ class Stage:
         assert await self.cooling() == dict(cooling or {})
 
     def told(self, number: int = -1) -> list[str]:
-        """The story of a request as short words; an answer that broke off was ``ok`` until then."""
+        """The story of a request as short words."""
         attempts = self.ends[number].story.attempts
-        return [f"{each.target.provider} {'ok' if each.first_event is not None else each.fault}" for each in attempts]
+        return [f"{attempt.target.provider} {attempt.fault or 'ok'}" for attempt in attempts]
 
     def forget(self) -> None:
         """End every cooling, as the menu does."""
