@@ -51,6 +51,7 @@ class _Validator:
         self._allow_error = allow_error
         self._open: dict[str, Json] | None = None
         self._inputs: list[str] = []
+        self._texts: dict[str, list[str]] = {}
         self._tool_ids: set[str] = set()
         self._stop_reason: str | None = None
         self._ended = ""
@@ -97,6 +98,7 @@ class _Validator:
             handler(event)
 
     def end(self) -> None:
+        self._join()
         if not self._ended:
             self._wrong("the stream ended without message_stop" if self.message else "the stream has no message")
 
@@ -142,6 +144,7 @@ class _Validator:
             self._wrong("a block after the stop reason")
         if event.get("index") != len(content) or isinstance(event.get("index"), bool):
             self._wrong(f"block index {event.get('index')!r} instead of {len(content)}")
+        self._join()
         block = event.get("content_block")
         self._open = dict(block) if isinstance(block, dict) else {}
         self._inputs = []
@@ -191,9 +194,17 @@ class _Validator:
         elif self._open.get("signature"):
             self._wrong("thinking after its signature")
         else:
-            self._open[field] = str(self._open.get(field)) + delta[field]
+            self._texts.setdefault(field, []).append(delta[field])
+
+    def _join(self) -> None:
+        """What the deltas said goes into the open block, in one step: streams may be long."""
+        for field, texts in self._texts.items():
+            assert self._open is not None
+            self._open[field] = "".join((str(self._open.get(field)), *texts))
+        self._texts = {}
 
     def _content_block_stop(self, event: dict[str, Json]) -> None:
+        self._join()
         block, self._open = self._open, None
         if block is None or event.get("index") != len(self._content()) - 1:
             self._wrong(f"the end of block {event.get('index')!r}, which is not open")

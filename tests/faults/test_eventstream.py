@@ -67,7 +67,7 @@ async def test_u18_a_damaged_frame_after_content_ends_the_answer_with_an_error(t
         answered = await stage.ask()
         assert answered.text() == text_of(stage.primary.last.ident, 3)
         assert answered.error["type"] == "api_error"
-        await stage.expect(primary=1, backup=0, story=["primary ok"])
+        await stage.expect(primary=1, backup=0, story=["primary broken"])
 
 
 async def test_u18_what_follows_the_last_frame_is_ignored(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ async def test_u19_an_exception_frame_after_content_becomes_an_error_event_of_it
         answered = await stage.ask()
         assert answered.text() == text_of(stage.primary.last.ident, 2)
         assert answered.error == {"type": meaning.late, "message": "as Bedrock says"}
-        await stage.expect(primary=1, backup=0, story=["primary ok"], cooling=meaning.cooling)
+        await stage.expect(primary=1, backup=0, story=[f"primary {meaning.fault}"], cooling=meaning.cooling)
 
 
 async def test_u19_a_validation_exception_before_content_is_the_client_s_400(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ async def test_u12_a_reset_after_content_becomes_one_error_event_and_counts_as_a
             assert answered.text() == text_of(stage.primary.last.ident, count)
             assert answered.error["type"] == "api_error"
             cooling = {"primary": 15.0} if number == 3 else {}
-            await stage.expect(primary=number, backup=0, story=["primary ok"], cooling=cooling)
+            await stage.expect(primary=number, backup=0, story=["primary broken"], cooling=cooling)
         await stage.ask()
         await stage.expect(primary=3, backup=1, story=["backup ok"], cooling={"primary": 15.0})
 
@@ -165,7 +165,7 @@ async def test_u13_an_answer_that_just_ends_is_not_taken_for_a_whole_one(
             await breaks_off(stage, tokens=count)
             # The third broken answer in a row is the one that cools.
             cooling = {"primary": 15.0} if number == 3 else {}
-            await stage.expect(primary=number, backup=0, story=["primary ok"], cooling=cooling)
+            await stage.expect(primary=number, backup=0, story=["primary broken"], cooling=cooling)
 
 
 COMPLETED = {**ENDS, "RST": (b"", reset)}
@@ -209,7 +209,7 @@ async def test_u15_half_a_frame_at_the_end_is_dropped_and_told(tmp_path: Path, w
     async with staged(tmp_path, wire) as stage:
         stage.primary.play(streamed(wire, pick))
         await breaks_off(stage, tokens=3)
-        await stage.expect(primary=1, backup=0, story=["primary ok"])
+        await stage.expect(primary=1, backup=0, story=["primary broken"])
 
 
 def accented(frames: Frames) -> bytes:
@@ -289,7 +289,7 @@ async def test_u16_nonsense_after_content_ends_the_answer_with_an_error(
     async with staged(tmp_path, wire) as stage:
         stage.primary.play(streamed(wire, lambda frames: (*frames.start, *frames.deltas[:2], frame)))
         await breaks_off(stage, tokens=2)
-        await stage.expect(primary=1, backup=0, story=["primary ok"])
+        await stage.expect(primary=1, backup=0, story=["primary broken"])
 
 
 async def test_u16_an_event_that_is_younger_than_this_program_is_passed_on(tmp_path: Path) -> None:
@@ -359,7 +359,7 @@ async def test_u33_events_out_of_order_after_content_end_the_answer_with_an_erro
     async with staged(tmp_path) as stage:
         stage.primary.play(streamed(MESSAGES, pick))
         await breaks_off(stage, tokens=1)
-        await stage.expect(primary=1, backup=0, story=["primary ok"])
+        await stage.expect(primary=1, backup=0, story=["primary broken"])
 
 
 REASONS = [(wire, reason) for wire in WIRES for reason in ("refusal", "max_tokens", "pause_turn")]
