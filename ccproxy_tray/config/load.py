@@ -46,7 +46,8 @@ def load(
 ) -> Loaded:
     """The configuration in force; with no path, the defaults under the environment.
 
-    ``overrides`` maps dotted keys to what the command line says. Raises ConfigError with every problem.
+    ``overrides`` maps dotted keys to what the command line says. Raises ConfigError with every problem, and with the
+    warnings between them, so that the user mends all in one go.
     """
     report = Report(path.name if path else "config.yaml")
     overlay = Overlay(environ, overrides)
@@ -57,7 +58,7 @@ def load(
         text = "can only be set in the file" if known else f"no such setting{suggestion(key, reading.sources)}"
         report.problem(Place(0, COMMAND_LINE, key), text)
     if report.problems:
-        raise ConfigError(report.problems)
+        raise ConfigError(report.notes)
     return Loaded(config, str(path or ""), MappingProxyType(reading.sources), report.warnings)
 
 

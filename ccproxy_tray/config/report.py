@@ -58,6 +58,11 @@ class Report:
         """One line each, in the order of the file."""
         return _lines(self._warnings)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Problems and warnings, one line each, in the order of the file."""
+        return _lines([*self._problems, *self._warnings])
+
 
 def _lines(notes: list[tuple[Place, str]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(escape(redact(f"{place}: {text}")) for place, text in sorted(notes)))

@@ -342,6 +342,13 @@ def test_a_syntax_error_does_not_hide_what_is_wrong_in_the_environment(refuses: 
     assert syntax.startswith("config.yaml:1:10: not valid YAML: while parsing a flow node")
 
 
+def test_a_file_that_cannot_be_used_tells_of_its_unknown_keys_too(refuses: Refusal) -> None:
+    assert refuses("server: { prot: 1 }\nrouting: { only: nobody }\n") == (
+        'config.yaml:1: server.prot: unknown key, ignored; did you mean "port"?',
+        'config.yaml:2: routing.only: there is no provider "nobody"; describe it under providers',
+    )
+
+
 def test_unknown_keys_are_warnings_with_a_suggestion(reads: Reader) -> None:
     loaded = reads(
         """\
