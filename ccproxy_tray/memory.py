@@ -25,6 +25,8 @@ class Memory:
     def __init__(self, path: Path, state: Callable[[], dict[str, Any]]) -> None:
         self._path = path
         self._state = state
+        self._changed = False
+        self._closing = asyncio.Event()
         self._saving: asyncio.Task[None] | None = None
 
     async def load(self) -> object:
@@ -33,22 +35,30 @@ class Memory:
 
     def touch(self) -> None:
         """The state has changed; it is written soon."""
+        self._changed = True
         if self._saving is None or self._saving.done():
-            self._saving = asyncio.create_task(self._save_soon())
+            self._saving = asyncio.create_task(self._save())
 
     async def close(self) -> None:
         """Write what has changed since."""
-        if self._saving is not None and not self._saving.done():
-            self._saving.cancel()
-            await self._save()
-
-    async def _save_soon(self) -> None:
-        await asyncio.sleep(SETTLE_SECONDS)
-        await self._save()
+        self._closing.set()
+        if self._saving is not None:
+            await self._saving
 
     async def _save(self) -> None:
-        text = json.dumps(self._state())
-        await asyncio.to_thread(self._write, text)
+        """One write at a time; what changes while it runs is written after it."""
+        while self._changed:
+            await self._settle()
+            self._changed = False
+            text = json.dumps(self._state())
+            await asyncio.to_thread(self._write, text)
+
+    async def _settle(self) -> None:
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await self._closing.wait()
+        except TimeoutError:
+            return
 
     def _read(self) -> object:
         try:

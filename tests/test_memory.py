@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -55,3 +56,24 @@ async def test_a_folder_that_cannot_be_made_is_said_once(tmp_path: Path, caplog:
     (tmp_path / "file").write_text("in the way")
     await saved(tmp_path / "file" / FILE, {})
     assert "cannot be written" in caplog.text
+
+
+async def test_a_change_during_a_write_is_written_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "SETTLE_SECONDS", 0.0)
+    state = {"a": 1}
+    kept = Memory(tmp_path / FILE, lambda: state)
+    loop, write = asyncio.get_running_loop(), kept._write
+
+    async def change() -> None:
+        state["a"] = 2
+        kept.touch()
+
+    def changing(text: str) -> None:
+        if state["a"] == 1:
+            asyncio.run_coroutine_threadsafe(change(), loop).result(10)
+        write(text)
+
+    monkeypatch.setattr(kept, "_write", changing)
+    kept.touch()
+    await kept.close()
+    assert (tmp_path / FILE).read_text() == '{"a": 2}'
