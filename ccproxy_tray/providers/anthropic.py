@@ -49,13 +49,11 @@ class AnthropicProvider:
 
     async def outgoing(self, call: Call) -> Outgoing:
         """The client's body with this provider's model name; headers built from scratch."""
-        body, betas = anthropic_request(call.request, call.target.model, call.repairs, self._extra(), self._dropped())
-        return Outgoing(self._url("/v1/messages"), self._headers(call.request, betas), body)
+        return self._request("/v1/messages", call)
 
     async def counting(self, call: Call) -> Outgoing | None:
         """The same body; the server ignores nothing, and Claude Code sends only what it may."""
-        body, betas = anthropic_request(call.request, call.target.model, call.repairs, self._extra(), self._dropped())
-        return Outgoing(self._url("/v1/messages/count_tokens"), self._headers(call.request, betas), body)
+        return self._request("/v1/messages/count_tokens", call)
 
     def counted(self, body: bytes) -> int:
         """``{"input_tokens": N}``."""
@@ -90,20 +88,19 @@ class AnthropicProvider:
         return Outgoing(self._url("/v1/models?limit=1000"), self._key_headers(), method="GET")
 
     def listed(self, body: bytes) -> frozenset[str]:
-        """Ids under ``data``."""
-        return listed(body)
+        """Ids under ``data``, and the same without their dates: the server knows its models by either."""
+        ids = listed(body)
+        return ids | {catalog.normalise(name) for name in ids}
 
     def _url(self, path: str) -> str:
         return self._config.base_url + path
 
-    def _extra(self) -> tuple[str, ...]:
-        return self._config.extra_betas
-
-    def _dropped(self) -> frozenset[str]:
-        own = frozenset(self._config.drop_betas)
-        return (
-            own if self._passthrough else own | {beta.OAUTH}
-        )  # it marks a claude.ai token, and goes only where that goes
+    def _request(self, path: str, call: Call) -> Outgoing:
+        extra, dropped = self._config.extra_betas, frozenset(self._config.drop_betas)
+        if not self._passthrough:
+            dropped |= {beta.OAUTH}  # it marks a claude.ai token, and goes only where that goes
+        body, betas = anthropic_request(call.request, call.target.model, call.repairs, extra, dropped)
+        return Outgoing(self._url(path), self._headers(call.request, betas), body)
 
     def _key_headers(self) -> dict[str, str]:
         return {"x-api-key": self._config.api_key.reveal(), "anthropic-version": VERSION}
