@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ccproxy_tray import __version__
 from ccproxy_tray.config import files
+from ccproxy_tray.config.address import http_url
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.config.show import shown
@@ -119,8 +121,18 @@ def _loaded(args: argparse.Namespace, environ: Mapping[str, str], *, create: boo
             files.create_default(path)
         except OSError as error:
             _complain(f"warning: {path} cannot be written ({error.strerror}); going on with the defaults")
-    exists = path.exists() or args.config is not None
-    return load(path if exists else None, environ, overrides)
+    return load(path if args.config is not None or _stands(path) else None, environ, overrides)
+
+
+def _stands(path: Path) -> bool:
+    """Whether there is a file. One that may not be looked at counts: reading it will say what is wrong."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -176,7 +188,7 @@ def _status(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     loaded = _loaded(args, environ)
     document = fetch(_url(loaded), loaded.config.server.token.reveal())
-    _say(document if args.json else summary(document))
+    _say(json.dumps(document, indent=2) if args.json else summary(document))
     return OK
 
 
@@ -188,10 +200,10 @@ def _env(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 
 def _url(loaded: Loaded) -> str:
-    """Where this machine reaches the proxy."""
+    """Where this machine reaches the proxy. A socket at ``::`` takes IPv6 connections only."""
     server = loaded.config.server
-    host = "127.0.0.1" if server.host in ("localhost", "0.0.0.0", "::") else server.host  # noqa: S104 - compared only
-    return f"http://[{host}]:{server.port}" if ":" in host else f"http://{host}:{server.port}"
+    reachable = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared only
+    return http_url(reachable.get(server.host, server.host), server.port)
 
 
 def _config_path(args: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -17,24 +18,35 @@ class NotRunning(CcproxyError):
     """Nobody answers where the proxy should be, or somebody else does."""
 
 
-def fetch(url: str, token: str) -> str:
-    """The /debug document of the proxy at ``url``, as JSON text. Raises NotRunning."""
+def fetch(url: str, token: str) -> dict[str, Any]:
+    """The /debug document of the proxy at ``url``. Raises NotRunning."""
+    try:
+        document = json.loads(_read(url, token))
+    except (http.client.HTTPException, ValueError):
+        document = None
+    if not isinstance(document, dict) or "version" not in document:
+        raise NotRunning(f"another program answers at {url}")
+    return document
+
+
+def _read(url: str, token: str) -> bytes:
     headers = {"x-api-key": token} if token else {}
     request = urllib.request.Request(f"{url}/debug", headers=headers)  # noqa: S310 - the scheme is ours
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback is never proxied
     try:
         with opener.open(request, timeout=PATIENCE) as answer:
-            text: str = answer.read().decode()
+            body: bytes = answer.read()
     except urllib.error.HTTPError as error:
+        error.close()
         raise NotRunning(f"{url} answers with {error.code}: another program, or another server.token") from error
     except OSError as error:
         raise NotRunning(f"no proxy answers at {url}: start it with `ccproxy-tray serve`") from error
-    return text
+    return body
 
 
-def summary(document: str) -> str:
+def summary(document: Mapping[str, Any]) -> str:
     """The same for a person: who serves, who cools and why, what happened lately."""
-    return "\n".join(_lines(json.loads(document)))
+    return "\n".join(_lines(document))
 
 
 def _lines(status: Mapping[str, Any]) -> Iterator[str]:

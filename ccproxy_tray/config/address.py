@@ -35,6 +35,11 @@ def is_private(name: str) -> bool:
     return "." not in lower or lower.endswith(_PRIVATE_SUFFIXES)
 
 
+def http_url(name: str, port: int) -> str:
+    """The URL of a plain HTTP server at a host and port; an IPv6 address gets its brackets."""
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(name)

@@ -1,32 +1,24 @@
 """Which HTTP proxy an upstream is reached through.
 
 The operating system's settings and ``HTTPS_PROXY``/``NO_PROXY`` decide, as for any other program. Loopback is
-never proxied. aiohttp's own ``trust_env`` is not used: it would also read ``~/.netrc`` and add credentials.
+never proxied, nor a name under ``localhost`` (RFC 6761, 6.3). aiohttp's own ``trust_env`` is not used: it would also
+read ``~/.netrc`` and add credentials.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or literal address means this machine."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+from ccproxy_tray.config.address import is_loopback
 
 
 def proxy_for(url: str) -> str | None:
     """The proxy's URL, or None for a direct connection. May block: some systems ask their resolver."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if is_loopback(host) or proxy_bypass(host):
+    if is_loopback(host) or host.endswith(".localhost") or proxy_bypass(host):
         return None
     proxies = getproxies()
     found = proxies.get(parts.scheme) or proxies.get("all")

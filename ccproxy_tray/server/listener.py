@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -12,6 +11,7 @@ from typing import cast
 
 from aiohttp import web
 
+from ccproxy_tray.config.address import http_url, is_loopback
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import CcproxyError
 from ccproxy_tray.server.connection import Connection, Request, has_fast_parser
@@ -80,7 +80,7 @@ class Listener:
                 await self.close()
                 if settings.port != 0 or not isinstance(error, PortTaken) or attempt == _TRIES - 1:
                     raise
-        return [_url(server.sockets[0].getsockname()) for server in self._servers]
+        return [http_url(*server.sockets[0].getsockname()[:2]) for server in self._servers]
 
     async def close(self) -> None:
         """Accept no further connection, and drop those that wait for a request."""
@@ -133,16 +133,3 @@ class Listener:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         return await self._answer(cast("Request", request), cast("Connection", request.protocol))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address. A name counts only when it is ``localhost``."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _url(address: tuple[str, int]) -> str:
-    host, port = address[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -205,6 +205,23 @@ def test_env_prints_the_lines_for_a_shell(home: Path) -> None:
     assert "set -gx ANTHROPIC_BASE_URL 'http://127.0.0.1:8123'" in done.stdout
 
 
+@pytest.mark.parametrize(("host", "url"), [("0.0.0.0", "http://127.0.0.1:8000"), ("::", "http://[::1]:8000")])
+def test_a_proxy_that_listens_everywhere_is_reached_by_loopback_of_the_same_kind(
+    home: Path, host: str, url: str
+) -> None:
+    config = home / "config.yaml"
+    config.write_text(f"server: {{ host: '{host}', token: canary-token }}\n")
+    done = run(home, "env", "--shell", "bash", "--config", str(config))
+    assert f"ANTHROPIC_BASE_URL='{url}'" in done.stdout
+
+
+def test_a_configuration_that_cannot_be_reached_is_not_taken_for_a_missing_one(home: Path) -> None:
+    (home / "file").write_text("in the way")
+    done = run(home, "check", CCPROXY_CONFIG=str(home / "file" / "config.yaml"))
+    assert done.returncode == 2
+    assert "config.yaml: cannot be read" in done.stderr
+
+
 def test_config_show_masks_secrets_and_names_sources(home: Path) -> None:
     done = run(home, "config", "show", OPENROUTER_API_KEY="sk-or-v1-canary-canary", PORT="8123")
     assert done.returncode == 0

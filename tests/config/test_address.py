@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccproxy_tray.config.address import anthropic_url, base_url, host, is_loopback, is_private, openrouter_url
+from ccproxy_tray.config.address import anthropic_url, base_url, host, http_url, is_loopback, is_private, openrouter_url
 from ccproxy_tray.config.value import Unfit
 
 
@@ -108,3 +108,10 @@ def test_openrouters_root_may_be_given_with_or_without_its_path(tail: str) -> No
 def test_a_messages_servers_root_loses_its_version() -> None:
     assert anthropic_url("https://gateway.example/x/v1/") == "https://gateway.example/x"
     assert anthropic_url("https://gateway.example/x") == "https://gateway.example/x"
+
+
+@pytest.mark.parametrize(
+    ("name", "url"), [("127.0.0.1", "http://127.0.0.1:8000"), ("::1", "http://[::1]:8000"), ("box", "http://box:8000")]
+)
+def test_an_ipv6_address_gets_its_brackets_in_a_url(name: str, url: str) -> None:
+    assert http_url(name, 8000) == url

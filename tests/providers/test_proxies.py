@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ccproxy_tray.providers.proxies import Proxies, is_loopback, proxy_for
+from ccproxy_tray.providers.proxies import Proxies, proxy_for
 
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -14,20 +14,16 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-@pytest.mark.parametrize("host", ["localhost", "api.localhost", "127.0.0.1", "127.9.9.9", "::1"])
-def test_loopback_is_recognised(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize("host", ["localhost.evil.example", "10.0.0.1", "example.com", ""])
-def test_nothing_else_is_loopback(host: str) -> None:
-    assert not is_loopback(host)
-
-
-def test_loopback_is_never_proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("host", ["localhost", "api.localhost", "127.0.0.1", "127.9.9.9", "[::1]"])
+def test_loopback_is_never_proxied(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://corp.example:3128")
-    assert proxy_for("http://127.0.0.1:9/v1") is None
-    assert proxy_for("http://[::1]:9/v1") is None
+    assert proxy_for(f"http://{host}:9/v1") is None
+
+
+@pytest.mark.parametrize("host", ["localhost.evil.example", "10.0.0.1", "example.com"])
+def test_nothing_else_counts_as_loopback(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://corp.example:3128")
+    assert proxy_for(f"http://{host}:9/v1") == "http://corp.example:3128"
 
 
 def test_the_environment_s_proxy_is_used_unless_no_proxy_names_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
