@@ -7,7 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +63,19 @@ class Running:
         """What Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
 
+    async def kill(self) -> None:
+        """End it now, if it has not ended."""
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
     async def end(self) -> Result:
         """Wait for its end."""
         try:
             async with asyncio.timeout(PATIENCE):
                 out, err = await self.process.communicate()
         except BaseException:
-            self.process.kill()
-            await self.process.wait()
+            await self.kill()
             raise
         stdout = out.decode("utf-8", "replace")
         return Result(self.process.returncode or 0, _last(stdout), stdout, err.decode("utf-8", "replace"))
@@ -83,6 +88,7 @@ class Claude:
     program: Path
     home: Path
     folder: Path
+    started: list[Running] = field(default_factory=list)
 
     async def start(self, base_url: str, prompt: str, *options: str, **environ: str) -> Running:
         """Begin a run against this base URL."""
@@ -108,7 +114,14 @@ class Claude:
             env={**self._world(), **environ},
             start_new_session=True,
         )
-        return Running(process)
+        running = Running(process)
+        self.started.append(running)
+        return running
+
+    async def stop(self) -> None:
+        """End what a test that failed has left behind."""
+        for running in self.started:
+            await running.kill()
 
     def _world(self) -> dict[str, str]:
         return {

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -64,11 +64,13 @@ def _found(find: Callable[[os._Environ[str]], Path]) -> Path:
 
 
 @pytest.fixture
-def claude(claude_program: Path, tmp_path: Path) -> Claude:
+async def claude(claude_program: Path, tmp_path: Path) -> AsyncIterator[Claude]:
     home, folder = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     folder.mkdir()
-    return Claude(claude_program, home, folder)
+    program = Claude(claude_program, home, folder)
+    yield program
+    await program.stop()
 
 
 Staging = Callable[..., AbstractAsyncContextManager[Stage]]
