@@ -65,6 +65,11 @@ def envelope(error_type: str, message: str, request_id: str) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
+def error_event(error_type: str, message: str, request_id: str) -> bytes:
+    """The event that ends a stream which cannot go on (Messages API, Streaming, "Error events")."""
+    return b"event: error\ndata: " + envelope(error_type, message, request_id) + b"\n\n"
+
+
 class Fault(StrEnum):
     """Why an attempt failed, as far as routing cares; one row each of the verdict table."""
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from ccproxy_tray.dispatch.attempt import Started
-from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault, envelope
+from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault, error_event
 from ccproxy_tray.providers.faults import unreachable, without
 
 Ended = Callable[[Failure | None, bool], None]
@@ -76,7 +76,7 @@ class CommittedStream:
         elif failure is not None:
             failure = without(self._secrets, failure)
             self._end(failure, complete=False)
-            return error_event(failure, self._request_id)
+            return error_event(_type_of(failure), failure.message, self._request_id)
         return b""
 
     def _end(self, failure: Failure | None, *, complete: bool) -> None:
@@ -85,11 +85,10 @@ class CommittedStream:
             ended(failure, complete)
 
 
-def error_event(failure: Failure, request_id: str) -> bytes:
-    """The one event that ends an answer which cannot go on (Messages API, Streaming, "Error events")."""
+def _type_of(failure: Failure) -> ErrorType:
+    """Clients retry either; after ``overloaded_error`` they wait longer."""
     overloaded = failure.fault in (Fault.THROTTLED, Fault.OVERLOADED)
-    error_type = ErrorType.OVERLOADED if overloaded else ErrorType.API
-    return b"event: error\ndata: " + envelope(error_type, failure.message, request_id) + b"\n\n"
+    return ErrorType.OVERLOADED if overloaded else ErrorType.API
 
 
 class WholeStream:

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from ccproxy_tray.config.schema import Server
-from ccproxy_tray.errors import RequestError, envelope
+from ccproxy_tray.errors import RequestError, envelope, error_event
 
 SLICE = 256 * 1024
 """Bytes of a large answer that are handed to the connection at once, so that slow progress is still progress."""
@@ -33,11 +33,6 @@ _EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": 
 def clean(headers: Mapping[str, str]) -> dict[str, str]:
     """Header values without what could end a header line: they may quote an upstream or a configured name."""
     return {name.lower(): _CONTROL.sub(" ", value) for name, value in headers.items()}
-
-
-def error_event(error_type: str, message: str, request_id: str) -> bytes:
-    """The event that ends a stream which cannot go on (Messages API, Streaming, "Error events")."""
-    return b"event: error\ndata: " + envelope(error_type, message, request_id) + b"\n\n"
 
 
 class Exchange:
