@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.routing.cooldown import Cooling
 from ccproxy_tray.routing.story import Story
 from ccproxy_tray.routing.target import ProviderType, Target
 
@@ -161,37 +161,13 @@ Ended = Served | FellBack | Exhausted | Refused | BrokeOff | Abandoned
 Event = Ended | Listened | Cooled | WentOffline | CameBack | ConfigChanged | ConfigRejected | ProvidersChecked
 
 
-class CoolingRow(Protocol):
-    """A line of routing's view of its cooldowns; both times are monotonic seconds."""
-
-    @property
-    def target(self) -> Target:
-        """What cools."""
-
-    @property
-    def since(self) -> float:
-        """When it began."""
-
-    @property
-    def until(self) -> float:
-        """When it ends."""
-
-    @property
-    def reason(self) -> str:
-        """Why, in a few words."""
-
-    @property
-    def lasting(self) -> bool:
-        """It also ends when config or credentials change."""
-
-
 def answered(at: float, story: Story) -> Served | FellBack:
     """The event for an answered request, chosen by whether an attempt had failed before."""
     fell_back = any(attempt.fault is not None for attempt in story.attempts)
     return FellBack(at, story) if fell_back else Served(at, story)
 
 
-def cooled(at: float, view: Iterable[CoolingRow], monotonic: float) -> Cooled:
+def cooled(at: float, view: Iterable[Cooling], monotonic: float) -> Cooled:
     """Routing's view, moved from the monotonic clock (which read ``monotonic`` at ``at``) to the wall clock."""
     shift = at - monotonic
     cooling = (CoolingTarget(row.target, row.since + shift, row.until + shift, row.reason, row.lasting) for row in view)

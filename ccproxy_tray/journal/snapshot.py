@@ -120,7 +120,8 @@ def _ended(snapshot: Snapshot, event: Ended) -> Snapshot:
 
 
 def _went_around(story: Story) -> bool:
-    return len(story.attempts) > 1 or bool(story.skipped)
+    """Whether a later choice serves; a second try at the first is none."""
+    return story.attempts[0].target != story.attempts[-1].target or bool(story.skipped)
 
 
 def _count(counts: Counts, event: Ended) -> Counts:

@@ -1,4 +1,3 @@
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
@@ -28,6 +27,7 @@ from ccproxy_tray.journal.events import (
     cooled,
 )
 from ccproxy_tray.journal.snapshot import RECENT, Counts, Snapshot, advance, cooling_now, counts_today
+from ccproxy_tray.routing.cooldown import Cooling
 from ccproxy_tray.routing.story import Attempt, Story
 from ccproxy_tray.routing.target import ProviderType, Target
 
@@ -67,6 +67,13 @@ def test_a_request_that_fell_back_is_remembered_with_its_story() -> None:
 def test_going_around_a_cooling_target_is_shown_as_fallback_but_is_not_news() -> None:
     snapshot = fold(answered(NOON, AROUND))
     assert (snapshot.current, snapshot.on_fallback, snapshot.recent) == (WEST, True, ())
+
+
+@pytest.mark.parametrize("between", [(), (Attempt(WEST, 0.1, 0.1, None, 500, Fault.BROKEN),)], ids=["at once", "later"])
+def test_the_first_choice_that_serves_at_its_second_try_is_no_fallback(between: tuple[Attempt, ...]) -> None:
+    refused = Attempt(EAST, 0.0, 0.1, None, 400, Fault.FIELD_REFUSED)
+    snapshot = fold(answered(NOON, Story("req_4", "sonnet", (refused, *between, Attempt(EAST, 0.2, 1.0)))))
+    assert (snapshot.current, snapshot.on_fallback) == (EAST, False)
 
 
 def test_the_first_choice_serving_again_ends_the_fallback_state() -> None:
@@ -149,17 +156,11 @@ def test_every_event_moves_the_sequence_on() -> None:
     assert fold(WentOffline(NOON), WentOffline(NOON)).sequence == 2
 
 
-@dataclass(frozen=True)
-class Row:
-    target: Target
-    since: float
-    until: float
-    reason: str
-    lasting: bool
-
-
 def test_cooling_moves_from_the_monotonic_clock_to_the_wall_clock_soonest_first() -> None:
-    view = (Row(WEST, 90.0, 160.0, "529", False), Row(EAST, 95.0, 137.0, "429", True))
+    view = (
+        Cooling(WEST, 160.0, "529", 90.0, Fault.OVERLOADED),
+        Cooling(EAST, 137.0, "429", 95.0, Fault.THROTTLED, lasting=True),
+    )
     event = cooled(NOON, view, monotonic=100.0)
     assert event.cooling == (
         CoolingTarget(EAST, NOON - 5, NOON + 37, "429", True),
