@@ -73,10 +73,6 @@ class Log:
         """The text without any secret that is known by value or by shape."""
         return self._redactor.redact(text)
 
-    def set_level(self, level: int | str) -> None:
-        """Change what is recorded."""
-        logging.getLogger().setLevel(level)
-
     def close(self) -> None:
         """Write what is waiting and leave the root logger as it was found. May be called twice."""
         logging.getLogger().removeHandler(self._funnel)

@@ -196,16 +196,6 @@ def test_talkative_libraries_say_only_warnings() -> None:
     assert [line.rpartition(": ")[2] for line in console.lines] == ["expired"]
 
 
-def test_the_level_can_change_while_running() -> None:
-    running, console = start("WARNING")
-    with running:
-        LOGGER.info("before")
-        running.set_level("DEBUG")
-        LOGGER.debug("after")
-
-    assert [line.rpartition(": ")[2] for line in console.lines] == ["after"]
-
-
 def test_closing_leaves_the_root_logger_as_it_was() -> None:
     handlers = list(logging.getLogger().handlers)
     running, console = start()

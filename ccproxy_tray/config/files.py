@@ -25,7 +25,6 @@ from ccproxy_tray.config.secret import KEYRING
 
 APP = "ccproxy-tray"
 FILE = "config.yaml"
-PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
 
 

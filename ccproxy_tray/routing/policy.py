@@ -27,16 +27,11 @@ from dataclasses import dataclass, field, replace
 
 from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.routing import answer
-from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Sent, Served, Skipped, Try, Wait, Walk
+from ccproxy_tray.routing.command import Command, End, Exhausted, Sent, Served, Skipped, Try, Wait, Walk
 from ccproxy_tray.routing.cooldown import Admission, Cooldowns, Entry
 from ccproxy_tray.routing.story import span
 from ccproxy_tray.routing.target import Candidate, Repairs, Target
 from ccproxy_tray.routing.verdict import Action, Circumstance, Verdict, verdict
-
-__all__ = [
-    "Candidate", "Command", "End", "Exhausted", "Outcome", "Sent", "Served", "Try", "Wait", "Walk", "WalkRules",
-    "broke_off", "walk",
-]  # fmt: skip
 
 MIN_PAUSE = 0.05
 """Seconds between two passes at least, whatever the configuration says: no busy loop."""
@@ -94,7 +89,7 @@ def _straight(target: Target) -> Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _Turn:
     """Leave to try a target: as its probe, or ``again`` after it has failed this very request."""
 
     target: Target
@@ -159,14 +154,14 @@ class _Journey:
         done = self.spent.union(self.failures if last_resort else ())
         untried = [c for c in self.candidates if c.target not in done]
         before = self.started if last_resort else None
-        while (entry := self._next(untried, now, before)) is not None:
-            untried = [c for c in untried if c.target != entry.target]
-            now, end = yield from self._attempt(entry)
+        while (turn := self._next(untried, now, before)) is not None:
+            untried = [c for c in untried if c.target != turn.target]
+            now, end = yield from self._attempt(turn)
             if end is not None:
                 return now, end
         return now, None
 
-    def _next(self, untried: Sequence[Candidate], now: float, before: float | None) -> _Entry | None:
+    def _next(self, untried: Sequence[Candidate], now: float, before: float | None) -> _Turn | None:
         """The first target that may be tried; those before it are noted as skipped."""
         for candidate in untried:
             target = candidate.target
@@ -175,17 +170,17 @@ class _Journey:
                 continue
             admission = self.cooldowns.admit(target, now, before=before)
             if admission.admitted:
-                entry = _Entry(target, probe=admission.entry is Entry.PROBE, again=target in self.failures)
-                if not entry.again or self.cooldowns.budget.take():
-                    return entry
+                turn = _Turn(target, probe=admission.entry is Entry.PROBE, again=target in self.failures)
+                if not turn.again or self.cooldowns.budget.take():
+                    return turn
                 self.cooldowns.release(target)
             elif target not in self.failures:
                 self.skipped.setdefault(target, _why(admission, now))
         return None
 
-    def _attempt(self, entry: _Entry) -> Generator[Command, Sent, tuple[float, End | None]]:
+    def _attempt(self, turn: _Turn) -> Generator[Command, Sent, tuple[float, End | None]]:
         """Try one target, again where a repair or fresh credentials may help."""
-        target, probe, refresh = entry.target, entry.probe, False
+        target, probe, refresh = turn.target, turn.probe, False
         failure: Failure | None = None
         try:
             while True:
@@ -208,7 +203,7 @@ class _Journey:
         finally:
             if probe:
                 self.cooldowns.release(target)
-            if entry.again:
+            if turn.again:
                 self.cooldowns.budget.give_back()
 
     def _ruling(self, target: Target, failure: Failure, repairs: Repairs, *, probe: bool) -> Verdict:

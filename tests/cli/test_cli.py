@@ -205,7 +205,10 @@ def test_env_prints_the_lines_for_a_shell(home: Path) -> None:
     assert "set -gx ANTHROPIC_BASE_URL 'http://127.0.0.1:8123'" in done.stdout
 
 
-@pytest.mark.parametrize(("host", "url"), [("0.0.0.0", "http://127.0.0.1:8000"), ("::", "http://[::1]:8000")])
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("0.0.0.0", "http://127.0.0.1:8000"), ("::", "http://[::1]:8000")],  # noqa: S104 - only written down
+)
 def test_a_proxy_that_listens_everywhere_is_reached_by_loopback_of_the_same_kind(
     home: Path, host: str, url: str
 ) -> None:

@@ -3,20 +3,9 @@
 import pytest
 
 from ccproxy_tray.errors import Failure, Fault
+from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Served, Try, Wait, Walk
 from ccproxy_tray.routing.cooldown import Cooldowns
-from ccproxy_tray.routing.policy import (
-    Command,
-    End,
-    Exhausted,
-    Outcome,
-    Served,
-    Try,
-    Wait,
-    Walk,
-    WalkRules,
-    broke_off,
-    walk,
-)
+from ccproxy_tray.routing.policy import WalkRules, broke_off, walk
 from ccproxy_tray.routing.repair import repairs_for
 from ccproxy_tray.routing.target import Candidate, Repairs, Target
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ccproxy_tray.errors import Failure, Fault
+from ccproxy_tray.routing.command import Command, Exhausted, Outcome, Served, Try, Wait, Walk
 from ccproxy_tray.routing.cooldown import PROBE_LIMIT, Cooldowns
-from ccproxy_tray.routing.policy import Command, Exhausted, Outcome, Served, Try, Wait, Walk, WalkRules, walk
+from ccproxy_tray.routing.policy import WalkRules, walk
 from ccproxy_tray.routing.target import Candidate, Target
 
 TARGETS = (
