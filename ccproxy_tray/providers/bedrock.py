@@ -43,7 +43,7 @@ class BedrockProvider:
         region = variant.region or _region_of_arn(variant.model) or self._config.region
         model = own_model(self._config, variant, request, lambda name: self._profile(name, region))
         if not model:
-            return Candidate(Target(self.name, request.model, region), "Bedrock has no such model")
+            return Candidate(Target(self.name, request.model, region), "Bedrock has no such model", no_model=True)
         target = Target(self.name, model, region)
         if missing := self.missing():
             return Candidate(target, "no AWS credentials", missing)

@@ -65,7 +65,8 @@ def verbatim(failure: Failure) -> Exhausted:
 def unservable(candidates: Sequence[Candidate]) -> Exhausted:
     """No target may even be tried: what the user can do about it, or why this request fits none of them.
 
-    403 where credentials are wanting, 400 where the request is the reason, 404 where the route is empty.
+    403 where credentials are wanting, 400 where the request is the reason, 404 where the route is empty or nobody has
+    the model: Claude Code answers a 400 that it does not know with five variations of the request.
     """
     skipped = tuple((candidate.target, candidate.skip) for candidate in candidates)
     return replace(_unservable(candidates), skipped=skipped)
@@ -78,6 +79,8 @@ def _unservable(candidates: Sequence[Candidate]) -> Exhausted:
     if remedies:
         return _plain(403, f"No provider can serve. {' '.join(remedies)}", should_retry=False)
     reasons = _unique(f"{c.target}: {c.skip}" for c in candidates)
+    if all(candidate.no_model for candidate in candidates):
+        return _plain(404, f"The model is not available. {'; '.join(reasons)}. {_REMEDIES[Fault.NO_MODEL]}")
     return _plain(400, f"No target can serve this request. {'; '.join(reasons)}")
 
 

@@ -69,6 +69,7 @@ def line(story: Story) -> str:
 
 def span(seconds: float) -> str:
     """A length of time for people: ``37 s``, ``5 min``, ``1 h``. Whole units, rounded up: nobody comes too early."""
+    seconds = round(seconds, 3)  # Differences of clock readings are a little off.
     if seconds <= 120:
         return f"{math.ceil(seconds)} s"
     if seconds <= 7200:

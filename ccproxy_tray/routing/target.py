@@ -46,12 +46,14 @@ class Candidate:
     """One line of a plan: a target, or the reason why it is skipped without being tried.
 
     ``skip`` is empty for a target that may be tried. ``remedy`` says what the user can do about a skip
-    for want of credentials; it is empty when the request (and not the account) is the reason.
+    for want of credentials; it is empty when the request (and not the account) is the reason. ``no_model``: it is
+    skipped because the provider has no such model.
     """
 
     target: Target
     skip: str = ""
     remedy: str = ""
+    no_model: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,9 @@ def test_an_arn_names_its_own_region() -> None:
 
 
 def test_a_model_of_somebody_else_is_skipped() -> None:
-    assert "no such model" in bedrock().candidate(Variant(), asked("openai/gpt-5")).skip
+    gpt = bedrock().candidate(Variant(), asked("openai/gpt-5"))
+    assert "no such model" in gpt.skip
+    assert gpt.no_model
 
 
 def test_a_search_that_bedrock_does_not_run_is_skipped() -> None:

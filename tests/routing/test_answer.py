@@ -145,6 +145,19 @@ def test_a_request_that_fits_no_target_is_told_why() -> None:
     assert answer.message.endswith("bedrock us-east-1 sonnet: Bedrock does not run web_search")
 
 
+def test_a_model_that_no_provider_has_is_not_found() -> None:
+    answer = unservable([Candidate(A, "Bedrock has no such model", no_model=True)])
+
+    assert (answer.status, answer.error_type) == (404, "not_found_error")
+    assert "bedrock us-east-1 sonnet: Bedrock has no such model. Check the model's name" in answer.message
+
+
+def test_a_model_that_only_some_lack_is_not_blamed() -> None:
+    candidates = [Candidate(A, "no such model", no_model=True), Candidate(B, "does not run web_search")]
+
+    assert unservable(candidates).status == 400
+
+
 def test_an_empty_plan_is_not_found() -> None:
     assert unservable([]).status == 404
 
