@@ -238,7 +238,7 @@ async def staged(
         clock = FakeClock()
         async with _logging(lines, loaded.config.secrets()), App(loaded, environ, clock.clock()) as app:
             with watched() as lag:
-                async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as client:
+                async with _client() as client:
                     stage = Stage(app, primary, backup, clock, client)
                     app.journal.subscribe(stage.record)
                     await asyncio.wait((app._looking,))
@@ -251,6 +251,11 @@ async def staged(
     await settled(lambda: checker.sockets() <= sockets, lambda: f"{checker.sockets()} sockets, {sockets} before")
     _check_log(lines.getvalue(), stage)
     assert lag.worst < checker.LONGEST_TURN, f"the loop was held up for {lag.worst:.3f} s by {lag.culprit}"
+
+
+def _client() -> aiohttp.ClientSession:
+    """A client without limits of its own."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=None))
 
 
 async def _at_rest(before: set[asyncio.Task[Any]]) -> None:
