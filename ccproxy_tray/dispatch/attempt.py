@@ -10,7 +10,7 @@ from functools import partial
 
 from ccproxy_tray.config.schema import Upstream
 from ccproxy_tray.errors import AttemptFailed, Failure
-from ccproxy_tray.providers.base import Call, Provider, Reply
+from ccproxy_tray.providers.base import MIN_SECRET, Call, Provider, Reply
 from ccproxy_tray.providers.faults import broken, unreachable, without
 from ccproxy_tray.providers.http import Response, Transport
 from ccproxy_tray.translate import assemble, jsontext, whole
@@ -34,7 +34,7 @@ WHOLE_ANSWER_CAP = 240.0
 class Started:
     """A stream whose first content has arrived. ``held`` is what it said so far, not yet given to the client.
 
-    ``secrets`` are the credentials of its request.
+    ``secrets`` may not stand in what is told of its failure.
     """
 
     response: Response
@@ -44,12 +44,17 @@ class Started:
     secrets: tuple[str, ...] = ()
 
 
-async def attempt(provider: Provider, transport: Transport, call: Call, limits: Upstream) -> Started | Reply | Failure:
-    """Try one target. Cancelling this closes the upstream connection."""
+async def attempt(
+    provider: Provider, transport: Transport, call: Call, limits: Upstream, secrets: tuple[str, ...] = ()
+) -> Started | Reply | Failure:
+    """Try one target. Cancelling this closes the upstream connection.
+
+    ``secrets`` are the user's keys, of whatever account: no failure repeats them, nor what the request itself carries.
+    """
     patience = _patience(call, limits)
     try:
         async with asyncio.timeout(patience):
-            return await _exchange(provider, transport, call)
+            return await _exchange(provider, transport, call, secrets)
     except TimeoutError:
         return unreachable(f"no first event within {patience:g} s", "timeout")
     except AttemptFailed as error:
@@ -67,8 +72,11 @@ def _patience(call: Call, limits: Upstream) -> float:
     return max(limits.first_event_timeout, min(expected, WHOLE_ANSWER_CAP))
 
 
-async def _exchange(provider: Provider, transport: Transport, call: Call) -> Started | Reply | Failure:
+async def _exchange(
+    provider: Provider, transport: Transport, call: Call, secrets: tuple[str, ...]
+) -> Started | Reply | Failure:
     outgoing = await provider.outgoing(call)
+    secrets = (*outgoing.secrets, *(secret for secret in secrets if len(secret) >= MIN_SECRET))
     response = await transport.open(outgoing)
     result: Started | Reply | Failure | None = None
     try:
@@ -79,9 +87,9 @@ async def _exchange(provider: Provider, transport: Transport, call: Call) -> Sta
         if not isinstance(result, Started):
             response.close()
     if isinstance(result, Failure):
-        return without(outgoing.secrets, result)
+        return without(secrets, result)
     if isinstance(result, Started):
-        result.secrets = outgoing.secrets
+        result.secrets = secrets
     return result
 
 

@@ -114,7 +114,8 @@ class Dispatcher:
             return None
         request = self.state.native(passage.request, command.target)
         call = Call(command.target, request, passage.chronicle.request_id, command.repairs)
-        result = await attempt(provider, self._transport, call, passage.runtime.config.upstream)
+        config = passage.runtime.config
+        result = await attempt(provider, self._transport, call, config.upstream, config.secrets())
         if isinstance(result, Failure):
             return result
         passage.result = result

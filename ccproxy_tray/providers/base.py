@@ -28,7 +28,7 @@ class Call:
 
 
 _CREDENTIALS = ("authorization", "x-api-key", "x-amz-security-token")
-_MIN_SECRET = 8
+MIN_SECRET = 8
 """Shorter keys are what local servers take for one ("none", "ollama"), and ordinary words."""
 
 
@@ -45,7 +45,7 @@ class Outgoing:
     def secrets(self) -> tuple[str, ...]:
         """The credentials that it carries: no text about the request may repeat them."""
         found = (value.removeprefix("Bearer ") for name, value in self.headers.items() if name.lower() in _CREDENTIALS)
-        return tuple(value for value in found if len(value) >= _MIN_SECRET)
+        return tuple(value for value in found if len(value) >= MIN_SECRET)
 
 
 @dataclass(frozen=True, slots=True)

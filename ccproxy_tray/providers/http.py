@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Mapping
+from email.utils import formatdate
 from types import SimpleNamespace
 from typing import Self
 
@@ -33,7 +34,7 @@ class Response:
         self._response = response
         self._retiring = retiring
         self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+        self.headers: Mapping[str, str] = _dated(response.headers)
         self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     async def read(self) -> bytes:
@@ -139,6 +140,11 @@ class Transport:
             trace_request_ctx=trace,
         )
         return Response(response, self._retiring)
+
+
+def _dated(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers with the moment of their arrival as ``Date``, if they have none: a date in them is read by it."""
+    return headers if "Date" in headers else {**headers, "Date": formatdate(usegmt=True)}
 
 
 def _session(connect_timeout: float, *, force_close: bool) -> aiohttp.ClientSession:

@@ -92,7 +92,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the upstream asks to wait; None when it does not say, or says nonsense.
 
     ``retry-after-ms`` wins over ``retry-after``, as in Anthropic's SDKs. An HTTP date counts from the answer's own
-    ``Date``, so that neither side's clock matters; without one it is ignored.
+    ``Date``, so that neither side's clock matters; without one it is ignored (``providers/http`` adds the moment of
+    arrival).
     """
     millis = _seconds(header(headers, "retry-after-ms"))
     if millis is not None:
