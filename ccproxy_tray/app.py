@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ccproxy_tray import __version__
-from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.dispatch.chronicle import Clock
 from ccproxy_tray.dispatch.loop import Dispatcher
 from ccproxy_tray.dispatch.runtime import Runtime, State
@@ -50,6 +50,7 @@ class App:
         data_dir: Path | None = None,
     ) -> None:
         self.loaded = loaded
+        self._started = loaded.config
         self._environ = environ
         self._clock = clock
         self._state = State()
@@ -89,7 +90,9 @@ class App:
             await self._memory.close()
 
     def reload(self, loaded: Loaded) -> None:
-        """Put another configuration in force. Running requests keep theirs; the address stays as it is."""
+        """Put another configuration in force. Running requests keep theirs, open sockets what they were opened with."""
+        if waiting := _waiting(self._started, loaded.config):
+            log.warning("Changed, but in force only after a restart: %s", ", ".join(waiting))
         self.loaded = loaded
         runtime = Runtime(loaded.config, providers(loaded.config.providers, self._environ))
         self._dispatcher.reconfigure(runtime)
@@ -128,6 +131,15 @@ class App:
 
     def _record(self, event: Callable[[float], Event]) -> None:
         self.journal.record(event(self._clock.wall()))
+
+
+def _waiting(started: Config, config: Config) -> tuple[str, ...]:
+    """The changed keys that sockets were opened by."""
+    keys = ("host", "port", "idle_timeout")
+    found = [f"server.{key}" for key in keys if getattr(started.server, key) != getattr(config.server, key)]
+    if started.upstream.connect_timeout != config.upstream.connect_timeout:
+        found.append("upstream.connect_timeout")
+    return tuple(found)
 
 
 def _used(runtime: Runtime) -> set[str]:
