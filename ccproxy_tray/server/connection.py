@@ -96,7 +96,8 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to bytes that are not a request, in the envelope; the connection ends with it."""
-        _log.debug("Unreadable request, or the client has gone: %s", shown(repr(exc)))
+        # The exception's own text may hold any part of the request, the prompt too.
+        _log.debug("Unreadable request, or the client has gone: %s", type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
         error = _unreadable(exc, message) if status == 400 else RequestError(status, "Internal error.")

@@ -137,13 +137,23 @@ async def test_c7_a_request_that_is_shorter_than_it_says_goes_nowhere(tmp_path: 
 
 
 async def test_c7_what_follows_a_request_that_is_longer_than_it_says_is_no_request(tmp_path: Path) -> None:
+    body = asking()
     async with staged(tmp_path) as stage, connected(stage) as raw:
-        body = asking()
-        await raw.send(request(body + b"rubbish\r\n\r\n", headers={"content-length": str(len(body))}))
+        await raw.send(request(body))
         await stage.checked(await raw.answer())
-        rest = await raw.closed()
-        assert not rest or rest.startswith(b"HTTP/1.1 400 ")
+        await raw.send(body)
+        await refused(stage, raw, 400, "invalid_request_error")
+        assert await raw.closed() == b""
         await stage.expect(primary=1, backup=0, story=["primary ok"])
+
+
+async def test_c7_a_request_that_comes_together_with_rubbish_goes_nowhere(tmp_path: Path) -> None:
+    body = asking()
+    async with staged(tmp_path) as stage, connected(stage) as raw:
+        await raw.send(request(body + body, headers={"content-length": str(len(body))}))
+        await refused(stage, raw, 400, "invalid_request_error")
+        assert await raw.closed() == b""
+        await untouched(stage)
 
 
 PLACES = {
