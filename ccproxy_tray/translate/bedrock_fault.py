@@ -50,6 +50,8 @@ on an error of the model, whose own status decides."""
 _STATUSES = {"modeltimeout": 504, "conflict": 409}
 """Where the status that goes to the client is not the usual one of the fault."""
 
+_TOO_LARGE = 413
+
 _IDENTITY = re.compile(r"arn:aws[\w-]*:(?:iam|sts):[^\s,\"']*")
 _RESOURCE = re.compile(r"arn:aws[\w-]*:[\w-]*:[\w-]*:\d*:([^\s,\"']*)")
 _KEY = re.compile(r"api key|bearer token|security token|expired", re.IGNORECASE)
@@ -96,7 +98,13 @@ def from_bedrock(exception_type: str, message: str, status: int = 0) -> Failure:
 
 
 def _status(key: str, fault: Fault, status: int) -> int:
-    """The status that goes with the meaning; the upstream's own only for an exception that this table does not know."""
+    """The status that goes with the meaning; the upstream's own only for an exception that this table does not know.
+
+    And for a request that is too large, whatever the exception: Claude Code gives up on a 413, while it tries five
+    variations of what gets a 400.
+    """
+    if fault is Fault.REFUSED and status == _TOO_LARGE:
+        return status
     if key not in _FAULTS and status >= 400 and fault_of_status(status) is fault:
         return status
     return _STATUSES.get(key) or STATUS_OF_FAULT.get(fault, 500)

@@ -110,6 +110,11 @@ def test_a_model_that_is_not_there_is_a_404_for_the_client() -> None:
     assert (failure.status, failure.error_type) == (404, "not_found_error")
 
 
+def test_a_request_that_is_too_large_is_called_so_whatever_the_exception() -> None:
+    failure = faults.from_bedrock_http(413, {"x-amzn-ErrorType": "ValidationException"}, b'{"message":"too large"}')
+    assert (failure.fault, failure.status, failure.error_type) == (Fault.REFUSED, 413, "request_too_large")
+
+
 def test_a_denied_model_is_told_from_a_bad_key() -> None:
     denied = faults.from_bedrock(
         "AccessDeniedException", "You don't have access to the model with the specified model ID."
