@@ -13,7 +13,7 @@ import ccproxy_tray
 ROOT = Path(ccproxy_tray.__file__).parent
 RANKS = (
     {"errors", "redact"},
-    {"routing", "translate", "catalog", "log"},
+    {"routing", "translate", "catalog", "log", "aside"},
     {"config", "journal"},
     {"providers", "simulator", "memory"},
     {"dispatch"},

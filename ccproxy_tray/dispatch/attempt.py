@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from ccproxy_tray.aside import aside
 from ccproxy_tray.config.schema import Upstream
 from ccproxy_tray.errors import AttemptFailed, Failure
 from ccproxy_tray.providers.base import MIN_SECRET, Call, Provider, Reply
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 STREAM_TYPES = ("text/event-stream", "application/vnd.amazon.eventstream")
 JSON_TYPES = ("application/json", "")
-LARGE = 256 * 1024
+INLINE_ANSWER = 256 * 1024
 """Bytes of a whole answer that are read on the loop: some milliseconds. No usual answer is longer."""
 HELD_LIMIT = 256 * 1024
 """A stream that has sent this much without any content is taken as content, so that nothing piles up."""
@@ -104,7 +105,7 @@ async def _receive(provider: Provider, response: Response, call: Call) -> Starte
 async def _receive_stream(provider: Provider, response: Response, call: Call) -> Started | Reply | Failure:
     """Hold events until one has content; an answer in one piece becomes a stream of the same content."""
     if response.content_type in JSON_TYPES:
-        return await _aside(partial(_as_events, provider, call), await response.read_whole())
+        return await _read(partial(_as_events, provider, call), response)
     if response.content_type not in STREAM_TYPES:
         return broken(f"the answer is {response.content_type}, not an event stream", "content type")
     codec = provider.codec(call)
@@ -122,10 +123,10 @@ async def _receive_stream(provider: Provider, response: Response, call: Call) ->
 async def _receive_whole(provider: Provider, response: Response, call: Call) -> Reply | Failure:
     """A whole Message; an answer that is streamed nevertheless is put together."""
     if response.content_type in STREAM_TYPES:
-        return await _aside(partial(_as_message, provider, call), await response.read_whole())
+        return await _read(partial(_as_message, provider, call), response)
     if response.content_type not in JSON_TYPES:
         return broken(f"the answer is {response.content_type}, not JSON", "content type")
-    return await _aside(partial(provider.reply, call), await response.read_whole())
+    return await _read(partial(provider.reply, call), response)
 
 
 def _as_events(provider: Provider, call: Call, body: bytes) -> Reply:
@@ -138,6 +139,6 @@ def _as_message(provider: Provider, call: Call, body: bytes) -> Reply:
     return Reply(jsontext.render(whole.collect(codec, body)), codec.progress)
 
 
-async def _aside(read: Callable[[bytes], Reply], body: bytes) -> Reply:
-    """Read a large answer where it does not hold up the loop."""
-    return read(body) if len(body) <= LARGE else await asyncio.to_thread(read, body)
+async def _read(read: Callable[[bytes], Reply], response: Response) -> Reply:
+    body = await response.read_whole()
+    return await aside(partial(read, body), len(body), INLINE_ANSWER)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from ccproxy_tray import catalog
 from ccproxy_tray.config.schema import PASSTHROUGH, ProviderConfig, Variant
 from ccproxy_tray.errors import Failure
 from ccproxy_tray.providers.base import Call, Outgoing, Reply
-from ccproxy_tray.providers.dialect import api_key_remedy, counted, listed, own_model
+from ccproxy_tray.providers.dialect import api_key_remedy, counted, listed, own_model, shaped
 from ccproxy_tray.routing.target import Candidate, ProviderType, Target
 from ccproxy_tray.translate import beta, faults, whole
 from ccproxy_tray.translate.messages import MessagesRequest
@@ -49,11 +50,11 @@ class AnthropicProvider:
 
     async def outgoing(self, call: Call) -> Outgoing:
         """The client's body with this provider's model name; headers built from scratch."""
-        return self._request("/v1/messages", call)
+        return await self._request("/v1/messages", call)
 
     async def counting(self, call: Call) -> Outgoing | None:
         """The same body; the server ignores nothing, and Claude Code sends only what it may."""
-        return self._request("/v1/messages/count_tokens", call)
+        return await self._request("/v1/messages/count_tokens", call)
 
     def counted(self, body: bytes) -> int:
         """``{"input_tokens": N}``."""
@@ -95,11 +96,12 @@ class AnthropicProvider:
     def _url(self, path: str) -> str:
         return self._config.base_url + path
 
-    def _request(self, path: str, call: Call) -> Outgoing:
+    async def _request(self, path: str, call: Call) -> Outgoing:
         extra, dropped = self._config.extra_betas, frozenset(self._config.drop_betas)
         if not self._passthrough:
             dropped |= {beta.OAUTH}  # it marks a claude.ai token, and goes only where that goes
-        body, betas = anthropic_request(call.request, call.target.model, call.repairs, extra, dropped)
+        shape = partial(anthropic_request, call.request, call.target.model, call.repairs, extra, dropped)
+        body, betas = await shaped(shape, call.request)
         return Outgoing(self._url(path), self._headers(call.request, betas), body)
 
     def _key_headers(self) -> dict[str, str]:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from ccproxy_tray.aside import aside
 from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault
 from ccproxy_tray.redact import redact
 
 SERVICE = "bedrock"
 """The name in the signature's scope, for the runtime and the control plane alike."""
-LARGE_BODY = 1024 * 1024
-"""Hashing more than this takes over a millisecond and moves off the loop."""
+INLINE_HASH = 1024 * 1024
+"""Bytes that are hashed on the loop: about a millisecond."""
 _COMMERCIAL = ("amazonaws.com", "api.aws")
 _PARTITIONS = (
     ("cn-", ("amazonaws.com.cn", "api.amazonwebservices.com.cn")),
@@ -109,9 +111,7 @@ class AwsAccount:
             return {**headers, "Authorization": f"Bearer {self._bearer}"}
         await self.look()
         keys = await self._frozen()
-        if len(body) > LARGE_BODY:
-            return await asyncio.to_thread(_signed, method, url, headers, body, region, keys)
-        return _signed(method, url, headers, body, region, keys)
+        return await aside(partial(_signed, method, url, headers, body, region, keys), len(body), INLINE_HASH)
 
     def endpoint(self, region: str) -> str:
         """The runtime's base URL in a region, as AWS's own variables want it.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import quote
 
 from ccproxy_tray import catalog
@@ -11,7 +11,7 @@ from ccproxy_tray.config.schema import ProviderConfig, Variant
 from ccproxy_tray.errors import Failure
 from ccproxy_tray.providers.aws import AwsAccount
 from ccproxy_tray.providers.base import Call, Outgoing, Reply
-from ccproxy_tray.providers.dialect import counted, listed, own_model
+from ccproxy_tray.providers.dialect import counted, listed, own_model, shaped
 from ccproxy_tray.routing.target import Candidate, ProviderType, Target
 from ccproxy_tray.translate import bedrock, faults, jsontext, whole
 from ccproxy_tray.translate.bedrock_stream import BedrockStream
@@ -20,7 +20,6 @@ from ccproxy_tray.translate.stream import StreamCodec
 
 JSON = "application/json"
 EVENTS = "application/vnd.amazon.eventstream"
-LARGE_BODY = 1024 * 1024
 
 
 class BedrockProvider:
@@ -55,7 +54,7 @@ class BedrockProvider:
 
     async def outgoing(self, call: Call) -> Outgoing:
         """The request as InvokeModel wants it, signed."""
-        body = await _rendered(call, self._body(call))
+        body = await shaped(partial(self._body, call), call.request)
         action = "invoke-with-response-stream" if call.request.stream else "invoke"
         accept = EVENTS if call.request.stream else JSON
         return await self._signed(call.target, action, body, accept)
@@ -65,7 +64,7 @@ class BedrockProvider:
         foundation = catalog.foundation_id(call.target.model)
         if not foundation:
             return None
-        body = jsontext.render(bedrock.count_body(call.request, call.target.model))
+        body = await shaped(lambda: jsontext.render(bedrock.count_body(call.request, call.target.model)), call.request)
         target = Target(call.target.provider, foundation, call.target.region)
         return await self._signed(target, "count-tokens", body, JSON)
 
@@ -128,14 +127,15 @@ class BedrockProvider:
         same_model = sorted(name for name in offered if foundation and catalog.foundation_id(name) == foundation)
         return same_model[0] if same_model else by_rule
 
-    def _body(self, call: Call) -> Mapping[str, jsontext.Json]:
-        return bedrock.bedrock_body(
+    def _body(self, call: Call) -> bytes:
+        body = bedrock.bedrock_body(
             call.request,
             call.target.model,
             repairs=call.repairs,
             extra_betas=self._config.extra_betas,
             drop_betas=self._config.drop_betas,
         )
+        return jsontext.render(body)
 
     async def _signed(self, target: Target, action: str, body: bytes, accept: str) -> Outgoing:
         # Everything but unreserved characters is escaped, as botocore does: the path on the wire is the path signed.
@@ -150,10 +150,3 @@ class BedrockProvider:
 def _region_of_arn(model: str) -> str:
     parts = model.split(":")
     return parts[3] if len(parts) > 5 and parts[0] == "arn" else ""
-
-
-async def _rendered(call: Call, body: Mapping[str, jsontext.Json]) -> bytes:
-    """A large body is printed off the loop."""
-    if len(call.request.raw) > LARGE_BODY:
-        return await asyncio.to_thread(jsontext.render, body)
-    return jsontext.render(body)

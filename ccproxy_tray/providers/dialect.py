@@ -1,9 +1,12 @@
-"""What the providers have in common: model names, keys, and counts."""
+"""What the providers have in common: model names, keys, counts, and where large requests are shaped."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
+from ccproxy_tray.aside import aside
+from ccproxy_tray.config.environment import VARIABLES
 from ccproxy_tray.config.schema import ProviderConfig, Variant
 from ccproxy_tray.config.secret import remedy
 from ccproxy_tray.errors import AttemptFailed
@@ -12,6 +15,10 @@ from ccproxy_tray.translate import jsontext
 from ccproxy_tray.translate.messages import Json, MessagesRequest
 
 AUTO = "auto"
+INLINE_SHAPE = 1024 * 1024
+"""Bytes of a request that is translated and printed on the loop: about 10 ms."""
+
+_Shaped = TypeVar("_Shaped")
 
 
 def own_model(config: ProviderConfig, variant: Variant, request: MessagesRequest, rule: Callable[[str], str]) -> str:
@@ -21,11 +28,18 @@ def own_model(config: ProviderConfig, variant: Variant, request: MessagesRequest
     return config.models.get(request.model) or rule(request.model)
 
 
+async def shaped(shape: Callable[[], _Shaped], request: MessagesRequest) -> _Shaped:
+    """A request in this provider's own form, made where a large one does not hold up the loop."""
+    return await aside(shape, len(request.raw), INLINE_SHAPE)
+
+
 def api_key_remedy(config: ProviderConfig) -> str:
     """What the user has to do about a missing key, in one sentence."""
     if config.missing_env:
         return f"no API key for {config.name}: {'; '.join(remedy(name) for name in config.missing_env)}"
-    return f"set providers.{config.name}.api_key"
+    key = f"providers.{config.name}.api_key"
+    variable = next((name for name, decided in VARIABLES.items() if decided == key), "")
+    return f"set {variable} or {key}" if variable else f"set {key}"
 
 
 def _object(body: bytes, what: str) -> Json:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from ccproxy_tray.config.schema import ProviderConfig, Variant
 from ccproxy_tray.errors import AttemptFailed, Failure
 from ccproxy_tray.providers.base import Call, Outgoing, Reply
-from ccproxy_tray.providers.dialect import api_key_remedy, listed, own_model
+from ccproxy_tray.providers.dialect import api_key_remedy, listed, own_model, shaped
 from ccproxy_tray.providers.faults import broken
 from ccproxy_tray.routing.target import Candidate, ProviderType, Target
 from ccproxy_tray.translate import faults, jsontext, openai_reply, tokens, web_search
@@ -62,14 +63,8 @@ class OpenAIProvider:
 
     async def outgoing(self, call: Call) -> Outgoing:
         """The request as a chat."""
-        chat, _ = chat_request(
-            call.request.body,
-            model=call.target.model,
-            dialect=self.dialect,
-            session=call.request.session,
-            repairs=call.repairs,
-        )
-        return Outgoing(f"{self._root}/chat/completions", self._headers(), jsontext.render(chat))
+        body = await shaped(partial(self._chat, call), call.request)
+        return Outgoing(f"{self._root}/chat/completions", self._headers(), body)
 
     async def counting(self, call: Call) -> Outgoing | None:
         """Chat servers do not count."""
@@ -126,6 +121,16 @@ class OpenAIProvider:
     def listed(self, body: bytes) -> frozenset[str]:
         """Ids under ``data``."""
         return listed(body)
+
+    def _chat(self, call: Call) -> bytes:
+        chat, _ = chat_request(
+            call.request.body,
+            model=call.target.model,
+            dialect=self.dialect,
+            session=call.request.session,
+            repairs=call.repairs,
+        )
+        return jsontext.render(chat)
 
     @property
     def _root(self) -> str:

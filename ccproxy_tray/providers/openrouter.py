@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from ccproxy_tray import catalog
 from ccproxy_tray.config.schema import ApiStyle, ProviderConfig, Variant
 from ccproxy_tray.errors import Failure
 from ccproxy_tray.providers.base import Call, Outgoing, Provider, Reply
-from ccproxy_tray.providers.dialect import api_key_remedy, listed, own_model
+from ccproxy_tray.providers.dialect import api_key_remedy, listed, own_model, shaped
 from ccproxy_tray.providers.openai import OpenAIProvider
 from ccproxy_tray.routing.target import Candidate, ProviderType, Target
 from ccproxy_tray.translate import faults, whole
@@ -60,13 +61,9 @@ class OpenRouterProvider:
 
     async def outgoing(self, call: Call) -> Outgoing:
         """The client's body, without the fields that OpenRouter does not list; headers built from scratch."""
-        body, betas = openrouter_request(
-            call.request,
-            call.target.model,
-            call.repairs,
-            self._config.extra_betas,
-            frozenset(self._config.drop_betas),
-        )
+        extra, dropped = self._config.extra_betas, self._config.drop_betas
+        shape = partial(openrouter_request, call.request, call.target.model, call.repairs, extra, dropped)
+        body, betas = await shaped(shape, call.request)
         headers = {**self._headers(), "anthropic-version": VERSION}
         if betas:
             # The documentation names the second; its Anthropic provider reads the first.

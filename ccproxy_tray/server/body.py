@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import io
 import zlib
-from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
 
+from ccproxy_tray.aside import aside
 from ccproxy_tray.errors import RequestError
 from ccproxy_tray.redact import shown
 from ccproxy_tray.server.connection import BodyBroken, Connection
@@ -26,12 +26,9 @@ MAX_MEMBERS = 64
 """Concatenated gzip members (RFC 1952, 2.2). Clients send one; a million empty ones cost seconds."""
 INLINE_INFLATE = 8 * 1024
 """Compressed bytes up to which inflating takes less time than asking a thread: at most 8 MiB come of it."""
-INLINE_PARSE = 1024 * 1024
-"""Bytes of JSON that are parsed on the loop: about 10 ms. Above that a thread does it."""
 
 _STEP = 64 * 1024
 _GZIP = ("gzip", "x-gzip")
-_Result = TypeVar("_Result")
 
 
 async def read_body(exchange: Exchange) -> bytes:
@@ -41,14 +38,7 @@ async def read_body(exchange: Exchange) -> bytes:
     raw = await _receive(exchange)
     if coding not in _GZIP:
         return raw
-    if len(raw) <= INLINE_INFLATE:
-        return inflate(raw)
-    return await asyncio.to_thread(inflate, raw)
-
-
-async def aside(work: Callable[[], _Result], size: int) -> _Result:
-    """Do work on a body of this size where it does not hold up the loop."""
-    return work() if size <= INLINE_PARSE else await asyncio.to_thread(work)
+    return await aside(partial(inflate, raw), len(raw), INLINE_INFLATE)
 
 
 def inflate(data: bytes, limit: int = MAX_BODY) -> bytes:

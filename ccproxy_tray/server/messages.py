@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
+from ccproxy_tray.aside import aside
 from ccproxy_tray.dispatch import Dispatch
 from ccproxy_tray.server.admission import Admission
-from ccproxy_tray.server.body import aside, read_body
+from ccproxy_tray.server.body import read_body
 from ccproxy_tray.server.exchange import Exchange
 from ccproxy_tray.server.guard import check_content_type, token_headers
 from ccproxy_tray.server.relay import relay
@@ -14,6 +15,8 @@ from ccproxy_tray.translate.messages import MessagesRequest, parse_request
 
 QUIET = 15.0
 """Seconds of silence after which a streaming client gets a sign of life."""
+INLINE_PARSE = 1024 * 1024
+"""Bytes of JSON that are parsed on the loop: about 10 ms. Above that a thread does it."""
 
 
 class Messages:
@@ -46,7 +49,7 @@ class Messages:
 async def _read(exchange: Exchange, *, counting: bool) -> MessagesRequest:
     check_content_type(exchange.request.headers)
     raw = await read_body(exchange)
-    return await aside(partial(parse_request, raw, _headers(exchange), counting=counting), len(raw))
+    return await aside(partial(parse_request, raw, _headers(exchange), counting=counting), len(raw), INLINE_PARSE)
 
 
 def _headers(exchange: Exchange) -> dict[str, str]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import RequestError
 from ccproxy_tray.server import messages
-from ccproxy_tray.server.body import INLINE_PARSE, MAX_BODY, MAX_MEMBERS, inflate
+from ccproxy_tray.server.body import MAX_BODY, MAX_MEMBERS, inflate
+from ccproxy_tray.server.messages import INLINE_PARSE
 from ccproxy_tray.translate.messages import MessagesRequest, parse_request
 from tests.server.harness import REQUEST, Client, serving, until
 
