@@ -23,6 +23,7 @@ MAX_OUTPUT = 32_000
 """Most output tokens asked of a model that is not Claude. Claude Code asks its newest models for 128,000, which other
 servers refuse as more than their whole window; 32,000 is what it asks of a model that it does not know."""
 _MAX_STOPS = 4
+_MAX_BREAKPOINTS = 4
 _LONGEST_USER = 128
 _OPENAI_EFFORT = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
 _OPENROUTER_EFFORT = {**_OPENAI_EFFORT, "xhigh": "xhigh", "max": "xhigh"}
@@ -59,12 +60,23 @@ def _translated(
         chat["response_format"] = format_
     if dialect.routing:
         chat.update(_routing(body, target, session))
-    if target.claude and mapping(body.get("cache_control")):
-        chat["cache_control"] = body["cache_control"]
+    if target.claude:
+        if mapping(body.get("cache_control")):
+            chat["cache_control"] = body["cache_control"]
+        _spare_breakpoints(chat)
     if body.get("stream") is True:
         # Without the option, a server keeps the token counts of a stream to itself.
         chat.update(stream=True, stream_options={"include_usage": True})
     return chat, names
+
+
+def _spare_breakpoints(chat: dict[str, Json]) -> None:
+    """Leave the last breakpoints that Anthropic takes (Messages API, "Prompt caching"): later ones cover more."""
+    parts = (part for message in chat["messages"] for part in blocks(message["content"]))
+    holders = [holder for holder in (*blocks(chat.get("tools")), *parts) if "cache_control" in holder]
+    spare = len(holders) + ("cache_control" in chat) - _MAX_BREAKPOINTS
+    for holder in holders[: max(spare, 0)]:
+        del holder["cache_control"]
 
 
 def unservable(body: Mapping[str, Json], dialect: ChatDialect) -> str:

@@ -112,7 +112,16 @@ def test_what_was_said_before_reads_the_same_when_the_conversation_grows(first: 
     short, long = translated(first, *model), translated(first + more, *model)
     # The last turn may still grow; everything before it is settled, and cached.
     settled = max((i for i, item in enumerate(short) if item["role"] == "assistant"), default=1)
-    assert short[:settled] == long[:settled]
+    assert unmarked(short[:settled]) == unmarked(long[:settled])
+
+
+def unmarked(item: Any) -> Any:
+    """Without the breakpoints of the prompt cache, which move on as a conversation grows."""
+    if isinstance(item, list):
+        return [unmarked(inner) for inner in item]
+    if isinstance(item, dict):
+        return {key: unmarked(inner) for key, inner in item.items() if key != "cache_control"}
+    return item
 
 
 pieces = st.text(st.sampled_from('ab ü🌍\n"\\'), max_size=6)

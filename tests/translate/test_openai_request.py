@@ -14,6 +14,7 @@ from ccproxy_tray.translate.openai_request import MAX_OUTPUT, chat_request, unse
 
 CLAUDE = "anthropic/claude-sonnet-4.5"
 QWEN = "qwen-3-coder-480b"
+MARK = {"type": "ephemeral"}
 SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
 READ = {"name": "Read", "input_schema": {"type": "object", "properties": {}}}
 READ_FUNCTION = {"type": "function", "function": {"name": "Read", "parameters": READ["input_schema"]}}
@@ -177,10 +178,23 @@ def test_claude_is_looked_for_at_anthropic_first_unless_the_variant_says_otherwi
     assert "provider" not in openrouter("google/gemini-3-pro")
 
 
+@pytest.mark.parametrize(("automatic", "kept"), [({}, list("bcde")), ({"cache_control": MARK}, list("cde"))])
+def test_of_more_breakpoints_than_there_may_be_the_last_are_kept(automatic: dict[str, Any], kept: list[str]) -> None:
+    marked = [{"type": "text", "text": text, "cache_control": MARK} for text in "abcde"]
+    tool = {"name": "f", "input_schema": {"type": "object"}, "cache_control": MARK}
+    request = openrouter(
+        system=marked[:2], messages=[{"role": "user", "content": marked[2:]}], tools=[tool], **automatic
+    )
+    parts = [part for message in request["messages"] for part in message["content"]]
+    assert [part["text"] for part in parts] == list("abcde")
+    assert [part["text"] for part in parts if "cache_control" in part] == kept
+    assert "cache_control" not in request["tools"][0]
+    assert all("cache_control" in block for block in (*marked, tool)), "the client's own request stays as it is"
+
+
 def test_the_automatic_breakpoint_goes_to_claude_only() -> None:
-    marker = {"type": "ephemeral"}
-    assert openrouter(cache_control=marker)["cache_control"] == marker
-    assert "cache_control" not in openrouter("google/gemini-3-pro", cache_control=marker)
+    assert openrouter(cache_control=MARK)["cache_control"] == MARK
+    assert "cache_control" not in openrouter("google/gemini-3-pro", cache_control=MARK)
     assert "cache_control" not in openrouter(cache_control=None)
 
 
