@@ -75,7 +75,7 @@ def unservable(candidates: Sequence[Candidate]) -> Exhausted:
 def _unservable(candidates: Sequence[Candidate]) -> Exhausted:
     if not candidates:
         return _plain(404, "No target is configured for this model: see routing in the configuration.")
-    remedies = _unique(f"{c.target.provider}: {c.remedy}" for c in candidates if c.remedy)
+    remedies = _unique(f"{c.target.provider}: {c.remedy.rstrip('.')}." for c in candidates if c.remedy)
     if remedies:
         return _plain(403, f"No provider can serve. {' '.join(remedies)}", should_retry=False)
     reasons = _unique(f"{c.target}: {c.skip}" for c in candidates)

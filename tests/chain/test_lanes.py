@@ -111,5 +111,5 @@ async def test_without_any_credentials_the_remedies_are_named(tmp_path: Path, mo
     assert refused.headers["x-should-retry"] == "false"
     message = refused.error()["message"]
     assert "AWS_ACCESS_KEY_ID" in message
-    assert "openrouter" in message
+    assert "openrouter: set OPENROUTER_API_KEY or providers.openrouter.api_key." in message
     assert providers["bedrock"]["credentials"] == "missing"
