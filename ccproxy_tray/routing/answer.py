@@ -8,6 +8,7 @@ are shown to the user at once; the wording of a 400 steers its own repair, so it
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -92,8 +93,7 @@ def passed_on(target: Target, failure: Failure) -> Exhausted:
     """
     status = failure.status if 400 <= failure.status < 600 else _STATUS[failure.fault]
     if failure.fault is Fault.CREDENTIALS:
-        message = f"{target.provider}: {failure.message}"
-        return Exhausted(403, ErrorType.PERMISSION, message[:_MAX_MESSAGE], should_retry=False)
+        return _plain(403, f"{target.provider}: {failure.message}", should_retry=False)
     retry_after = None
     if failure.fault in (Fault.THROTTLED, Fault.OVERLOADED, Fault.UNREACHABLE) and failure.retry_after is not None:
         retry_after = _seconds(failure.retry_after)
@@ -123,6 +123,10 @@ _REMEDIES = {
 """What the user can do, where the provider has not said it better."""
 
 
+_LOGIN_WORD = re.compile("x-api-key", re.IGNORECASE)
+"""Wherever Claude Code reads this in an error, it shows "Not logged in" and nothing else."""
+
+
 def _throttled(troubles: Sequence[Trouble], now: float) -> Exhausted:
     left = _soonest(troubles, now)
     message = f"Every target is rate-limited or out of service; the first may be free again in {span(max(left, 1))}."
@@ -144,7 +148,8 @@ def _final(status: int, troubles: Sequence[Trouble], lead: str) -> Exhausted:
 
 
 def _plain(status: int, message: str, *, should_retry: bool | None = None) -> Exhausted:
-    return Exhausted(status, type_of_status(status), message[:_MAX_MESSAGE], should_retry=should_retry)
+    message = _LOGIN_WORD.sub("API key", message)[:_MAX_MESSAGE]
+    return Exhausted(status, type_of_status(status), message, should_retry=should_retry)
 
 
 def _told(troubles: Iterable[Trouble]) -> str:

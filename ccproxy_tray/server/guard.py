@@ -101,7 +101,7 @@ def check_token(headers: MultiMapping[str], token: str) -> None:
     the client's retries.
     """
     if token and not token_headers(headers, token):
-        message = "Wrong or missing token: send server.token of this proxy as x-api-key or as a bearer token."
+        message = "Wrong or missing token: send server.token of this proxy as the API key or as a bearer token."
         raise RequestError(401, message, headers={"x-should-retry": "false"})
 
 

@@ -152,6 +152,35 @@ async def test_credentials_that_nobody_has_are_passed_over(claude: Claude, stagi
         assert [(row["provider"], row["lasting"]) for row in cooling] == [("anthropic", True)]
 
 
+async def test_a_wrong_key_of_the_only_provider_is_not_taken_for_a_missing_login(
+    claude: Claude, staging: Staging
+) -> None:
+    async with staging(replace(ANTHROPIC, settings={"api_key": "nobody's"})) as stage:
+        ended = await (await claude.start(stage.url, "good morning")).end()
+        assert ended.code == 1
+        assert "anthropic: invalid API key" in ended.text
+        assert [exchange.status for exchange in stage.asked()] == [403]
+
+
+async def test_a_model_that_nobody_has_is_said_so_without_a_ladder_of_variations(
+    claude: Claude, staging: Staging
+) -> None:
+    async with staging(BEDROCK) as stage:
+        ended = await (await claude.start(stage.url, "good morning", "--model", "gpt-5")).end()
+        assert "issue with the selected model (gpt-5)" in ended.text
+        # Claude Code asks once more for an answer in one piece; five variations of it would follow on a 400.
+        assert [exchange.status for exchange in stage.asked()] == [404, 404]
+
+
+async def test_a_request_that_is_too_large_is_sent_once(claude: Claude, staging: Staging) -> None:
+    async with staging(BEDROCK, OPENROUTER) as stage:
+        stage.upstream(BEDROCK).fault = Fail(Cause.TOO_LARGE)
+        ended = await (await claude.start(stage.url, "good morning")).end()
+        assert "Request too large" in ended.text
+        assert [exchange.status for exchange in stage.asked()] == [413]
+        assert statuses(stage, OPENROUTER) == []
+
+
 MID_TEXT, MID_CALL, AFTER_CALL = after_deltas(4), after_deltas(13), Moment(Place.BLOCK, 2)
 """The announcement has twelve words; after it comes the call, in pieces."""
 ENDED = "the answer ended before it was complete"

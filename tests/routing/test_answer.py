@@ -80,6 +80,13 @@ def test_refused_credentials_are_a_403_that_names_provider_and_remedy() -> None:
     assert "openrouter: credentials before. Check its key" in answer.message
 
 
+def test_no_answer_of_our_own_has_the_word_that_claude_code_takes_for_its_own_login() -> None:
+    refused = Failure(Fault.CREDENTIALS, "invalid X-Api-Key", 401)
+
+    assert "bedrock us-east-1: invalid API key" in end(Trouble(A, Fault.CREDENTIALS, refused.message, 0.0)).message
+    assert passed_on(A, refused).message == "bedrock: invalid API key"
+
+
 def test_one_account_is_named_once() -> None:
     answer = end(trouble(Fault.CREDENTIALS), trouble(Fault.CREDENTIALS, target=SISTER))
 

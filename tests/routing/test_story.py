@@ -119,7 +119,15 @@ def test_no_story_is_endless(rows: list[tuple[str, str, str, Fault, str]]) -> No
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "1 s"), (37.0, "37 s"), (36.01, "37 s"), (120, "120 s"), (121, "3 min"), (3600.0000001, "60 min"), (7201, "3 h")],
+    [
+        (0.2, "1 s"),
+        (37.0, "37 s"),
+        (36.01, "37 s"),
+        (120, "120 s"),
+        (121, "3 min"),
+        (3600.0000001, "60 min"),
+        (7201, "3 h"),
+    ],
 )
 def test_a_span_is_rounded_up_to_whole_units(seconds: float, text: str) -> None:
     assert span(seconds) == text
