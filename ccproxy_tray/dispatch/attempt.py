@@ -28,7 +28,7 @@ HELD_LIMIT = 256 * 1024
 SECONDS_PER_TOKEN = 3600 / 128_000
 """The official SDKs' estimate of how long a whole answer may take."""
 WHOLE_ANSWER_CAP = 240.0
-"""Claude Code gives up on response headers after 360 s; this leaves time for another target."""
+"""Seconds. Claude Code gives up on response headers after 360 s; this leaves time for another target."""
 
 
 @dataclass(slots=True)
@@ -69,8 +69,9 @@ def _patience(call: Call, limits: Upstream) -> float:
     """Seconds until the commit. A whole answer arrives only when it is complete, so its length counts."""
     if call.request.stream:
         return limits.first_event_timeout
-    expected = float(call.request.body.get("max_tokens") or 0) * SECONDS_PER_TOKEN
-    return max(limits.first_event_timeout, min(expected, WHOLE_ANSWER_CAP))
+    # The cap comes first: max_tokens may be larger than any float.
+    tokens = min(call.request.body.get("max_tokens") or 0, WHOLE_ANSWER_CAP / SECONDS_PER_TOKEN)
+    return max(limits.first_event_timeout, tokens * SECONDS_PER_TOKEN)
 
 
 async def _exchange(

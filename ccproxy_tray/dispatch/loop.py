@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import closing
 from dataclasses import dataclass
 
 from ccproxy_tray.dispatch.answer import Answer, AnswerStream
@@ -22,7 +23,7 @@ from ccproxy_tray.redact import shown
 from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Sent, Served, Try, Wait, Walk
 from ccproxy_tray.routing.cooldown import Cooling
 from ccproxy_tray.routing.policy import broke_off, walk
-from ccproxy_tray.routing.target import Target
+from ccproxy_tray.routing.target import Repairs, Target
 from ccproxy_tray.translate.messages import MessagesRequest
 
 log = logging.getLogger(__name__)
@@ -62,16 +63,15 @@ class Dispatcher:
         """Serve one request. Cancelling this cancels the upstream and counts as the client having left."""
         now = self._clock.monotonic()
         passage = _Passage(self.runtime, request, Chronicle(request_id, request.model, now))
-        await passage.runtime.prepare(request)
-        candidates = self.state.ordered(passage.runtime, request, passage.runtime.candidates(request), now)
-        steps = walk(candidates, self.state.cooldowns, passage.runtime.rules, now)
         try:
-            end = await self._perform(steps, passage)
+            await passage.runtime.prepare(request)
+            candidates = self.state.ordered(passage.runtime, request, passage.runtime.candidates(request), now)
+            with closing(walk(candidates, self.state.cooldowns, passage.runtime.rules, now)) as steps:
+                end = await self._perform(steps, passage)
         except asyncio.CancelledError:
             self._journal.record(events.Abandoned(self._clock.wall(), passage.chronicle.story()))
             raise
         finally:
-            steps.close()
             self._tell()
         return self._answered(end, passage) if isinstance(end, Served) else self._refused(end, passage)
 
@@ -81,10 +81,7 @@ class Dispatcher:
         await runtime.prepare(request)
         cooldowns = self.state.cooldowns
         ready = (c for c in runtime.candidates(request) if not c.skip and cooldowns.left(c.target, now) is None)
-        candidate = next(ready, None)
-        call = (
-            Call(candidate.target, request, request_id, cooldowns.learned.of(candidate.target)) if candidate else None
-        )
+        call = next((self._call(c.target, request, request_id, cooldowns.learned.of(c.target)) for c in ready), None)
         return await self._counter.count(runtime.providers, call, request)
 
     async def _perform(self, steps: Walk, passage: _Passage) -> End:
@@ -112,14 +109,16 @@ class Dispatcher:
         provider = passage.runtime.providers[command.target.provider]
         if command.refresh and not await provider.refresh():
             return None
-        request = self.state.native(passage.request, command.target)
-        call = Call(command.target, request, passage.chronicle.request_id, command.repairs)
+        call = self._call(command.target, passage.request, passage.chronicle.request_id, command.repairs)
         config = passage.runtime.config
         result = await attempt(provider, self._transport, call, config.upstream, config.secrets())
         if isinstance(result, Failure):
             return result
         passage.result = result
         return Served(command.target)
+
+    def _call(self, target: Target, request: MessagesRequest, request_id: str, repairs: Repairs) -> Call:
+        return Call(target, self.state.native(request, target), request_id, repairs)
 
     def _note(self, chronicle: Chronicle, target: Target, began: float, now: float, outcome: Outcome) -> None:
         match outcome:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ccproxy_tray.aside import aside
 from ccproxy_tray.config.schema import ApiStyle, ProviderConfig, Secret
 from ccproxy_tray.errors import AttemptFailed, Fault
 from ccproxy_tray.providers import dialect
@@ -34,14 +35,13 @@ async def test_every_provider_shapes_a_large_request_beside_the_loop(
     name: str, limit: int, elsewhere: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     threads: list[int] = []
-    original = dialect.aside
 
     async def watched(work: Any, size: int, limit: int) -> Any:
         def noted() -> Any:
             threads.append(threading.get_ident())
             return work()
 
-        return await original(noted, size, limit)
+        return await aside(noted, size, limit)
 
     monkeypatch.setattr(dialect, "aside", watched)
     monkeypatch.setattr(dialect, "INLINE_SHAPE", limit)

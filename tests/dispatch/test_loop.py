@@ -1,0 +1,233 @@
+"""The loop with scripted attempts in place of upstreams, and a clock that stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, cast
+
+import pytest
+
+from ccproxy_tray.config.schema import Config, Failback, ProviderConfig, Routing, Secret, Step, Variant
+from ccproxy_tray.dispatch import loop as module
+from ccproxy_tray.dispatch.answer import Answer
+from ccproxy_tray.dispatch.chronicle import Clock
+from ccproxy_tray.dispatch.loop import Dispatcher
+from ccproxy_tray.dispatch.runtime import Runtime, State
+from ccproxy_tray.errors import Failure, Fault
+from ccproxy_tray.journal import events
+from ccproxy_tray.journal.events import Event
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.providers.base import Call, Reply
+from ccproxy_tray.providers.http import Transport
+from ccproxy_tray.providers.table import providers
+from ccproxy_tray.routing.target import ProviderType, Target
+from ccproxy_tray.translate.messages import MessagesRequest, parse_request
+from ccproxy_tray.translate.stream import Progress
+
+KEY = Secret("a-key-of-some-length")
+ACCOUNTS = {
+    name: ProviderConfig(name, ProviderType.ANTHROPIC, "https://x.example", key)
+    for name, key in (("first", KEY), ("second", KEY), ("keyless", Secret()))
+}
+ROUTING = Routing(provider_sequence=(Step("first"), Step("second")), max_wait_seconds=0)
+FIRST, SECOND = Target("first", "claude-sonnet-4-5"), Target("second", "claude-sonnet-4-5")
+THROTTLED = Failure(Fault.THROTTLED, "slow down", 429, retry_after=37.0)
+NO_CREDIT = Failure(Fault.NO_CREDIT, "no money", 402)
+SEAL = "sealed-by-the-first"
+
+
+def reply(*seals: str) -> Reply:
+    return Reply(b"{}", Progress(started=True, content=True, finished=True, seals=list(seals)))
+
+
+def ask(**fields: Any) -> MessagesRequest:
+    body = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]} | fields
+    return parse_request(json.dumps(body).encode(), {"x-claude-code-session-id": "s"})
+
+
+@dataclass
+class Stage:
+    """A dispatcher whose attempts come to what ``outcomes`` say, in turn."""
+
+    monkeypatch: pytest.MonkeyPatch
+    routing: Routing = ROUTING
+    outcomes: list[Reply | Failure] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    seen: list[Event] = field(default_factory=list)
+    now: float = 1000.0
+
+    def __post_init__(self) -> None:
+        async def attempt(_provider: object, _transport: object, call: Call, *_: object) -> Reply | Failure:
+            self.calls.append(call)
+            return self.outcomes.pop(0)
+
+        self.monkeypatch.setattr(module, "attempt", attempt)
+        self.state = State()
+        journal = Journal("1.0", 0.0)
+        journal.subscribe(lambda event, _: self.seen.append(event))
+        clock = Clock(lambda: self.now, lambda: 50_000.0 + self.now)
+        self.dispatcher = Dispatcher(self.runtime(), cast("Transport", None), journal, self.state, clock)
+
+    def runtime(self, **changes: Any) -> Runtime:
+        routing = replace(self.routing, **changes)
+        config = Config(providers=MappingProxyType(ACCOUNTS), routing=routing)
+        return Runtime(config, providers(ACCOUNTS, {}))
+
+    async def ask(self, *outcomes: Reply | Failure, **fields: Any) -> Answer:
+        self.outcomes += outcomes
+        return await self.dispatcher.messages(ask(**fields), "req_1")
+
+    @property
+    def targets(self) -> list[Target]:
+        return [call.target for call in self.calls]
+
+    def ends(self) -> list[type[Event]]:
+        return [type(event) for event in self.seen if isinstance(event, events.Ended)]
+
+
+Make = Callable[..., Stage]
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return Stage(monkeypatch)
+
+
+async def test_the_next_target_answers_and_the_failed_one_cools(stage: Stage) -> None:
+    answer = await stage.ask(THROTTLED, reply())
+    assert (answer.status, answer.body) == (200, b"{}")
+    assert answer.headers == {"x-ccproxy-target": str(SECOND), "x-ccproxy-attempts": "2"}
+    assert stage.targets == [FIRST, SECOND]
+    assert stage.ends() == [events.FellBack]
+    [cooled] = [event for event in stage.seen if isinstance(event, events.Cooled)]
+    assert [(row.target, row.until) for row in cooled.cooling] == [(FIRST, 51_037.0)]
+
+
+async def test_a_request_that_nobody_serves_ends_once_with_its_story(stage: Stage) -> None:
+    answer = await stage.ask(THROTTLED, NO_CREDIT)
+    assert answer.status == 429
+    assert answer.headers["x-ccproxy-attempts"] == "2"
+    assert stage.ends() == [events.Exhausted]
+
+
+async def test_a_refusal_of_the_request_itself_is_told_apart_from_exhaustion(stage: Stage) -> None:
+    answer = await stage.ask(Failure(Fault.REFUSED, "prompt is too long", 400))
+    assert answer.status == 400
+    assert stage.targets == [FIRST]
+    assert stage.ends() == [events.Refused]
+
+
+async def leaving(stage: Stage, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """Start a request that hangs in ``where``, and cancel it there."""
+    there = asyncio.Event()
+
+    async def hang(*_: object, **__: object) -> None:
+        there.set()
+        await asyncio.Event().wait()
+
+    target: dict[str, Callable[[Callable[..., Awaitable[None]]], None]] = {
+        "the search for credentials": lambda f: monkeypatch.setattr(
+            stage.dispatcher.runtime.providers["first"], "prepare", f
+        ),
+        "an attempt": lambda f: monkeypatch.setattr(module, "attempt", f),
+        "a pause": lambda f: monkeypatch.setattr(asyncio, "sleep", f),
+    }
+    target[where](hang)
+    task = asyncio.create_task(stage.ask(THROTTLED, THROTTLED))
+    await there.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("where", ["the search for credentials", "an attempt", "a pause"])
+async def test_a_client_that_leaves_is_recorded_wherever_it_was(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    stage = Stage(monkeypatch, replace(ROUTING, max_wait_seconds=90.0))
+    await leaving(stage, monkeypatch, where)
+    assert stage.ends() == [events.Abandoned]
+    assert stage.state.cooldowns.budget._requests == 0, "it counts no longer"
+
+
+async def test_a_client_that_leaves_gives_its_probe_back(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    await stage.ask(THROTTLED, reply())
+    stage.now += 40.0
+    with monkeypatch.context() as patch:
+        await leaving(stage, patch, "an attempt")
+    stage.calls.clear()
+    stage.outcomes.clear()
+    assert (await stage.ask(reply())).status == 200
+    assert stage.targets == [FIRST], "the next request probes the target"
+
+
+async def test_a_running_request_keeps_the_configuration_that_it_began_with(stage: Stage) -> None:
+    first, second = stage.dispatcher.runtime, stage.runtime(only="second")
+
+    async def attempt(_provider: object, _transport: object, call: Call, *_: object) -> Reply | Failure:
+        stage.calls.append(call)
+        stage.dispatcher.reconfigure(second)
+        return THROTTLED if len(stage.calls) == 1 else reply()
+
+    stage.monkeypatch.setattr(module, "attempt", attempt)
+    await stage.ask()
+    assert stage.targets == [FIRST, SECOND]
+    assert stage.dispatcher.runtime is second
+    assert first is not second
+    await stage.ask()
+    assert stage.targets[2:] == [SECOND]
+
+
+async def test_a_new_configuration_ends_coolings_that_waited_for_it_and_says_so(stage: Stage) -> None:
+    await stage.ask(NO_CREDIT, reply())
+    assert stage.state.cooldowns.left(FIRST, stage.now)
+    stage.dispatcher.reconfigure(stage.runtime())
+    assert isinstance(stage.seen[-1], events.Cooled)
+    assert stage.seen[-1].cooling == ()
+
+
+async def test_a_sticky_session_stays_where_its_cache_is_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    for failback, expected in ((Failback.STICKY, SECOND), (Failback.EAGER, FIRST)):
+        stage = Stage(monkeypatch, replace(ROUTING, failback=failback))
+        await stage.ask(THROTTLED, reply())
+        stage.now += 40.0
+        await stage.ask(reply())
+        assert stage.targets[-1] == expected
+
+
+def thinking(seal: str) -> list[dict[str, Any]]:
+    turn = [{"type": "thinking", "thinking": "so", "signature": seal}, {"type": "text", "text": "So."}]
+    return [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": turn},
+        {"role": "user", "content": "more"},
+    ]
+
+
+async def test_thinking_goes_back_to_its_maker_only_also_when_tokens_are_counted(stage: Stage) -> None:
+    await stage.ask(reply(SEAL))
+    counted: list[Call | None] = []
+
+    async def count(_providers: object, call: Call | None, _request: object) -> int:
+        counted.append(call)
+        return 7
+
+    stage.monkeypatch.setattr(stage.dispatcher._counter, "count", count)
+    request = ask(messages=thinking(SEAL))
+    for failures in ((), (THROTTLED, reply())):
+        if failures:
+            await stage.ask(*failures, messages=thinking(SEAL))
+        assert await stage.dispatcher.count_tokens(request, "req_2") == 7
+    assert [SEAL in repr(call.request.body) for call in stage.calls] == [False, True, False]
+    assert [(call.target, SEAL in repr(call.request.body)) for call in counted if call] == [
+        (FIRST, True),
+        (SECOND, False),
+    ]
+
+
+async def test_without_a_target_tokens_are_estimated_and_nothing_cools(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, Routing(provider_sequence=(Step("keyless", (Variant(),)),)))
+    assert await stage.dispatcher.count_tokens(ask(), "req_1") > 0
+    assert stage.seen == []
