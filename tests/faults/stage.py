@@ -107,6 +107,8 @@ class Stage:
     client: aiohttp.ClientSession
     ends: list[Ended] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
+    lines: io.StringIO = field(default_factory=io.StringIO)
+    """The program's log."""
     unjudged: bool = False
 
     @property
@@ -200,6 +202,7 @@ async def staged(
     routing: str = AT_ONCE,
     patience: str = "",
     server: str = "",
+    limit: float = PATIENCE,
     primary: Faultd | None = None,
     url: str = "",
     alone: bool = False,
@@ -209,13 +212,13 @@ async def staged(
     """The program with ``primary`` before ``backup``, which always serves unless it is told otherwise.
 
     ``url`` is where the configuration says that the primary is, when that is somewhere else. ``alone``: there is no
-    backup in the route.
+    backup in the route. ``limit`` is how long the whole may take, in seconds.
     """
     primary = primary or Faultd("primary", good(wire))
     keys = dict(keys) if keys else {"primary": "canary-of-the-primary", "backup": "canary-of-the-backup"}
     before, sockets = checker.tasks(), checker.sockets()
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(asyncio.timeout(PATIENCE))
+        await stack.enter_async_context(asyncio.timeout(limit))
         await stack.enter_async_context(primary)
         backup = await stack.enter_async_context(Faultd("backup", good(MESSAGES)))
         path = tmp_path / "config.yaml"
@@ -234,12 +237,12 @@ async def staged(
         )
         environ = environ or {}
         loaded = await asyncio.to_thread(load, path, environ)
-        lines = io.StringIO()
         clock = FakeClock()
+        lines = io.StringIO()
         async with _logging(lines, loaded.config.secrets()), App(loaded, environ, clock.clock()) as app:
             with watched() as lag:
                 async with _client() as client:
-                    stage = Stage(app, primary, backup, clock, client)
+                    stage = Stage(app, primary, backup, clock, client, lines=lines)
                     app.journal.subscribe(stage.record)
                     await asyncio.wait((app._looking,))
                     running = checker.tasks()
