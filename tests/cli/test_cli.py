@@ -145,8 +145,10 @@ def test_serving_begins_with_one_line_and_ends_with_a_signal(home: Path, number:
 def test_the_first_start_writes_a_configuration_with_comments(home: Path) -> None:
     config = home / "made" / "config.yaml"
     env = {"CCPROXY_CONFIG": str(config), "CCPROXY_DATA_DIR": str(home / "data"), "PORT": "0"}
-    with started(home, "serve", env=env) as (_, url):
+    with started(home, "serve", env=env) as (process, url):
         status = json.loads(get(f"{url}/debug"))
+        process.terminate()
+        process.wait(timeout=15)  # the log is written in a thread; its end sees to the rest
     assert status["config"]["path"] == str(config)
     assert "# " in config.read_text(encoding="utf-8")
     if os.name != "nt":
