@@ -29,12 +29,12 @@ HOST = Kind("a host name or an address", host)
 
 def _allowed_host(text: str) -> str:
     word = text.strip().lower()
-    if not re.fullmatch(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", word):
+    if not re.fullmatch(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?", word):
         raise ValueError
     return word
 
 
-ALLOWED_HOST = Kind("a host name without scheme, port or wildcard", _allowed_host)
+ALLOWED_HOST = Kind("a host name, with a port where it is not ours, without scheme or wildcard", _allowed_host)
 
 
 def load(

@@ -413,7 +413,9 @@ def test_further_host_names_may_be_allowed(reads: Reader, refuses: Refusal) -> N
         "[fe80::1]",
     )
     assert reads("server: {allowed_hosts: dev.box}").config.server.allowed_hosts == ("dev.box",)
-    assert len(refuses("server: {allowed_hosts: ['*', 'http://dev.box', 'dev.box:80', [], ~]}")) == 5
+    tunnel = reads("server: {allowed_hosts: ['dev.box:9000', '[::1]:80']}").config.server
+    assert tunnel.allowed_hosts == ("dev.box:9000", "[::1]:80")
+    assert len(refuses("server: {allowed_hosts: ['*', 'http://dev.box', 'dev.box:x', [], ~]}")) == 5
 
 
 def test_everything_that_can_be_said_is_understood(reads: Reader) -> None:
