@@ -39,7 +39,8 @@ class BedrockProvider:
 
     def candidate(self, variant: Variant, request: MessagesRequest) -> Candidate:
         """The requested model as an inference profile of the region, unless the user names another."""
-        region = variant.region or _region_of_arn(variant.model) or self._config.region
+        named = own_model(self._config, variant, request, _as_it_is)
+        region = variant.region or _region_of_arn(named) or self._config.region
         model = own_model(self._config, variant, request, lambda name: self._profile(name, region))
         if not model:
             return Candidate(Target(self.name, request.model, region), "Bedrock has no such model", no_model=True)
@@ -145,6 +146,10 @@ class BedrockProvider:
 
     def _endpoint(self, region: str) -> str:
         return self._config.base_url or self._account.endpoint(region)
+
+
+def _as_it_is(name: str) -> str:
+    return name
 
 
 def _region_of_arn(model: str) -> str:

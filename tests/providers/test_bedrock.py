@@ -51,6 +51,10 @@ def test_an_arn_names_its_own_region() -> None:
     arn = "arn:aws:bedrock:eu-west-3:123456789012:application-inference-profile/abc"
     assert target(bedrock(), "claude-sonnet-4-5", Variant(arn)).region == "eu-west-3"
     assert target(bedrock(), "claude-sonnet-4-5", Variant(arn, "eu-west-1")).region == "eu-west-1"
+    assert target(bedrock(), arn).region == "eu-west-3"
+    assert (
+        target(bedrock(models={"claude-sonnet-4-5": arn}), "claude-sonnet-4-5", Variant("auto")).region == "eu-west-3"
+    )
 
 
 def test_a_model_of_somebody_else_is_skipped() -> None:
