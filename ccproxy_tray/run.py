@@ -74,6 +74,10 @@ async def _watch(app: App, path: Path, read_again: Callable[[], Loaded]) -> None
         except ConfigError as error:
             app.reject(error.problems)
             continue
+        except Exception as error:  # the last line of defence: a defect in reading must not end the watch
+            log.exception("%s cannot be read again", path.name)
+            app.reject((f"{path.name}: internal error while reading it: {type(error).__name__}",))
+            continue
         if read != known:
             app.reload(read)
             log.info("%s was read again", path.name)

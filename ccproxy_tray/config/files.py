@@ -51,7 +51,7 @@ def log_dir(environ: Mapping[str, str]) -> Path:
 
 def _expanded(text: str) -> Path:
     # os.path.expanduser leaves "~" standing where there is no home; Path.expanduser raises.
-    return Path(os.path.expanduser(text)).absolute()  # noqa: PTH111
+    return Path(os.path.expanduser(text)).absolute()  # noqa: PTH111 - see above
 
 
 def default_text() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ccproxy_tray.journal.events import Event
 from ccproxy_tray.journal.snapshot import Snapshot, advance
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Subscriber = Callable[[Event, Snapshot], None]
 """Called on the loop after each event with the picture that it led to; must not block."""
@@ -31,8 +31,8 @@ class Journal:
         for subscriber in self._subscribers:
             try:
                 subscriber(event, self.snapshot)
-            except Exception:  # noqa: BLE001 - the last line of defence: a broken onlooker must not fail a request
-                _log.exception("A subscriber of the journal failed on %s", type(event).__name__)
+            except Exception:  # the last line of defence: a broken onlooker must not fail a request
+                log.exception("A subscriber of the journal failed on %s", type(event).__name__)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Tell ``subscriber`` of every event from now on; the function that comes back ends that."""

@@ -114,7 +114,7 @@ _STATUS = {
     Fault.FIELD_REFUSED: 400,
     Fault.REFUSED: 400,
 }
-
+"""What the client is told of a fault that came without a status."""
 _REMEDIES = {
     Fault.CREDENTIALS: "Check its key, profile or login.",
     Fault.NO_CREDIT: "Add credit to the account.",

@@ -28,7 +28,7 @@ GRACE = 6.0
 LAST_WORDS = 1.5
 """Seconds for telling clients that it is over, and again for closing what is left: with GRACE under 10 s in all."""
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Endpoint:
@@ -91,12 +91,12 @@ class Endpoint:
             async with self._drain.interruptible():
                 await self._serve(exchange)
         except RequestError as error:
-            _log.info("%s: %s", exchange.request_id, _refusal(exchange.request, error))
+            log.info("%s: %s", exchange.request_id, _refusal(exchange.request, error))
             await exchange.fail(error)
         except Exception:  # the last line of defence: the client gets an answer, the log the trace
             if exchange.gone:
                 raise
-            _log.exception("%s: internal error", exchange.request_id)
+            log.exception("%s: internal error", exchange.request_id)
             await exchange.fail(RequestError(500, "Internal error of the proxy; its log tells more."))
 
     async def _serve(self, exchange: Exchange) -> None:

@@ -22,7 +22,7 @@ MAX_LINE = 16 * 1024
 LINGER = 5.0
 """Seconds for which an unread body is still taken, so that the client sees the answer instead of a reset."""
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 def new_request_id() -> str:
@@ -97,7 +97,7 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """The answer to bytes that are not a request, in the envelope; the connection ends with it."""
         # The exception's own text may hold any part of the request, the prompt too.
-        _log.debug("Unreadable request, or the client has gone: %s", type(exc).__name__)
+        log.debug("Unreadable request, or the client has gone: %s", type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer is on its way already")
         error = _unreadable(exc, message) if status == 400 else RequestError(status, "Internal error.")

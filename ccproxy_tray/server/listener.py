@@ -22,7 +22,7 @@ _BACKLOG = 1024
 _TRIES = 5
 """Attempts at finding a port that is free on both addresses, when any will do."""
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Answerer = Callable[[Request, Connection], Awaitable[web.StreamResponse]]
 
@@ -66,7 +66,7 @@ class Listener:
             message = f"Listening on {settings.host} needs server.token: others than this machine could use it."
             raise CannotListen(settings.host, settings.port, message)
         if not has_fast_parser():
-            _log.warning("aiohttp runs without its C parser here: slower, and less strict with odd requests")
+            log.warning("aiohttp runs without its C parser here: slower, and less strict with odd requests")
         factory = partial(Request, loop=asyncio.get_running_loop())
         self._manager = web.Server(self._handle, handler_cancellation=True, request_factory=factory)
         both = settings.host in ("localhost", "127.0.0.1")
@@ -99,7 +99,7 @@ class Listener:
                 async with asyncio.timeout(patience):
                     await self._manager.shutdown(patience / 2)
             except TimeoutError:
-                _log.warning("Some connections did not close in time")
+                log.warning("Some connections did not close in time")
 
     def _connections(self) -> list[Connection]:
         return [] if self._manager is None else cast("list[Connection]", self._manager.connections)
@@ -129,7 +129,7 @@ class Listener:
         except PortTaken:
             raise
         except CannotListen as error:
-            _log.debug("No IPv6 loopback: %s", error)
+            log.debug("No IPv6 loopback: %s", error)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         return await self._answer(cast("Request", request), cast("Connection", request.protocol))
