@@ -93,6 +93,8 @@ WAITS: dict[str, tuple[dict[str, str], float]] = {
     "infinite": ({"retry_after": "inf"}, 60.0),
     "a date to come": ({"retry_after": "Sun, 22 Nov 2026 12:00:37 GMT", "date": DATE}, 37.0),
     "a date gone by": ({"retry_after": "Sun, 22 Nov 2026 11:00:00 GMT", "date": DATE}, 1.0),
+    "a date to come, in an answer without one": ({"retry_after": "Sun, 22 Nov 2099 12:00:37 GMT"}, 900.0),
+    "a date gone by, in an answer without one": ({"retry_after": "Sun, 22 Nov 1999 12:00:37 GMT"}, 1.0),
     "garbage": ({"retry_after": "soon"}, 60.0),
     "milliseconds": ({"retry_after_ms": "2500"}, 2.5),
     "milliseconds and seconds": ({"retry_after_ms": "2500", "retry_after": "9"}, 2.5),
