@@ -8,9 +8,12 @@ from types import MappingProxyType
 
 import pytest
 
-from ccproxy_tray.app import App
+from ccproxy_tray.app import App, tell_log
 from ccproxy_tray.config.schema import Config, Loaded, ProviderConfig, Routing, Server, Step, Upstream
-from ccproxy_tray.routing.target import ProviderType
+from ccproxy_tray.journal import events
+from ccproxy_tray.journal.snapshot import Snapshot
+from ccproxy_tray.routing.story import Attempt, Story
+from ccproxy_tray.routing.target import ProviderType, Target
 from ccproxy_tray.server.listener import PortTaken
 
 LOCAL = ProviderConfig("local", ProviderType.OPENAI, base_url="http://127.0.0.1:9/v1")
@@ -19,6 +22,8 @@ CONFIG = Config(
     providers=MappingProxyType({"local": LOCAL}),
     routing=Routing(provider_sequence=(Step("local"),)),
 )
+
+STORY = Story("req_1", "m", (Attempt(Target("team", "m"), 0.0, 1.2, 0.4, 200),))
 
 
 def loaded(config: Config) -> Loaded:
@@ -58,3 +63,32 @@ async def test_a_start_that_fails_leaves_nothing_open() -> None:
             await app.__aenter__()
         assert app._transport._pooled.closed
         assert app._transport._fresh.closed
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (events.Served(1.0, STORY), "req_1: team m: ok in 1.2 s"),
+        (events.FellBack(1.0, STORY), "req_1: team m: ok in 1.2 s"),
+        (events.Exhausted(1.0, STORY, 529, "all busy"), "req_1: 529, all busy [team m: ok in 1.2 s]"),
+        (events.Refused(1.0, STORY, 400, "too\nlong"), r"req_1: 400, too\nlong [team m: ok in 1.2 s]"),
+        (events.BrokeOff(1.0, STORY, "reset"), "req_1: broke off: reset [team m: ok in 1.2 s]"),
+        (events.Abandoned(1.0, STORY), "req_1: the client left [team m: ok in 1.2 s]"),
+        (events.WentOffline(1.0), "Offline: no provider can be reached"),
+        (events.CameBack(1.0), "Online again"),
+        (events.ConfigRejected(1.0, ("a", "b")), "The changed configuration is not used: a; b"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
+)
+def test_what_a_user_wants_to_know_of_is_one_line_of_the_log(
+    event: events.Event, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    tell_log(event, Snapshot("1.0", 0.0))
+    assert caplog.messages == [line]
+
+
+def test_what_happens_all_the_time_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    tell_log(events.Cooled(1.0, ()), Snapshot("1.0", 0.0))
+    assert caplog.messages == []

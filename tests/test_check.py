@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from ccproxy_tray import check as module
 from ccproxy_tray.check import Finding, Found, Known, check, report
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.simulator import ACCESS_KEY, API_KEY, SECRET_KEY, Simulator
-from ccproxy_tray.simulator.faults import Reply, Route
+from ccproxy_tray.simulator.faults import Reply, Route, Stall
 
 ENVIRON = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 PROVIDERS = """
@@ -130,3 +131,20 @@ async def test_every_target_of_the_route_is_looked_at(simulator: Simulator, tmp_
     assert lines[0].endswith("config.yaml: valid")
     assert lines[1] == f"ok  {east.target}"
     assert lines[5] == f"--  {dead.target}"
+
+
+async def test_a_provider_that_does_not_answer_is_given_up(
+    simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.2)
+    simulator.openrouter.fail_until_cleared(Stall(), route=Route.CATALOGUE)
+    [found] = await findings(simulator, tmp_path, "{ name: openrouter }")
+    assert str(found.reachable) == "no: no answer within 0.2 s"
+
+
+async def test_a_list_that_breaks_off_leaves_the_model_unknown(simulator: Simulator, tmp_path: Path) -> None:
+    simulator.openai.fail_until_cleared(
+        Reply(200, b"not json", {"content-type": "application/json"}), route=Route.CATALOGUE
+    )
+    [found] = await findings(simulator, tmp_path, "{ name: local }")
+    assert found.model == Found(Known.UNKNOWN)

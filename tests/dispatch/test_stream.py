@@ -83,6 +83,12 @@ async def test_what_was_held_comes_first_and_the_rest_as_it_arrives() -> None:
     assert not stage.response.closed
 
 
+async def test_a_torn_event_is_waited_for() -> None:
+    stage = Stage(sse(STOP)[:9], sse(STOP)[9:], sse(END, LAST))
+    await stage.stream.read()
+    assert await stage.stream.read() == sse(STOP), "no read comes back empty before the end"
+
+
 async def test_an_upstream_that_breaks_ends_in_one_error_event() -> None:
     stage = Stage(RESET)
     out = await stage.everything()

@@ -238,7 +238,7 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(settings: Server = Server(port=0), quiet: float = 15.0) -> AsyncIterator[Client]:  # noqa: B008
+async def serving(settings: Server = Server(port=0), quiet: float = 15.0) -> AsyncIterator[Client]:  # noqa: B008 - frozen
     """An endpoint that runs within the block."""
     dispatch, journal = FakeDispatch(), Journal("1.2.3", NOW)
     endpoint = Endpoint(dispatch, journal, settings, quiet=quiet, clock=lambda: NOW + 60)
