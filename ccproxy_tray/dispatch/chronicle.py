@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from ccproxy_tray.errors import Failure
+from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.routing.command import Skipped
 from ccproxy_tray.routing.story import Attempt, Story
 from ccproxy_tray.routing.target import Target
@@ -55,6 +55,11 @@ class Chronicle:
         """An attempt has its first content."""
         at = now - began
         self.attempts.append(Attempt(target, began - self.started, seconds=at, first_event=at, status=200))
+
+    def went_without_thinking(self) -> bool:
+        """Whether the target that serves had refused the request for the thinking in it."""
+        target = self.attempts[-1].target
+        return any(each.fault is Fault.SIGNATURE and each.target == target for each in self.attempts)
 
     def ended(self, now: float) -> None:
         """The serving attempt is over."""

@@ -144,6 +144,8 @@ class Dispatcher:
         """Hand over what the serving target says."""
         now = self._clock.monotonic()
         self.state.served(passage.runtime, passage.request, end.target, now)
+        if passage.chronicle.went_without_thinking():
+            self.state.seals.refused(passage.request.body, end.target.provider)
         headers = {
             "x-ccproxy-target": str(end.target),
             "x-ccproxy-attempts": str(len(passage.chronicle.attempts)),

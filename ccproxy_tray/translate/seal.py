@@ -17,7 +17,8 @@ Json = Any
 Body = Mapping[str, Json]
 
 MAX_SEALS = 8192
-"""So many are remembered; the oldest go first. An unknown seal passes: a refusal still comes to light as a 400."""
+"""So many are remembered; the oldest go first. An unknown seal passes: a refusal still comes to light as a 400, and
+then it is known whose the seal is not."""
 
 
 class Seals:
@@ -25,17 +26,25 @@ class Seals:
 
     def __init__(self) -> None:
         self._makers: dict[bytes, str] = {}
+        self._refused: dict[tuple[bytes, str], None] = {}
 
     def note(self, seals: Iterable[str], provider: str) -> None:
         """These came in an answer of this provider's."""
         for seal in seals:
             self._makers[_digest(seal)] = provider
-        while len(self._makers) > MAX_SEALS:
-            del self._makers[next(iter(self._makers))]
+        _trim(self._makers)
+
+    def refused(self, body: Body, provider: str) -> None:
+        """The provider took the conversation without its thinking only, whoever minted that."""
+        self._refused.update(((_digest(seal), provider), None) for seal in seals_of(body))
+        _trim(self._refused)
 
     def foreign(self, body: Body, provider: str) -> frozenset[str]:
-        """The seals in a conversation that others than this provider are known to have minted."""
-        return frozenset(seal for seal in seals_of(body) if self._makers.get(_digest(seal), provider) != provider)
+        """The seals in a conversation that others than this provider are known to have minted, or that it refused."""
+        return frozenset(seal for seal in seals_of(body) if self._is_foreign(_digest(seal), provider))
+
+    def _is_foreign(self, digest: bytes, provider: str) -> bool:
+        return self._makers.get(digest, provider) != provider or (digest, provider) in self._refused
 
     def native(self, body: Body, provider: str) -> Body:
         """The conversation without the thinking of others; the same object when there is none."""
@@ -63,6 +72,11 @@ def seal_of(block: Mapping[str, Json]) -> str:
     key = {"thinking": "signature", "redacted_thinking": "data"}.get(block["type"])
     seal = block.get(key) if key else None
     return seal if isinstance(seal, str) else ""
+
+
+def _trim(remembered: dict[Any, Any]) -> None:
+    while len(remembered) > MAX_SEALS:
+        del remembered[next(iter(remembered))]
 
 
 def _digest(seal: str) -> bytes:

@@ -68,7 +68,11 @@ async def test_after_a_restart_a_refusal_is_repaired_by_leaving_thinking_out(tmp
         history, _ = await turn(chain, ASK["messages"], True)
         chain.app._state.seals._makers.clear()
         chain.simulator.bedrock.fail_next(1, faults.THROTTLED)
-        _, second = await turn(chain, history, True)
+        history, second = await turn(chain, history, True)
         assert second == "openrouter"
         assert [record.status for record in chain.simulator.openrouter.answers] == [400, 200]
+        await turn(chain, history, True)
+        last = chain.simulator.openrouter.answers[-1]
+        assert [record.status for record in chain.simulator.openrouter.answers] == [400, 200, 200], "refused once only"
+        assert len([b for m in last.body["messages"] for b in m["content"] if "signature" in b]) == 1, "its own stays"
         assert [row["provider"] for row in (await chain.debug())["rate_limits"]] == ["bedrock"]

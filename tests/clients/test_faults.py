@@ -283,3 +283,5 @@ async def test_thinking_whose_maker_is_forgotten_costs_one_refusal_that_nobody_s
         result = await claude.run(stage.url, "good evening", *EVENTS, "--continue")
         assert_unnoticed(stage, result, rounds=4)
         assert statuses(stage, OPENROUTER) == [400, 200]
+        assert_unnoticed(stage, await claude.run(stage.url, "good night", *EVENTS, "--continue"), rounds=5)
+        assert statuses(stage, OPENROUTER) == [400, 200, 200]

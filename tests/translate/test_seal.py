@@ -45,12 +45,23 @@ def test_the_thinking_of_others_is_left_out_and_the_rest_stays() -> None:
     assert list(seals_of(body)) == ["sig-a", "data-a", "sig-b", "sig-unknown"], "the request itself is never changed"
 
 
+def test_thinking_that_a_provider_refused_is_not_shown_to_it_again() -> None:
+    seals = Seals()
+    body = conversation(thinking("sig-unknown"))
+    seals.refused(body, "openrouter")
+    later = conversation(thinking("sig-unknown"), thinking("sig-new"))
+    assert list(seals_of(seals.native(later, "openrouter"))) == ["sig-new"]
+    assert seals.native(later, "bedrock") is later, "whose it is, is still not known"
+
+
 def test_only_so_many_are_remembered_and_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seal, "MAX_SEALS", 2)
     seals = Seals()
     seals.note(["one", "two", "three"], "bedrock")
     body = conversation(thinking("one"), thinking("two"), thinking("three"))
     assert seals.foreign(body, "openrouter") == {"two", "three"}
+    seals.refused(body, "bedrock")
+    assert seals.foreign(body, "bedrock") == {"two", "three"}
 
 
 def test_blocks_without_a_seal_and_plain_texts_have_none() -> None:
