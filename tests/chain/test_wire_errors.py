@@ -57,3 +57,50 @@ async def test_a_key_of_another_account_goes_no_further_either(tmp_path: Path) -
         assert [answer.error["message"] for answer in answers[:2]] == ["not ***", "who is ***?"]
         assert answers[2].status == 403
         await stage.expect(primary=3, backup=0, story=["primary credentials"], cooling={"primary": 300.0})
+
+
+def _says(code: int, kind: str, text: str = "no", **more: str) -> Script:
+    headers = {name.replace("_", "-"): value for name, value in more.items()}
+    return status(code, envelope(kind, text), more=headers)
+
+
+THROTTLED = _says(429, "rate_limit_error", retry_after="30")
+OVERLOADED = _says(529, "overloaded_error")
+BROKEN = _says(500, "api_error")
+NO_KEY = _says(401, "authentication_error")
+NO_CREDIT = _says(402, "billing_error")
+NO_MODEL = _says(404, "not_found_error", "model: x")
+TOO_LONG = _says(400, "invalid_request_error", "prompt is too long: 3 tokens > 2 maximum")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code", "headers"),
+    [
+        (THROTTLED, OVERLOADED, 429, {"retry-after": "10"}),
+        (THROTTLED, NO_KEY, 429, {"retry-after": "30"}),
+        (OVERLOADED, NO_KEY, 529, {"retry-after": "10"}),
+        (BROKEN, NO_KEY, 529, {"retry-after": "1"}),
+        (NO_KEY, NO_CREDIT, 403, {"x-should-retry": "false"}),
+        (NO_MODEL, NO_KEY, 403, {"x-should-retry": "false"}),
+        (NO_MODEL, NO_CREDIT, 402, {"x-should-retry": "false"}),
+        (NO_MODEL, NO_MODEL, 404, {}),
+        (THROTTLED, TOO_LONG, 400, {}),
+        (NO_KEY, TOO_LONG, 400, {}),
+    ],
+)
+async def test_of_two_different_failures_the_client_gets_the_more_helpful(
+    tmp_path: Path, first: Script, second: Script, code: int, headers: dict[str, str]
+) -> None:
+    """Repair before waiting, waiting before the user's help; and never a 401, which starts Claude Code's login."""
+    async with staged(tmp_path) as stage:
+        stage.primary.play(first)
+        stage.backup.play(second)
+        refused = await stage.ask()
+        assert refused.status == code
+        assert refused.error["message"]
+        assert {name: refused.headers.get(name) for name in ("retry-after", "x-should-retry")} == {
+            "retry-after": None,
+            "x-should-retry": None,
+            **headers,
+        }
+        stage.unjudged = False  # what cools and for how long is judged row by row, in tests/faults
