@@ -245,7 +245,10 @@ def anthropic_id(requested: str) -> str:
 
 
 def openrouter_slug(requested: str) -> str:
-    """The name on OpenRouter: ``anthropic/claude-sonnet-4.5``. A name with a slash is one already."""
+    """The name on OpenRouter: ``anthropic/claude-sonnet-4.5``. A name with a slash is one already.
+
+    Empty for an ARN that hides its model: it tells OpenRouter nothing but the user's AWS account.
+    """
     if "/" in requested and not requested.startswith("arn:"):
         return _LONG_CONTEXT.sub("", requested)
     name = normalise(requested)
@@ -255,6 +258,8 @@ def openrouter_slug(requested: str) -> str:
     if match := _OLD_NAME.match(name):
         major, minor, line = match.groups(default="")
         return f"anthropic/claude-{major}{'.' if minor else ''}{minor}-{line}"
+    if name.startswith("arn:"):
+        return ""
     return f"anthropic/{name}" if is_claude(name) else name
 
 

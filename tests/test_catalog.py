@@ -125,6 +125,7 @@ def test_bedrock_s_name_follows_the_region(requested: str, region: str, name: st
         ("claude-sonnet-4-5-20250929", "anthropic/claude-sonnet-4.5"),
         ("us.anthropic.claude-haiku-4-5-20251001-v1:0", "anthropic/claude-haiku-4.5"),
         ("arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-opus-5", "anthropic/claude-opus-5"),
+        ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", ""),
         ("claude-opus-5-fast", "anthropic/claude-opus-5-fast"),
         ("claude-3-5-sonnet-20241022", "anthropic/claude-3.5-sonnet"),
         ("anthropic.claude-3-sonnet-20240229-v1:0", "anthropic/claude-3-sonnet"),

@@ -11,6 +11,7 @@ from ccproxy_tray.config.schema import ProviderConfig, Variant
 from ccproxy_tray.config.secret import remedy
 from ccproxy_tray.errors import AttemptFailed
 from ccproxy_tray.providers.faults import broken
+from ccproxy_tray.routing.target import Candidate, Target
 from ccproxy_tray.translate import jsontext
 from ccproxy_tray.translate.messages import Json, MessagesRequest
 
@@ -31,6 +32,11 @@ def own_model(config: ProviderConfig, variant: Variant, request: MessagesRequest
 async def shaped(shape: Callable[[], _Shaped], request: MessagesRequest) -> _Shaped:
     """A request in this provider's own form, made where a large one does not hold up the loop."""
     return await aside(shape, len(request.raw), INLINE_SHAPE)
+
+
+def without_model(name: str, request: MessagesRequest) -> Candidate:
+    """The skip for a requested model that the provider cannot have."""
+    return Candidate(Target(name, request.model), f"{name} has no such model", no_model=True)
 
 
 def api_key_remedy(config: ProviderConfig) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from ccproxy_tray.config.schema import ProviderConfig, Variant
 from ccproxy_tray.errors import AttemptFailed, Failure
 from ccproxy_tray.providers.base import Call, Outgoing, Reply
-from ccproxy_tray.providers.dialect import api_key_remedy, listed, own_model, shaped
+from ccproxy_tray.providers.dialect import api_key_remedy, listed, own_model, shaped, without_model
 from ccproxy_tray.providers.faults import broken
 from ccproxy_tray.routing.target import Candidate, ProviderType, Target
 from ccproxy_tray.translate import faults, jsontext, openai_reply, tokens, web_search
@@ -53,7 +53,10 @@ class OpenAIProvider:
 
     def candidate(self, variant: Variant, request: MessagesRequest) -> Candidate:
         """The variant's model, or the requested one by mapping and rule."""
-        target = Target(self.name, own_model(self.config, variant, request, self.rule))
+        model = own_model(self.config, variant, request, self.rule)
+        if not model:
+            return without_model(self.name, request)
+        target = Target(self.name, model)
         if missing := self.missing():
             return Candidate(target, "no API key", missing)
         return Candidate(target, unservable(request.body, self.dialect))

@@ -9,7 +9,7 @@ from ccproxy_tray import catalog
 from ccproxy_tray.config.schema import ApiStyle, ProviderConfig, Variant
 from ccproxy_tray.errors import Failure
 from ccproxy_tray.providers.base import Call, Outgoing, Provider, Reply
-from ccproxy_tray.providers.dialect import api_key_remedy, listed, own_model, shaped
+from ccproxy_tray.providers.dialect import api_key_remedy, listed, own_model, shaped, without_model
 from ccproxy_tray.providers.openai import OpenAIProvider
 from ccproxy_tray.routing.target import Candidate, ProviderType, Target
 from ccproxy_tray.translate import faults, whole
@@ -52,7 +52,10 @@ class OpenRouterProvider:
 
     def candidate(self, variant: Variant, request: MessagesRequest) -> Candidate:
         """The requested model under its slug, unless the user names another."""
-        target = Target(self.name, own_model(self._config, variant, request, catalog.openrouter_slug))
+        model = own_model(self._config, variant, request, catalog.openrouter_slug)
+        if not model:
+            return without_model(self.name, request)
+        target = Target(self.name, model)
         missing = self.missing()
         return Candidate(target, "no API key", missing) if missing else Candidate(target)
 

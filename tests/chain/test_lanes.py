@@ -113,3 +113,12 @@ async def test_without_any_credentials_the_remedies_are_named(tmp_path: Path, mo
     assert "AWS_ACCESS_KEY_ID" in message
     assert "openrouter: set OPENROUTER_API_KEY or providers.openrouter.api_key." in message
     assert providers["bedrock"]["credentials"] == "missing"
+
+
+@pytest.mark.parametrize("lane", ["openrouter", "chat"])
+async def test_an_aws_account_is_not_told_to_openrouter(tmp_path: Path, lane: str) -> None:
+    async with running(tmp_path, only(lane)) as chain:
+        arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
+        refused = await chain.ask(model=arn)
+        assert not chain.simulator.openrouter.requests
+    assert refused.status == 404
