@@ -18,8 +18,8 @@ from ccproxy_tray import log
 from ccproxy_tray.app import App
 from ccproxy_tray.config.load import load
 from ccproxy_tray.dispatch.chronicle import Clock
-from ccproxy_tray.journal.events import Ended, Event
-from ccproxy_tray.journal.snapshot import Snapshot
+from ccproxy_tray.journal.events import BrokeOff, Ended, Event, Exhausted, FellBack
+from ccproxy_tray.journal.snapshot import RECENT, Snapshot
 from tests.faults import checker
 from tests.faults.checker import PATIENCE, Answered, settled
 from tests.faults.faultd import Call, Faultd
@@ -159,7 +159,7 @@ class Stage:
 
     async def cooling(self) -> dict[str, float]:
         """I5: what cools, and for how many seconds."""
-        return {row["provider"]: row["seconds_left"] for row in (await self.debug())["rate_limits"]}
+        return _seconds_left(await self.debug())
 
     async def expect(
         self,
@@ -177,7 +177,11 @@ class Stage:
         self.unjudged = False
         assert (len(self.primary.calls), len(self.backup.calls)) == (primary, backup), "calls"
         assert self.told() == list(story)
-        assert await self.cooling() == dict(cooling or {})
+        debug = await self.debug()
+        assert _seconds_left(debug) == dict(cooling or {})
+        assert debug["requests"]["total"] == len(self.ends)
+        rough = [end.story.request_id for end in self.ends if isinstance(end, FellBack | Exhausted | BrokeOff)]
+        assert [row["request_id"] for row in debug["fallbacks"]] == rough[: -RECENT - 1 : -1]
 
     def told(self, number: int = -1) -> list[str]:
         """The story of a request as short words."""
@@ -254,6 +258,10 @@ async def staged(
     await settled(lambda: checker.sockets() <= sockets, lambda: f"{checker.sockets()} sockets, {sockets} before")
     _check_log(lines.getvalue(), stage)
     assert lag.worst < checker.LONGEST_TURN, f"the loop was held up for {lag.worst:.3f} s by {lag.culprit}"
+
+
+def _seconds_left(debug: Mapping[str, Any]) -> dict[str, float]:
+    return {row["provider"]: row["seconds_left"] for row in debug["rate_limits"]}
 
 
 def _client() -> aiohttp.ClientSession:

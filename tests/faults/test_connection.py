@@ -16,7 +16,7 @@ import pytest
 from ccproxy_tray.server.app import Endpoint
 from tests.faults.faultd import CERTIFICATES, END, Call, Connection, Faultd, Script, certified, chunk, head, turns
 from tests.faults.stage import BACKUP_ONLY, staged
-from tests.faults.wire import JSON, MESSAGES, SSE, TOKENS, WIRES, Wire, good, silent, status
+from tests.faults.wire import JSON, MESSAGES, SSE, TOKENS, WIRES, Wire, good, silent, status, streamed, text_of
 
 FELL_OVER = ["primary unreachable", "backup ok"]
 RESTS = {"primary": 5.0}
@@ -229,6 +229,18 @@ def closing(call: Call) -> None:
 
 def resetting(call: Call) -> None:
     call.reset()
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=by_name)
+async def test_u6_an_answer_that_falls_silent_for_too_long_ends_with_an_error(tmp_path: Path, wire: Wire) -> None:
+    script = streamed(wire, lambda frames: (*frames.start, *frames.deltas[:2]), end=b"")
+    async with staged(tmp_path, wire, patience="idle_timeout: 200ms") as stage:
+        stage.primary.play(script)
+        answered = await stage.ask()
+        assert answered.text() == text_of("primary1", 2)
+        assert answered.error["type"] == "api_error"
+        await stage.primary.last.gone.wait()
+        await stage.expect(primary=1, backup=0, story=["primary unreachable"], cooling=RESTS)
 
 
 async def reset_at_once(call: Call) -> None:

@@ -71,8 +71,9 @@ async def test_u18_a_damaged_frame_after_content_ends_the_answer_with_an_error(t
 
 
 async def test_u18_what_follows_the_last_frame_is_ignored(tmp_path: Path) -> None:
+    more = (BEDROCK.frame({"type": "ping"}), BEDROCK.frame(delta("more")), b"rubbish")
     async with staged(tmp_path, BEDROCK) as stage:
-        stage.primary.play(streamed(BEDROCK, lambda frames: (*frames.all, BEDROCK.frame(delta("more")), b"rubbish")))
+        stage.primary.play(streamed(BEDROCK, lambda frames: (b"".join((*frames.all, *more)),)))
         answered = await stage.ask()
         assert not answered.error
         assert answered.text() == text_of(stage.primary.last.ident, TOKENS)

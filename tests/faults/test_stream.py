@@ -235,6 +235,7 @@ SPELLINGS: dict[str, Callable[[Frames], bytes]] = {
     "CR": lines_of(b"\r"),
     "byte order mark": lambda frames: b"\xef\xbb\xbf" + frames.bytes(),
     "several data lines": several_data_lines,
+    "several data lines, CRLF": lambda frames: several_data_lines(frames).replace(b"\n", b"\r\n"),
     "comments and other fields": commented,
     "no blank after the colon": lambda frames: frames.bytes().replace(b"data: ", b"data:"),
     "more than ASCII": accented,
