@@ -3,8 +3,6 @@ from collections.abc import Iterator
 import pytest
 from blockbuster import blockbuster_ctx
 
-pytest.register_assert_rewrite("tests.faults.stage", "tests.faults.checker")
-
 
 @pytest.fixture(autouse=True)
 def no_blocking() -> Iterator[None]:
