@@ -95,6 +95,7 @@ class Dispatcher:
             if isinstance(step, Try):
                 # Only now does the walk's verdict stand, and with it the cooling.
                 self._note(passage.chronicle, step.target, began, now, outcome)
+                self._tell()
             step = following
         if isinstance(step, Exhausted):
             passage.chronicle.passed_over(step.skipped)

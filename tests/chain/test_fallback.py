@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from ccproxy_tray.journal.events import Cooled
 from ccproxy_tray.simulator import faults
 from ccproxy_tray.simulator.faults import (
     AFTER_START,
@@ -173,3 +175,17 @@ async def test_the_chain_is_walked_in_the_order_of_the_file_and_again_when_all_h
         "anthropic.claude-3-sonnet-20240229-v1:0",
     ]
     assert asked_next == ["anthropic/claude-3-sonnet:20240229", "anthropic/claude-3-haiku:20240307"]
+
+
+async def test_a_cooling_is_shown_while_the_request_that_caused_it_still_waits(tmp_path: Path) -> None:
+    async with running(tmp_path, "routing: { provider_sequence: [ { name: bedrock } ] }") as chain:
+        chain.simulator.bedrock.fault = faults.THROTTLED
+        waiting = asyncio.create_task(chain.ask())
+        told = asyncio.Event()
+        chain.app.journal.subscribe(lambda event, _: told.set() if isinstance(event, Cooled) else None)
+        await told.wait()
+        [cooling] = (await chain.debug())["rate_limits"]
+        assert cooling["provider"] == "bedrock"
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
