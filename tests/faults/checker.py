@@ -19,7 +19,7 @@ from tests.faults.faultd import Call
 from tests.faults.wire import TOKEN, text_of
 from tests.strict_sse import check
 
-LONGEST_TURN = 0.5
+LONGEST_TURN = 0.25
 """CPU seconds for which anything may hold up the loop. The aim is 0.05; the rest is for slow machines."""
 PATIENCE = 20.0
 """Seconds after which a test has failed. Nothing waits for it to pass."""
