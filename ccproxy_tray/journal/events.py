@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.routing.cooldown import Cooling
+from ccproxy_tray.routing.outage import Outage
 from ccproxy_tray.routing.story import Story
 from ccproxy_tray.routing.target import ProviderType, Target
 
@@ -155,10 +156,58 @@ class ProvidersChecked:
     providers: tuple[ProviderState, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Starting:
+    """The endpoint is about to be opened, at the start or again."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailed:
+    """Nothing is served, and why: one line for each problem, each with what to do about it.
+
+    It is tried again when the configuration changes, when the user asks for it, and after ``retry`` seconds; 0 means
+    that time alone mends nothing.
+    """
+
+    at: float
+    problems: tuple[str, ...]
+    retry: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The endpoint was closed on request."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutageSimulated:
+    """The user breaks a provider of the running chain on purpose; None when that is over."""
+
+    at: float
+    outage: Outage | None
+
+
 Ended = Served | FellBack | Exhausted | Refused | BrokeOff | Abandoned
 """How a request may end."""
 
-Event = Ended | Listened | Cooled | WentOffline | CameBack | ConfigChanged | ConfigRejected | ProvidersChecked
+Event = (
+    Ended
+    | Starting
+    | Listened
+    | StartFailed
+    | Stopped
+    | Cooled
+    | WentOffline
+    | CameBack
+    | ConfigChanged
+    | ConfigRejected
+    | ProvidersChecked
+    | OutageSimulated
+)
 
 
 def answered(at: float, story: Story) -> Served | FellBack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from enum import StrEnum
 
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.journal.events import (
@@ -19,12 +20,17 @@ from ccproxy_tray.journal.events import (
     Exhausted,
     FellBack,
     Listened,
+    OutageSimulated,
     ProvidersChecked,
     ProviderState,
     Refused,
     Served,
+    StartFailed,
+    Starting,
+    Stopped,
     WentOffline,
 )
+from ccproxy_tray.routing.outage import Outage
 from ccproxy_tray.routing.story import Story
 from ccproxy_tray.routing.target import Target
 
@@ -49,18 +55,31 @@ class Counts:
         return self.served + self.exhausted + self.refused + self.broke_off + self.abandoned
 
 
+class Phase(StrEnum):
+    """How far the endpoint is."""
+
+    STARTING = "starting"
+    SERVING = "serving"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything that may be shown. Times are Unix seconds.
 
     ``sequence`` grows with every event, so that a reader sees at a glance whether anything changed.
     ``recent`` holds the latest events worth a line, oldest first. ``problems`` are those of a configuration that was
-    rejected and is not in force. ``today`` counts the requests of ``day`` only: read it through :func:`counts_today`.
+    rejected and is not in force; ``failure`` says why nothing is served in phase FAILED, one line each. ``today``
+    counts the requests of ``day`` only: read it through :func:`counts_today`.
     """
 
     version: str
     started: float
     sequence: int = 0
+    phase: Phase = Phase.STARTING
+    failure: tuple[str, ...] = ()
+    outage: Outage | None = None
     urls: tuple[str, ...] = ()
     loaded: Loaded | None = None
     problems: tuple[str, ...] = ()
@@ -81,20 +100,34 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
     match event:
         case Served() | FellBack() | Exhausted() | Refused() | BrokeOff() | Abandoned():
             return _ended(snapshot, event)
-        case Listened(urls=urls):
-            return replace(snapshot, urls=urls)
+        case Starting() | Listened() | StartFailed() | Stopped():
+            return _moved(snapshot, event)
         case Cooled(cooling=cooling):
             return replace(snapshot, cooling=cooling)
-        case WentOffline():
-            return replace(snapshot, offline=True)
-        case CameBack():
-            return replace(snapshot, offline=False)
+        case WentOffline() | CameBack():
+            return replace(snapshot, offline=isinstance(event, WentOffline))
         case ConfigChanged(loaded=loaded):
             return replace(snapshot, loaded=loaded, problems=())
         case ConfigRejected(problems=problems):
             return replace(snapshot, problems=problems)
         case ProvidersChecked(providers=providers):
             return replace(snapshot, providers=providers)
+        case OutageSimulated(outage=outage):
+            return replace(snapshot, outage=outage)
+
+
+def _moved(snapshot: Snapshot, event: Starting | Listened | StartFailed | Stopped) -> Snapshot:
+    """The endpoint's phases. Whatever was learnt of the world counts until it is learnt anew."""
+    bare = replace(snapshot, failure=(), urls=(), outage=None)
+    match event:
+        case Starting():
+            return replace(bare, phase=Phase.STARTING)
+        case Listened(urls=urls):
+            return replace(bare, phase=Phase.SERVING, urls=urls)
+        case StartFailed(problems=problems):
+            return replace(bare, phase=Phase.FAILED, failure=problems)
+        case Stopped():
+            return replace(bare, phase=Phase.STOPPED)
 
 
 def counts_today(snapshot: Snapshot, now: float) -> Counts:
