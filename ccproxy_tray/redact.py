@@ -17,6 +17,8 @@ MIN_SECRET = 6
 """Known values shorter than this are not masked: they would blot out parts of ordinary words."""
 CUT = "…"
 """Stands where :func:`shown` cut a text."""
+_ACCOUNT = re.compile(r"\b\d{12}\b")
+_HIDDEN_ACCOUNT = "*" * 12
 
 _WORD = r"[^\s\"',;&]+"
 _NAME = (
@@ -90,8 +92,20 @@ def _escaped(match: re.Match[str]) -> str:
 
 def shown(text: str, limit: int = 200) -> str:
     """Untrusted text for people: masked by shape, escaped, and cut to ``limit`` characters with ``…`` at the end."""
+    return _cut(escape(_masked(text, limit)), limit)
+
+
+def public(text: str, limit: int = 300) -> str:
+    """As :func:`shown`, and without AWS account ids: for what people copy into reports and photograph."""
+    return _cut(escape(_ACCOUNT.sub(_HIDDEN_ACCOUNT, _masked(text, limit))), limit)
+
+
+def _masked(text: str, limit: int) -> str:
     # A little more than the limit is looked at, so that a secret that straddles the cut is still recognised.
-    safe = escape(redact(text[: 2 * limit + 512]))
+    return redact(text[: 2 * limit + 512])
+
+
+def _cut(safe: str, limit: int) -> str:
     return safe if len(safe) <= limit else safe[: limit - 1] + CUT
 
 

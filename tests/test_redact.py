@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy_tray.redact import CUT, MIN_SECRET, Redactor, escape, redact, secret_variables, shown
+from ccproxy_tray.redact import CUT, MIN_SECRET, Redactor, escape, public, redact, secret_variables, shown
 
 VALUES = st.text(alphabet=string.ascii_letters + string.digits + "-_./+=\"'\\%", min_size=MIN_SECRET, max_size=60)
 
@@ -135,6 +135,12 @@ def test_untrusted_text_is_cut_masked_and_escaped() -> None:
     assert shown("a" * 200) == "a" * 200
     assert shown("\x1b" * 300, 10) == r"\x1b\x1b\\"[:9] + CUT
     assert "CANARY" not in shown("-" * 190 + " sk-CANARYCANARYCANARY")
+
+
+def test_what_may_be_published_shows_no_account_id_and_tears_no_secret() -> None:
+    text = "arn:aws:bedrock:us-east-1:123456789012:x\n sk-ant-123456789012-CANARY0"
+    assert public(text) == "arn:aws:bedrock:us-east-1:************:x\\n sk-ant-***"
+    assert public("x" * 9 + "1234567890123", 12) == "xxxxxxxxx12" + CUT
 
 
 def test_variables_that_are_secret_by_name_are_found() -> None:

@@ -70,7 +70,8 @@ class Snapshot:
 
     ``sequence`` grows with every event, so that a reader sees at a glance whether anything changed.
     ``recent`` holds the latest events worth a line, oldest first. ``problems`` are those of a configuration that was
-    rejected and is not in force; ``failure`` says why nothing is served in phase FAILED, one line each. ``today``
+    rejected and is not in force; ``failure`` says why nothing is served in phase FAILED, one line each.
+    ``requested`` is the model that the latest request with an answer, or with none from anybody, asked for. ``today``
     counts the requests of ``day`` only: read it through :func:`counts_today`.
     """
 
@@ -88,6 +89,7 @@ class Snapshot:
     offline: bool = False
     current: Target | None = None
     on_fallback: bool = False
+    requested: str = ""
     recent: tuple[FellBack | Exhausted | BrokeOff, ...] = ()
     counts: Counts = Counts()
     today: Counts = Counts()
@@ -144,6 +146,8 @@ def _ended(snapshot: Snapshot, event: Ended) -> Snapshot:
     day = date.fromtimestamp(event.at)
     today = snapshot.today if snapshot.day == day else Counts()
     snapshot = replace(snapshot, counts=_count(snapshot.counts, event), today=_count(today, event), day=day)
+    if not isinstance(event, Refused | Abandoned):
+        snapshot = replace(snapshot, requested=event.story.model)
     if isinstance(event, FellBack | Exhausted | BrokeOff):
         snapshot = replace(snapshot, recent=(*snapshot.recent, event)[-RECENT:])
     if isinstance(event, Served | FellBack) and event.story.attempts:

@@ -29,7 +29,6 @@ Law: no credential, no prompt and no account id. What an upstream or the user's 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from datetime import UTC, datetime
@@ -39,11 +38,10 @@ from typing import Any
 from ccproxy_tray.config.schema import Loaded, Routing
 from ccproxy_tray.journal.events import BrokeOff, CoolingTarget, Exhausted, FellBack
 from ccproxy_tray.journal.snapshot import Counts, Snapshot, cooling_now, counts_today
-from ccproxy_tray.redact import shown
+from ccproxy_tray.redact import public
 from ccproxy_tray.routing.story import Attempt, line
 from ccproxy_tray.routing.target import Target
 
-_ACCOUNT = re.compile(r"\b\d{12}\b")
 _OUTCOMES = {FellBack: "served", Exhausted: "exhausted", BrokeOff: "broke off"}
 
 
@@ -54,14 +52,14 @@ def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
         "time": moment(now),
         "uptime_seconds": round(max(0.0, now - snapshot.started)),
         "urls": list(snapshot.urls),
-        "serving": None if snapshot.current is None else _safe(str(snapshot.current)),
+        "serving": None if snapshot.current is None else public(str(snapshot.current)),
         "on_fallback": snapshot.on_fallback,
         "offline": snapshot.offline,
         "config": _config(snapshot),
         "rate_limits": [_cooling(row, now) for row in cooling_now(snapshot, now)],
         "routing": {} if snapshot.loaded is None else _routing(snapshot.loaded),
         "providers": {
-            each.name: {"type": each.type, "credentials": each.credentials, "remedy": _safe(each.remedy)}
+            each.name: {"type": each.type, "credentials": each.credentials, "remedy": public(each.remedy)}
             for each in snapshot.providers
         },
         "fallbacks": [_fallback(event) for event in reversed(snapshot.recent)],
@@ -78,8 +76,8 @@ def _config(snapshot: Snapshot) -> dict[str, Any]:
     loaded = snapshot.loaded
     return {
         "path": "" if loaded is None else loaded.path,
-        "warnings": [] if loaded is None else [_safe(text) for text in loaded.warnings],
-        "problems": [_safe(text) for text in snapshot.problems],
+        "warnings": [] if loaded is None else [public(text) for text in loaded.warnings],
+        "problems": [public(text) for text in snapshot.problems],
     }
 
 
@@ -89,16 +87,16 @@ def _cooling(row: CoolingTarget, now: float) -> dict[str, Any]:
         "seconds_left": round(row.until - now, 1),
         "until": moment(row.until),
         "since": moment(row.since),
-        "reason": _safe(row.reason),
+        "reason": public(row.reason),
         "lasting": row.lasting,
     }
 
 
 def _target(target: Target) -> dict[str, str]:
     return {
-        "target": _safe(str(target)),
+        "target": public(str(target)),
         "provider": target.provider,
-        "model": _safe(target.model),
+        "model": public(target.model),
         "region": target.region,
     }
 
@@ -119,9 +117,9 @@ def _fallback(event: FellBack | Exhausted | BrokeOff) -> dict[str, Any]:
     return {
         "time": moment(event.at),
         "request_id": story.request_id,
-        "model": _safe(story.model),
+        "model": public(story.model),
         "outcome": _OUTCOMES[type(event)],
-        "story": _safe(line(story), 1000),
+        "story": public(line(story), 1000),
         "attempts": [_attempt(attempt) for attempt in story.attempts],
     }
 
@@ -129,7 +127,7 @@ def _fallback(event: FellBack | Exhausted | BrokeOff) -> dict[str, Any]:
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         **_plain(attempt),
-        "target": _safe(str(attempt.target)),
+        "target": public(str(attempt.target)),
         "started": round(attempt.started, 3),
         "seconds": round(attempt.seconds, 3),
     }
@@ -149,8 +147,4 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, Enum):
         return value.value
-    return _safe(value) if isinstance(value, str) else value
-
-
-def _safe(text: str, limit: int = 300) -> str:
-    return _ACCOUNT.sub("************", shown(text, limit))
+    return public(value) if isinstance(value, str) else value

@@ -64,6 +64,13 @@ def test_a_request_that_fell_back_is_remembered_with_its_story() -> None:
     assert snapshot.counts == Counts(served=1, fell_back=1)
 
 
+def test_the_model_in_question_is_the_one_that_was_asked_for_last_and_may_be_served() -> None:
+    asked = Story("req_5", "haiku")
+    assert fold(answered(NOON, SMOOTH)).requested == "sonnet"
+    assert fold(answered(NOON, SMOOTH), Exhausted(NOON, asked, 429, "later")).requested == "haiku"
+    assert fold(answered(NOON, SMOOTH), Refused(NOON, asked, 400, "no"), Abandoned(NOON, asked)).requested == "sonnet"
+
+
 def test_going_around_a_cooling_target_is_shown_as_fallback_but_is_not_news() -> None:
     snapshot = fold(answered(NOON, AROUND))
     assert (snapshot.current, snapshot.on_fallback, snapshot.recent) == (WEST, True, ())
