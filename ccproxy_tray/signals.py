@@ -1,0 +1,67 @@
+"""Signals as one call, whatever keeps the main thread busy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+IMPATIENT = 130
+"""The exit code of a program that was told twice to end: the shell's for SIGINT."""
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+
+
+class Signals:
+    """Calls ``stop`` in a thread of its own on the first signal that ends programs; the second ends it at once.
+
+    Python runs its handlers on the main thread, between two of its instructions, and a tray's loop that waits in C
+    never comes to the next one. The interpreter's wakeup socket is written by the C handler itself.
+    """
+
+    def __init__(self, stop: Callable[[], None], give_up: Callable[[int], object] = os._exit) -> None:
+        self._stop = stop
+        self._give_up = give_up
+        self._inbox: socket.socket | None = None
+        self._outbox: socket.socket | None = None
+
+    def install(self) -> None:
+        """Take over the signals; on the main thread, after anybody else who sets handlers. Once is enough."""
+        if self._inbox is None:
+            self._inbox, self._outbox = socket.socketpair()
+            self._outbox.setblocking(False)
+            threading.Thread(target=self._listen, args=(self._inbox,), name="signals", daemon=True).start()
+        assert self._outbox is not None
+        signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
+        for number in _numbers():
+            signal.signal(number, _nothing)
+
+    def restore(self) -> None:
+        """Give the signals back; on the main thread."""
+        signal.set_wakeup_fd(-1)
+        for number in _numbers():
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        if self._outbox is not None:
+            self._outbox.close()  # the listening thread reads the end and is over
+
+    def _listen(self, inbox: socket.socket) -> None:
+        ending = {int(number) for number in _numbers()}
+        told = False
+        with inbox:
+            while received := inbox.recv(16):
+                for _ in (number for number in received if number in ending):
+                    if told:
+                        self._give_up(IMPATIENT)
+                    told = True
+                    self._stop()
+
+
+def _numbers() -> list[signal.Signals]:
+    """The signals that end programs and that this system has."""
+    return [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+
+
+def _nothing(_number: int, _frame: FrameType | None) -> None:
+    """The wakeup socket has told it already; a handler has to stand here, or the default one ends the process."""

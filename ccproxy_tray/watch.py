@@ -1,0 +1,83 @@
+"""Notices what nobody reports: a configuration file that was saved, and a machine that slept.
+
+One thread that looks every one and a half seconds is all that this costs: a change takes effect within two seconds,
+and an idle program wakes up less than once a second.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+PERIOD = 1.5
+"""Seconds between two looks."""
+JUMP = 5.0
+"""Seconds by which the clocks may come apart between two looks before that means something; NTP slews by less."""
+
+Stamp = tuple[int, ...]
+
+
+class Watch:
+    """A thread from ``__enter__`` to ``__exit__``. Both callbacks run in it and must return soon.
+
+    ``changed`` is told that the file may say something else; it is called once after the first look, too, because the
+    file may have changed since it was read. ``resumed`` is told for how many seconds the machine slept: so many more
+    have passed on the wall clock than on the monotonic one, which stands still meanwhile (Linux, macOS). A clock that
+    was set looks the same; one that was set back counts as 0 seconds of sleep.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        changed: Callable[[], None],
+        resumed: Callable[[float], None],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        wait: Callable[[float], bool] | None = None,
+    ) -> None:
+        self._path = path
+        self._changed = changed
+        self._resumed = resumed
+        self._monotonic = monotonic
+        self._wall = wall
+        self._over = threading.Event()
+        self._wait = wait or self._over.wait
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _fault: BaseException | None, _at: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join(PERIOD)  # a dead network drive may hold it: it is a daemon then
+
+    def _run(self) -> None:
+        seen: Stamp = ()
+        apart = self._wall() - self._monotonic()
+        while not self._wait(PERIOD):
+            now_apart = self._wall() - self._monotonic()
+            if abs(now_apart - apart) > JUMP:
+                self._resumed(max(0.0, now_apart - apart))
+            apart = now_apart
+            stamp = _stamp(self._path)
+            if stamp != seen:
+                self._changed()
+            seen = stamp
+
+
+def _stamp(path: Path) -> Stamp:
+    """What changes whenever an editor saves the file; one zero while there is no file."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 - one call, and the same on every platform
+    except OSError:
+        return (0,)
+    return found.st_mtime_ns, found.st_size, found.st_ino

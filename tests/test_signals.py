@@ -1,0 +1,67 @@
+"""Signals that reach a program whose main thread is busy in C."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from ccproxy_tray.signals import IMPATIENT, Signals
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+
+
+@pytest.fixture
+def told() -> queue.Queue[object]:
+    return queue.Queue()
+
+
+@pytest.fixture
+def signals(told: queue.Queue[object]) -> Iterator[Signals]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signals = Signals(lambda: told.put("stop"), told.put)
+    signals.install()
+    yield signals
+    signals.restore()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_stops(signals: Signals, told: queue.Queue[object], number: signal.Signals) -> None:
+    signals.install()  # again, as after a tray that has set handlers of its own
+    os.kill(os.getpid(), number)
+    assert told.get(timeout=20) == "stop"
+
+
+def test_the_second_signal_ends_the_program_at_once(signals: Signals, told: queue.Queue[object]) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert told.get(timeout=20) == "stop"
+    os.kill(os.getpid(), signal.SIGINT)
+    assert told.get(timeout=20) == IMPATIENT
+
+
+def test_signals_that_end_nothing_are_not_counted(signals: Signals, told: queue.Queue[object]) -> None:
+    before = signal.signal(signal.SIGUSR1, lambda *_: None)
+    try:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert told.get(timeout=20) == "stop"
+        assert told.empty()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_the_handlers_are_given_back(told: queue.Queue[object]) -> None:
+    kept = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    signals = Signals(lambda: told.put("stop"))
+    signals.install()
+    signals.restore()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.set_wakeup_fd(-1) == -1
+    signal.signal(signal.SIGINT, kept[0])
+    signal.signal(signal.SIGTERM, kept[1])

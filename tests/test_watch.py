@@ -1,0 +1,104 @@
+"""What the watch notices: a saved file, and a machine that slept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ccproxy_tray.watch import Watch
+
+
+class Looks:
+    """Leads the watch from look to look: something happens before each, and after the last it is over."""
+
+    def __init__(self, *steps: Callable[[], object]) -> None:
+        self.monotonic = 100.0
+        self.wall = 1000.0
+        self.over = threading.Event()
+        self._steps = list(steps)
+
+    def wait(self, seconds: float) -> bool:
+        """What a look is waited for with: the clocks go on, and nobody sleeps."""
+        self.monotonic += seconds
+        self.wall += seconds
+        if not self._steps:
+            self.over.set()
+            return True
+        self._steps.pop(0)()
+        return False
+
+    def asleep(self, seconds: float) -> None:
+        """Only the wall clock goes on."""
+        self.wall += seconds
+
+    def awake_for(self, seconds: float) -> None:
+        """Both clocks go on, as while the program is stopped."""
+        self.wall += seconds
+        self.monotonic += seconds
+
+
+def watched(path: Path, looks: Looks) -> list[object]:
+    """What was told, in order."""
+    told: list[object] = []
+    watch = Watch(
+        path,
+        lambda: told.append("changed"),
+        told.append,
+        monotonic=lambda: looks.monotonic,
+        wall=lambda: looks.wall,
+        wait=looks.wait,
+    )
+    with watch:
+        assert looks.over.wait(20)
+    return told
+
+
+def nothing() -> None:
+    """Nothing happens before this look."""
+
+
+def test_a_file_that_stays_as_it_is_is_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: 1")
+    assert watched(path, Looks(nothing, nothing, nothing)) == ["changed"]
+
+
+def test_each_save_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: 1")
+    looks = Looks(nothing, lambda: path.write_text("a: 22"), nothing, path.unlink, nothing, lambda: path.write_text(""))
+    assert watched(path, looks) == ["changed"] * 4
+
+
+def test_an_editor_that_replaces_the_file_is_noticed_even_at_the_same_size(tmp_path: Path) -> None:
+    path, other = tmp_path / "config.yaml", tmp_path / "other"
+    path.write_text("a: 1")
+    other.write_text("a: 2")
+    assert watched(path, Looks(nothing, lambda: other.replace(path))) == ["changed"] * 2
+
+
+def test_a_sleep_is_told_with_its_length(tmp_path: Path) -> None:
+    looks = Looks(nothing)
+    looks._steps += [lambda: looks.asleep(3600.0), nothing]
+    assert watched(tmp_path / "none", looks) == ["changed", pytest.approx(3600.0)]
+
+
+def test_a_clock_that_was_set_back_counts_as_no_sleep(tmp_path: Path) -> None:
+    looks = Looks(nothing)
+    looks._steps += [lambda: looks.asleep(-7200.0), nothing]
+    assert watched(tmp_path / "none", looks) == ["changed", 0.0]
+
+
+def test_a_program_that_was_held_up_did_not_sleep(tmp_path: Path) -> None:
+    looks = Looks(nothing)
+    looks._steps += [lambda: looks.awake_for(3600.0), lambda: looks.asleep(4.0), nothing]
+    assert watched(tmp_path / "none", looks) == ["changed"]
+
+
+def test_the_end_does_not_wait_for_the_next_look(tmp_path: Path) -> None:
+    with Watch(tmp_path / "none", nothing, lambda _seconds: None) as watch:
+        thread = watch._thread
+    assert not thread.is_alive()
