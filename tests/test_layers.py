@@ -42,6 +42,8 @@ HOMES = {
     "PIL": ("tray.icon",),
     "pystray": ("tray.hosts",),
     "jeepney": ("tray.hosts",),
+    "gi": ("tray.hosts",),
+    "pyperclip": ("desktop.clipboard",),
 }
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60
