@@ -103,7 +103,7 @@ class Failure:
     ``retry_after`` is in seconds, as the upstream asked, not yet clamped; None when it did not ask.
     ``body`` is the upstream's error body when that is already Anthropic's envelope: such a body may reach
     the client byte for byte. ``subject`` names the refused field or beta of a FIELD_REFUSED, or a short
-    machine-readable cause ("tls", "dns") elsewhere.
+    machine-readable cause ("tls", "dns") elsewhere. ``simulated``: the user plays an outage, and nobody was asked.
     """
 
     fault: Fault
@@ -113,6 +113,7 @@ class Failure:
     retry_after: float | None = None
     body: bytes = b""
     subject: str = ""
+    simulated: bool = False
 
 
 class CcproxyError(Exception):

@@ -54,6 +54,8 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     told = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items()) or "no request yet"
     yield f"ccproxy-tray {status.get('version')} at {', '.join(status.get('urls', ()))}: {told}"
     yield f"serving: {status.get('serving') or 'nobody yet'}" + (" (on fallback)" if status.get("on_fallback") else "")
+    if outage := status.get("outage"):
+        yield f"simulated outage: {outage['provider']}, {outage['kind']}, for {outage['seconds_left']:.0f} s"
     for name, provider in status.get("providers", {}).items():
         remedy = f" ({provider['remedy']})" if provider.get("remedy") else ""
         yield f"  {name}: credentials {provider.get('credentials')}{remedy}"

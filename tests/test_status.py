@@ -94,3 +94,8 @@ def test_the_summary_tells_who_serves_who_cools_and_what_happened() -> None:
 def test_the_summary_of_a_fresh_start_says_that_nothing_has_happened_yet() -> None:
     text = summary({"version": "1.0", "urls": ["u"], "requests": {"total": 0}, "serving": None})
     assert text.splitlines() == ["ccproxy-tray 1.0 at u: no request yet", "serving: nobody yet"]
+
+
+def test_a_simulated_outage_is_told_as_one() -> None:
+    outage = {"provider": "bedrock", "kind": "hang", "until": "2026-11-22T14:02:00Z", "seconds_left": 41.6}
+    assert "simulated outage: bedrock, hang, for 42 s" in summary({"version": "1.0", "outage": outage}).splitlines()

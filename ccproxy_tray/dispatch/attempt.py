@@ -15,6 +15,7 @@ from ccproxy_tray.providers.base import MIN_SECRET, Call, Provider, Reply
 from ccproxy_tray.providers.faults import broken, unreachable, without
 from ccproxy_tray.providers.http import Response, Transport
 from ccproxy_tray.translate import assemble, jsontext, whole
+from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.stream import StreamCodec
 
 log = logging.getLogger(__name__)
@@ -52,12 +53,12 @@ async def attempt(
 
     ``secrets`` are the user's keys, of whatever account: no failure repeats them, nor what the request itself carries.
     """
-    patience = _patience(call, limits)
+    seconds = patience(call.request, limits)
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(seconds):
             return await _exchange(provider, transport, call, secrets)
     except TimeoutError:
-        return unreachable(f"no first event within {patience:g} s", "timeout")
+        return unreachable(f"no first event within {seconds:g} s", "timeout")
     except AttemptFailed as error:
         return error.failure
     except Exception:  # the last line of defence: a defect in one provider's code must not end the session
@@ -65,12 +66,12 @@ async def attempt(
         return broken("internal error while reading the answer", "internal")
 
 
-def _patience(call: Call, limits: Upstream) -> float:
+def patience(request: MessagesRequest, limits: Upstream) -> float:
     """Seconds until the commit. A whole answer arrives only when it is complete, so its length counts."""
-    if call.request.stream:
+    if request.stream:
         return limits.first_event_timeout
     # The cap comes first: max_tokens may be larger than any float.
-    tokens = min(call.request.body.get("max_tokens") or 0, WHOLE_ANSWER_CAP / SECONDS_PER_TOKEN)
+    tokens = min(request.body.get("max_tokens") or 0, WHOLE_ANSWER_CAP / SECONDS_PER_TOKEN)
     return max(limits.first_event_timeout, tokens * SECONDS_PER_TOKEN)
 
 

@@ -44,6 +44,7 @@ class Chronicle:
                 fault=failure.fault,
                 reason=failure.message,
                 cooling=cooling,
+                simulated=failure.simulated,
             )
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from ccproxy_tray.dispatch.answer import Answer, AnswerStream
@@ -12,6 +12,7 @@ from ccproxy_tray.dispatch.attempt import Started, attempt
 from ccproxy_tray.dispatch.chronicle import Chronicle, Clock
 from ccproxy_tray.dispatch.counting import Counter
 from ccproxy_tray.dispatch.refusal import refusal
+from ccproxy_tray.dispatch.rehearsal import Rehearsal
 from ccproxy_tray.dispatch.runtime import Runtime, State
 from ccproxy_tray.dispatch.stream import CommittedStream, WholeStream
 from ccproxy_tray.errors import Failure
@@ -22,6 +23,7 @@ from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.redact import shown
 from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Sent, Served, Try, Wait, Walk
 from ccproxy_tray.routing.cooldown import Cooling
+from ccproxy_tray.routing.outage import Outage
 from ccproxy_tray.routing.policy import broke_off, walk
 from ccproxy_tray.routing.target import Repairs, Target
 from ccproxy_tray.translate.messages import MessagesRequest
@@ -51,13 +53,52 @@ class Dispatcher:
         self._told: tuple[Cooling, ...] = ()
         self._offline = False
         self._counter = Counter(transport, clock.monotonic)
+        self._rehearsal = Rehearsal(clock, self._rehearsed)
+        self._woken = asyncio.Event()
 
     def reconfigure(self, runtime: Runtime) -> None:
         """Serve new requests under another configuration; coolings that waited for a change end."""
         self.runtime = runtime
         self.state.cooldowns.config_changed()
         self.state.sticky.clear()
+        outage = self._rehearsal.outage
+        if outage is not None and outage.provider not in runtime.providers:
+            self.simulate(None)
         self._tell()
+
+    def clear(self, target: Target | None = None) -> None:
+        """End one cooling, as it was published, or all of them; requests that wait try again at once."""
+        self.state.cooldowns.clear(target)
+        self._tell()
+        self._wake()
+
+    def simulate(self, outage: Outage | None) -> None:
+        """Break a provider until a moment, in the place of what is played now, or end that.
+
+        Its attempts fail without anything being sent, as real ones would, and are marked wherever they are told. What
+        that cools ends with the outage. Running answers go on. A provider that the configuration in force does not
+        know changes nothing.
+        """
+        if outage is None or outage.provider in self.runtime.providers:
+            before = self._rehearsal.outage
+            self._rehearsal.play(outage)
+            if before is not None or self._rehearsal.outage is not None:
+                self._rehearsed()
+
+    def resumed(self, seconds: float) -> None:
+        """The machine slept for so long, which the monotonic clock has not counted, or the wall clock was set (0).
+
+        Coolings and a simulated outage end so much sooner; what is published by the wall clock is published anew.
+        Requests that wait look again.
+        """
+        seconds = max(0.0, seconds)
+        self.state.cooldowns.elapse(seconds)
+        self.state.sticky.elapse(seconds)
+        self._rehearsal.elapse(seconds)
+        if (outage := self._rehearsal.outage) is not None:
+            self._journal.record(events.OutageSimulated(self._clock.wall(), outage))
+        self._tell(anew=True)
+        self._wake()
 
     async def messages(self, request: MessagesRequest, request_id: str) -> Answer:
         """Serve one request. Cancelling this cancels the upstream and counts as the client having left."""
@@ -80,8 +121,9 @@ class Dispatcher:
         runtime, now = self.runtime, self._clock.monotonic()
         await runtime.prepare(request)
         cooldowns = self.state.cooldowns
-        ready = (c for c in runtime.candidates(request) if not c.skip and cooldowns.left(c.target, now) is None)
-        call = next((self._call(c.target, request, request_id, cooldowns.learned.of(c.target)) for c in ready), None)
+        targets = (c.target for c in runtime.candidates(request) if not c.skip)
+        ready = (t for t in targets if cooldowns.left(t, now) is None and not self._rehearsal.breaks(t))
+        call = next((self._call(t, request, request_id, cooldowns.learned.of(t)) for t in ready), None)
         return await self._counter.count(runtime.providers, call, request)
 
     async def _perform(self, steps: Walk, passage: _Passage) -> End:
@@ -104,19 +146,39 @@ class Dispatcher:
     async def _obey(self, command: Command, passage: _Passage) -> Outcome:
         if isinstance(command, Wait):
             log.debug("%s: all targets are out, waiting %.1f s", passage.chronicle.request_id, command.seconds)
-            await asyncio.sleep(command.seconds)
+            await self._pause(command.seconds)
             return None
         passage.chronicle.passed_over(command.skipped)
+        config = passage.runtime.config
+        if self._rehearsal.breaks(command.target):
+            return await self._rehearsal.attempt(passage.request, config.upstream)
         provider = passage.runtime.providers[command.target.provider]
         if command.refresh and not await provider.refresh():
             return None
         call = self._call(command.target, passage.request, passage.chronicle.request_id, command.repairs)
-        config = passage.runtime.config
         result = await attempt(provider, self._transport, call, config.upstream, config.secrets())
         if isinstance(result, Failure):
             return result
         passage.result = result
         return Served(command.target)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+
+    def _wake(self) -> None:
+        """Requests that wait for a cooling look at once whether it has ended."""
+        self._woken.set()
+        self._woken = asyncio.Event()
+
+    def _rehearsed(self) -> None:
+        """A simulated outage has begun, or ended."""
+        outage = self._rehearsal.outage
+        self.state.cooldowns.rehearse(outage.provider if outage is not None else "")
+        self._journal.record(events.OutageSimulated(self._clock.wall(), outage))
+        self._tell()
+        self._wake()
 
     def _call(self, target: Target, request: MessagesRequest, request_id: str, repairs: Repairs) -> Call:
         return Call(target, self.state.native(request, target), request_id, repairs)
@@ -204,11 +266,11 @@ class Dispatcher:
         self._journal.record(kind(at, story, end.status, end.message))
         return refusal(end, passage.chronicle.request_id, len(story.attempts))
 
-    def _tell(self) -> None:
-        """Report what changed about the targets since this was called last."""
+    def _tell(self, *, anew: bool = False) -> None:
+        """Report what changed about the targets since this was called last; ``anew``: the clocks have come apart."""
         now, cooldowns = self._clock.monotonic(), self.state.cooldowns
         view = cooldowns.view(now)
-        if view != self._told:
+        if anew or view != self._told:
             self._told = view
             self._journal.record(events.cooled(self._clock.wall(), view, now))
         offline = cooldowns.offline_since is not None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from ccproxy_tray.errors import ErrorType, Failure, Fault, type_of_status
 from ccproxy_tray.routing.command import Exhausted
+from ccproxy_tray.routing.outage import MARK
 from ccproxy_tray.routing.story import span
 from ccproxy_tray.routing.target import Candidate, Target
 
@@ -29,7 +30,7 @@ class Trouble:
     """Why one target does not serve this request.
 
     ``ready_at`` is the monotonic moment from which it may be tried again. ``failure`` is what it answered in this
-    very request, None when it was passed over because it cools.
+    very request, None when it was passed over because it cools. ``simulated``: the user plays that trouble.
     """
 
     target: Target
@@ -38,6 +39,7 @@ class Trouble:
     ready_at: float
     remedy: str = ""
     failure: Failure | None = None
+    simulated: bool = False
 
 
 def exhausted(troubles: Sequence[Trouble], now: float, *, offline: bool = False) -> Exhausted:
@@ -45,6 +47,10 @@ def exhausted(troubles: Sequence[Trouble], now: float, *, offline: bool = False)
     for trouble in troubles:
         if trouble.fault in _OWN_REPAIR and trouble.failure is not None:
             return verbatim(trouble.failure)
+    return _marked(_helpful(troubles, now, offline=offline), troubles)
+
+
+def _helpful(troubles: Sequence[Trouble], now: float, *, offline: bool) -> Exhausted:
     faults = {trouble.fault for trouble in troubles}
     if Fault.THROTTLED in faults:
         return _throttled(troubles, now)
@@ -55,6 +61,15 @@ def exhausted(troubles: Sequence[Trouble], now: float, *, offline: bool = False)
     if Fault.NO_CREDIT in faults:
         return _final(402, troubles, "The account has no credit left.")
     return _final(404, troubles, "The model is not available.")
+
+
+def _marked(end: Exhausted, troubles: Sequence[Trouble]) -> Exhausted:
+    """Whoever reads the message must not take a simulated outage for a real one."""
+    providers = _unique(trouble.target.provider for trouble in troubles if trouble.simulated)
+    if not providers:
+        return end
+    message = f"({MARK} outage of {', '.join(providers)}) {end.message}"
+    return replace(end, message=message[:_MAX_MESSAGE])
 
 
 def verbatim(failure: Failure) -> Exhausted:

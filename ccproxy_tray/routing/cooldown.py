@@ -6,12 +6,13 @@ Laws:
 * Only news from a probe ends or lengthens a cooling by growth. Requests that were under way when the cooling began
   tell about the past: their failures may extend it, their successes do not end it.
 * Accounts cool like targets (credentials, credit), under ``Target.account``.
+* A simulated outage leaves no trace: what it cools stands in a ledger of its own, which ends with it.
 * All moments are monotonic seconds and come from the caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -19,17 +20,13 @@ from typing import Any
 from ccproxy_tray.errors import Fault
 from ccproxy_tray.routing import archive
 from ccproxy_tray.routing.budget import RetryBudget
+from ccproxy_tray.routing.ledger import NEVER, Ledger
 from ccproxy_tray.routing.repair import Learned
 from ccproxy_tray.routing.target import Target
 from ccproxy_tray.routing.verdict import Record, Scope, Verdict
 
-MAX_RECORDS = 512
-"""Requested model names come from the client, so there is no natural bound."""
-PROBE_LIMIT = 600.0
-"""Seconds after which a probe counts as lost: a slip of the caller must not lock a target away for ever."""
 OFFLINE_WINDOW = 15.0
 """Seconds within which every provider must have been out of reach, and none heard, to conclude "offline"."""
-NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +35,7 @@ class Cooling:
 
     ``until`` and ``since`` are monotonic seconds. ``reason`` is one short line with the provider's own words.
     ``lasting`` coolings end early with a change of config or credentials: the user has something to mend.
+    ``simulated`` ones end with the outage that the user plays.
     """
 
     target: Target
@@ -46,6 +44,7 @@ class Cooling:
     since: float
     fault: Fault
     lasting: bool = False
+    simulated: bool = False
 
 
 class Entry(StrEnum):
@@ -80,7 +79,10 @@ class Cooldowns:
         self.budget = RetryBudget()
         self.offline_since: float | None = None
         """When it was concluded that nothing can be reached; None while something can."""
-        self._records: dict[Target, Record] = {}
+        self.rehearsed = ""
+        """The provider that the user breaks on purpose at the moment; empty when there is none."""
+        self._real = Ledger()
+        self._simulated = Ledger()
         self._silent: dict[str, float] = {}
         self._heard = NEVER
 
@@ -93,60 +95,55 @@ class Cooldowns:
         cooled = self._cooled(target)
         if not cooled:
             return Admission(Entry.READY)
-        worst = max(cooled, key=lambda cooling: cooling.until)
+        worst = max(cooled, key=_until)
         holding = (c for c in cooled if not (before is not None and c.lasting and c.since < before))
         if any(cooling.until > now for cooling in holding):
             return Admission(Entry.COOLING, worst)
-        if any(self._is_probed(cooling.target, now) for cooling in cooled):
+        keys = (target, target.account)
+        if any(ledger.is_probed(keys, now) for ledger in self._ledgers):
             return Admission(Entry.TESTING, worst)
-        for cooling in cooled:
-            self._records[cooling.target] = replace(self._records[cooling.target], probing=now)
+        for ledger in self._ledgers:
+            ledger.begin_probe(keys, now)
         return Admission(Entry.PROBE, worst)
 
     def release(self, target: Target) -> None:
         """The probe has ended, with or without news. Harmless when there was none."""
-        for key in (target, target.account):
-            if key in self._records:
-                self._records[key] = replace(self._records[key], probing=None)
+        for ledger in self._ledgers:
+            ledger.end_probe((target, target.account))
 
     def record(self, target: Target, *, broke_off: bool = False) -> Record | None:
         """What the verdict on a failure of this target builds on.
 
         A good beginning of an answer ends the row of failures, unless that very answer broke off.
         """
-        record = self._records.get(target)
+        record = self._real.get(target)
         return record if record is None or broke_off or not record.answered else None
 
     def failed(self, target: Target, verdict: Verdict, now: float) -> None:
         """Every failed attempt is reported here: it is remembered, and the target cools if the verdict says so."""
+        if verdict.simulated:
+            if target.provider == self.rehearsed:  # A silent attempt may end after its outage has.
+                _cool(self._simulated, target, verdict, now)
+            return
         if verdict.heard:
             self._hear(now)
         elif verdict.fault is Fault.UNREACHABLE:
             self._silent[target.provider] = now
             if self.offline_since is not None:
                 return
-        if verdict.cool is None and verdict.fault is not Fault.BROKEN:
-            return
-        key = target.account if verdict.scope is Scope.ACCOUNT else target
-        past = self._records.get(key)
-        until = None if verdict.cool is None else now + verdict.cool
-        if past is not None and past.until is not None and (until is None or past.until >= until):
-            if past.until > now:
-                return  # The longer cooling stands, with its own reason.
-            until = past.until
-        self._put(key, _record(verdict, now, until, past.probing if past else None))
+        _cool(self._real, target, verdict, now)
 
     def succeeded(self, target: Target, now: float, *, probe: bool = False) -> None:
         """The target began a good answer. It ends a cooling only as a probe (see the laws)."""
         self._hear(now)
         for key in (target, target.account):
-            record = self._records.get(key)
+            record = self._real.get(key)
             if record is None or (record.until is not None and not probe):
                 continue
             if record.fault is Fault.BROKEN and not record.answered:
-                self._records[key] = replace(record, until=None, probing=None, answered=True)
+                self._real.put(key, replace(record, until=None, probing=None, answered=True))
             else:
-                del self._records[key]
+                self._real.remove(key)
 
     def outage(self, providers: Iterable[str], now: float) -> bool:
         """Are we offline? Yes when all of these were out of reach just now, and nobody was heard lately.
@@ -157,20 +154,42 @@ class Cooldowns:
         if quiet and all(now - self._silent.get(name, NEVER) <= OFFLINE_WINDOW for name in providers):
             if self.offline_since is None:
                 self.offline_since = now
-            self._drop(lambda record: record.fault is Fault.UNREACHABLE)
+            self._real.drop(lambda record: record.fault is Fault.UNREACHABLE)
         return self.offline_since is not None
+
+    def rehearse(self, provider: str) -> None:
+        """The user breaks this provider on purpose from now on, or with an empty name none any more.
+
+        Whatever an outage that was played before has cooled is free again.
+        """
+        self.rehearsed = provider
+        self._simulated.clear()
+
+    def elapse(self, seconds: float) -> None:
+        """The machine slept for so long, which the monotonic clock has not counted: every end is so much nearer.
+
+        Offline stays offline: only an answer shows that the network is back.
+        """
+        for ledger in self._ledgers:
+            ledger.elapse(seconds)
+        self._heard -= seconds
+        self._silent = {name: moment - seconds for name, moment in self._silent.items()}
+        if self.offline_since is not None:
+            self.offline_since -= seconds
 
     def clear(self, target: Target | None = None) -> None:
         """End one cooling, as listed by ``view``, or all of them."""
         if target is None:
-            self._records.clear()
             self.offline_since = None
-        else:
-            self._records.pop(target, None)
+        for ledger in self._ledgers:
+            if target is None:
+                ledger.clear()
+            else:
+                ledger.remove(target)
 
     def config_changed(self) -> None:
         """Config or credentials are not what they were: coolings that waited for that end, and lessons are void."""
-        self._drop(lambda record: record.lasting)
+        self._real.drop(lambda record: record.lasting)
         self.learned.clear()
 
     def ready_at(self, target: Target, now: float) -> float:
@@ -184,44 +203,58 @@ class Cooldowns:
 
     def cooling(self, target: Target) -> Cooling | None:
         """Its own cooling or its account's, whichever ends later; also an ended one that awaits its probe."""
-        return max(self._cooled(target), key=lambda cooling: cooling.until, default=None)
+        return max(self._cooled(target), key=_until, default=None)
 
     def view(self, now: float) -> tuple[Cooling, ...]:
-        """Every target and account that is cooling at this moment, sorted by name."""
-        coolings = (_cooling(key, record) for key, record in sorted(self._records.items(), key=lambda item: item[0]))
+        """Every target and account that is cooling at this moment, sorted by name, each once."""
+        keys = {key for ledger in self._ledgers for key, _ in ledger.items()}
+        coolings = (max(self._own(key), key=_until, default=None) for key in sorted(keys))
         return tuple(cooling for cooling in coolings if cooling is not None and cooling.until > now)
 
     def dump(self, now: float, wall: float) -> dict[str, Any]:
-        """The state for a restart, as JSON-able values by wall clock (``wall`` is ``now`` as Unix seconds)."""
-        return archive.written(self._records, now, wall)
+        """The state for a restart, as JSON-able values by wall clock (``wall`` is ``now`` as Unix seconds).
+
+        A simulated outage does not survive one.
+        """
+        return archive.written(dict(self._real.items()), now, wall)
 
     def load(self, data: object, now: float, wall: float) -> None:
         """Take up what ``dump`` gave before a restart; whatever makes no sense is left out."""
         for target, record in archive.read(data, now, wall):
-            self._put(target, record)
+            self._real.put(target, record)
+
+    @property
+    def _ledgers(self) -> tuple[Ledger, Ledger]:
+        return self._real, self._simulated
 
     def _cooled(self, target: Target) -> list[Cooling]:
         """The coolings that a request to this target has to reckon with: its own and its account's."""
-        keys = (target, target.account)
-        coolings = (_cooling(key, self._records[key]) for key in keys if key in self._records)
-        return [cooling for cooling in coolings if cooling is not None]
+        return [*self._own(target), *self._own(target.account)]
 
-    def _is_probed(self, key: Target, now: float) -> bool:
-        probing = self._records[key].probing
-        return probing is not None and now - probing < PROBE_LIMIT
-
-    def _put(self, key: Target, record: Record) -> None:
-        self._records[key] = record
-        if len(self._records) > MAX_RECORDS:
-            first = min(self._records, key=lambda k: self._records[k].until or NEVER)
-            del self._records[first]
-
-    def _drop(self, is_void: Callable[[Record], bool]) -> None:
-        self._records = {key: record for key, record in self._records.items() if not is_void(record)}
+    def _own(self, key: Target) -> Iterator[Cooling]:
+        """The real cooling of a target or account, and the simulated one."""
+        for ledger in self._ledgers:
+            record = ledger.get(key)
+            if record is not None and record.until is not None:
+                yield _cooling(key, record, record.until, simulated=ledger is self._simulated)
 
     def _hear(self, now: float) -> None:
         self._heard = now
         self.offline_since = None
+
+
+def _cool(ledger: Ledger, target: Target, verdict: Verdict, now: float) -> None:
+    """Put down a failure, with the cooling that the verdict asks for."""
+    if verdict.cool is None and verdict.fault is not Fault.BROKEN:
+        return
+    key = target.account if verdict.scope is Scope.ACCOUNT else target
+    past = ledger.get(key)
+    until = None if verdict.cool is None else now + verdict.cool
+    if past is not None and past.until is not None and (until is None or past.until >= until):
+        if past.until > now:
+            return  # The longer cooling stands, with its own reason.
+        until = past.until
+    ledger.put(key, _record(verdict, now, until, past.probing if past else None))
 
 
 def _record(verdict: Verdict, now: float, until: float | None, probing: float | None) -> Record:
@@ -237,7 +270,9 @@ def _record(verdict: Verdict, now: float, until: float | None, probing: float | 
     )
 
 
-def _cooling(key: Target, record: Record) -> Cooling | None:
-    if record.until is None:
-        return None
-    return Cooling(key, record.until, record.reason, record.since, record.fault, record.lasting)
+def _cooling(key: Target, record: Record, until: float, *, simulated: bool) -> Cooling:
+    return Cooling(key, until, record.reason, record.since, record.fault, record.lasting, simulated)
+
+
+def _until(cooling: Cooling) -> float:
+    return cooling.until

@@ -13,7 +13,8 @@ What the loop has to do::
     walk.close()                                on every other way out (the client left): it gives a probe back
     broke_off(target, failure, ...)             when an answer fails after commit
     sticky.served(...)                          after Served, when failback is sticky
-    cooldowns.clear(...), cooldowns.config_changed()          on the user's command and on a new configuration
+    cooldowns.clear(...), cooldowns.rehearse(...)             on the user's command
+    cooldowns.config_changed(), cooldowns.elapse(...)         on a new configuration, and when the machine has slept
 
 Every ``send`` carries the moment on the monotonic clock, so that the walk itself needs no clock. One Cooldowns is
 shared by all walks; they interleave only where they yield.
@@ -29,6 +30,7 @@ from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.routing import answer
 from ccproxy_tray.routing.command import Command, End, Exhausted, Sent, Served, Skipped, Try, Wait, Walk
 from ccproxy_tray.routing.cooldown import Admission, Cooldowns, Entry
+from ccproxy_tray.routing.outage import MARK
 from ccproxy_tray.routing.story import span
 from ccproxy_tray.routing.target import Candidate, Repairs, Target
 from ccproxy_tray.routing.verdict import Action, Circumstance, Verdict, verdict
@@ -90,11 +92,15 @@ def _straight(target: Target) -> Walk:
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """Leave to try a target: as its probe, or ``again`` after it has failed this very request."""
+    """Leave to try a target, as its ``probe`` or not.
+
+    ``rationed``: it has failed this very request, and the retry budget has one turn less. A provider that is broken on
+    purpose hears nothing of a retry, so none is taken from those that do.
+    """
 
     target: Target
     probe: bool
-    again: bool
+    rationed: bool
 
 
 @dataclass(slots=True)
@@ -170,9 +176,9 @@ class _Journey:
                 continue
             admission = self.cooldowns.admit(target, now, before=before)
             if admission.admitted:
-                turn = _Turn(target, probe=admission.entry is Entry.PROBE, again=target in self.failures)
-                if not turn.again or self.cooldowns.budget.take():
-                    return turn
+                rationed = target in self.failures and target.provider != self.cooldowns.rehearsed
+                if not rationed or self.cooldowns.budget.take():
+                    return _Turn(target, probe=admission.entry is Entry.PROBE, rationed=rationed)
                 self.cooldowns.release(target)
             elif target not in self.failures:
                 self.skipped.setdefault(target, _why(admission, now))
@@ -203,7 +209,7 @@ class _Journey:
         finally:
             if probe:
                 self.cooldowns.release(target)
-            if turn.again:
+            if turn.rationed:
                 self.cooldowns.budget.give_back()
 
     def _ruling(self, target: Target, failure: Failure, repairs: Repairs, *, probe: bool) -> Verdict:
@@ -244,14 +250,15 @@ class _Journey:
         ready_at = self.cooldowns.ready_at(target, now)
         failure = self.failures.get(target)
         if failure is not None:
-            return answer.Trouble(target, failure.fault, failure.message, ready_at, remedy, failure)
+            return answer.Trouble(target, failure.fault, failure.message, ready_at, remedy, failure, failure.simulated)
         cooling = self.cooldowns.cooling(target)
         assert cooling is not None, "what does not cool was tried"
-        return answer.Trouble(target, cooling.fault, cooling.reason, ready_at, remedy)
+        return answer.Trouble(target, cooling.fault, cooling.reason, ready_at, remedy, simulated=cooling.simulated)
 
 
 def _why(admission: Admission, now: float) -> str:
     cooling = admission.cooling
     if admission.entry is Entry.TESTING or cooling is None:
         return "being tested by another request"
-    return f"cooling {span(cooling.until - now)} ({cooling.fault})"
+    mark = f"{MARK}: " if cooling.simulated else ""
+    return f"cooling {span(cooling.until - now)} ({mark}{cooling.fault})"

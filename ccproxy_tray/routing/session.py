@@ -41,6 +41,10 @@ class Sticky:
         if session:
             self._remember((session, model), target, now)
 
+    def elapse(self, seconds: float) -> None:
+        """The machine slept for so long, which the monotonic clock has not counted: caches have cooled down."""
+        self._places = {key: (target, last - seconds) for key, (target, last) in self._places.items()}
+
     def clear(self) -> None:
         """Forget every session: the user has chosen another order."""
         self._places.clear()

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from ccproxy_tray.errors import Fault
+from ccproxy_tray.routing.outage import MARK
 from ccproxy_tray.routing.target import Target
 
 _MAX_PARTS = 8
@@ -25,7 +26,7 @@ class Attempt:
 
     ``fault`` is None for the attempt that served. One that failed after its ``first_event`` has broken off: part of
     its answer had reached the client. ``cooling`` is how long the target cools because of this attempt, None when it
-    does not. ``status`` is the upstream's, 0 when it gave none.
+    does not. ``status`` is the upstream's, 0 when it gave none. A ``simulated`` attempt reached nobody.
     """
 
     target: Target
@@ -36,6 +37,7 @@ class Attempt:
     fault: Fault | None = None
     reason: str = ""
     cooling: float | None = None
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ def _outcome(attempt: Attempt) -> str:
     told = _trouble(attempt, attempt.fault)
     if attempt.status < 400 and attempt.reason:
         told += f" ({attempt.reason[:_MAX_REASON]})"
+    elif attempt.simulated:
+        told += f" ({MARK})"
     return told if attempt.cooling is None else f"{told}, cooling {span(attempt.cooling)}"
 
 

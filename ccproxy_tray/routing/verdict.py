@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ccproxy_tray.errors import Failure, Fault
+from ccproxy_tray.routing.outage import MARK
 from ccproxy_tray.routing.repair import repairs_for
 from ccproxy_tray.routing.target import Repairs
 
@@ -93,7 +94,7 @@ class Verdict:
     """What a failure means.
 
     ``cool`` is in seconds, None for no cooling. ``heard``: something came back from outside, so the network works.
-    ``failures`` and ``level`` are for the record.
+    ``failures`` and ``level`` are for the record. ``simulated``: it says nothing about the real world.
     """
 
     action: Action
@@ -109,24 +110,25 @@ class Verdict:
     heard: bool = True
     failures: int = 1
     level: int = 0
+    simulated: bool = False
 
 
 def verdict(failure: Failure, circumstance: Circumstance) -> Verdict:
     """The row of the table that this failure belongs to."""
     ruling = _ROWS[failure.fault](failure, circumstance)
-    return replace(ruling, heard=_heard(failure))
+    return replace(ruling, heard=_heard(failure), simulated=failure.simulated)
 
 
 def _throttled(failure: Failure, how: Circumstance) -> Verdict:
     wait = how.rate_limit if failure.retry_after is None else _clamped(failure.retry_after)
-    level = _level(failure.fault, how)
+    level = _level(failure, how)
     # A longer rate_limit_seconds is the user's own wish.
     cool = min(wait * 2**level, max(MAX_RETRY_AFTER, wait))
     return _next(failure, cool, level=level)
 
 
 def _overloaded(failure: Failure, how: Circumstance) -> Verdict:
-    level = _level(failure.fault, how)
+    level = _level(failure, how)
     asked = _clamped(failure.retry_after or 0.0)
     return _next(failure, min(max(OVERLOADED_COOLING * 2**level, asked), MAX_SICK_COOLING), level=level)
 
@@ -139,7 +141,7 @@ def _broken(failure: Failure, how: Circumstance) -> Verdict:
     failures = past.failures + (0 if under_way else 1)
     if failures < BROKEN_IN_A_ROW:
         return _next(failure, None, failures=failures)
-    level = _level(failure.fault, how) if past.failures >= BROKEN_IN_A_ROW else 0
+    level = _level(failure, how) if past.failures >= BROKEN_IN_A_ROW else 0
     return _next(failure, min(BROKEN_COOLING * 2**level, MAX_SICK_COOLING), level=level, failures=failures)
 
 
@@ -221,9 +223,10 @@ def _heard(failure: Failure) -> bool:
     return failure.fault is not Fault.UNREACHABLE and not local
 
 
-def _level(fault: Fault, how: Circumstance) -> int:
+def _level(failure: Failure, how: Circumstance) -> int:
     """How often the cooling doubles. Only the probe counts: requests that were under way already say nothing new."""
-    if how.past is None or how.past.fault is not fault:
+    # A simulated cooling ends with its outage, so it does not grow.
+    if how.past is None or how.past.fault is not failure.fault or failure.simulated:
         return 0
     return min(how.past.level + how.probe, _MAX_LEVEL)
 
@@ -235,6 +238,8 @@ def _clamped(seconds: float) -> float:
 
 def _reason(failure: Failure) -> str:
     """``429 throttled: Too many requests``: for the menu and /debug; short, because providers can be wordy."""
+    mark = f"{MARK}: " if failure.simulated else ""
     status = f"{failure.status} " if failure.status else ""
-    message = f": {failure.message[:160]}" if failure.message else ""
-    return f"{status}{failure.fault}{message}"
+    said = failure.message.removeprefix(mark)[:160]
+    message = f": {said}" if said else ""
+    return f"{mark}{status}{failure.fault}{message}"

@@ -10,6 +10,8 @@ The keys are stable. Times are ISO 8601 in UTC, durations whole or decimal secon
 ``serving``          the target that served last; ``null`` before the first request
 ``on_fallback``      whether that was not the first choice
 ``offline``          whether nothing upstream can be reached
+``outage``           the outage that the user simulates: ``provider``, ``kind`` (``429``, ``hang``, ``cut``), ``until``,
+                     ``seconds_left``; ``null`` when there is none
 ``config``           ``path`` of the file, its ``warnings``, the ``problems`` of a change that was not taken over
 ``rate_limits``      targets that cool: ``target``, ``provider``, ``model`` (empty: the whole provider), ``region``,
                      ``seconds_left``, ``until``, ``since``, ``reason``, ``lasting`` (ends with a change of config or
@@ -19,7 +21,7 @@ The keys are stable. Times are ISO 8601 in UTC, durations whole or decimal secon
 ``fallbacks``        the latest requests that did not go smoothly, latest first: ``time``, ``request_id``, ``model``,
                      ``outcome`` (``served``, ``exhausted``, ``broke off``), ``story`` in one line, ``attempts``, each
                      with ``target``, ``started``, ``seconds``, ``first_event``, ``status``, ``fault``, ``reason``,
-                     ``cooling``
+                     ``cooling``, ``simulated`` (nothing was sent)
 ``requests``         ended requests since the start: ``total``, ``served``, ``fell_back``, ``exhausted``, ``refused``,
                      ``broke_off``, ``abandoned``; and the same for ``today``
 ===================  =============================================================================================
@@ -39,6 +41,7 @@ from ccproxy_tray.config.schema import Loaded, Routing
 from ccproxy_tray.journal.events import BrokeOff, CoolingTarget, Exhausted, FellBack
 from ccproxy_tray.journal.snapshot import Counts, Snapshot, cooling_now, counts_today
 from ccproxy_tray.redact import public
+from ccproxy_tray.routing.outage import Outage
 from ccproxy_tray.routing.story import Attempt, line
 from ccproxy_tray.routing.target import Target
 
@@ -55,6 +58,7 @@ def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
         "serving": None if snapshot.current is None else public(str(snapshot.current)),
         "on_fallback": snapshot.on_fallback,
         "offline": snapshot.offline,
+        "outage": None if snapshot.outage is None else _outage(snapshot.outage, now),
         "config": _config(snapshot),
         "rate_limits": [_cooling(row, now) for row in cooling_now(snapshot, now)],
         "routing": {} if snapshot.loaded is None else _routing(snapshot.loaded),
@@ -70,6 +74,15 @@ def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
 def moment(at: float) -> str:
     """Unix seconds as ``2026-11-22T14:02:00Z``."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _outage(outage: Outage, now: float) -> dict[str, Any]:
+    return {
+        "provider": outage.provider,
+        "kind": outage.kind,
+        "until": moment(outage.until),
+        "seconds_left": round(max(0.0, outage.until - now), 1),
+    }
 
 
 def _config(snapshot: Snapshot) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from ccproxy_tray.config.schema import ProviderConfig, Secret, Upstream
 from ccproxy_tray.dispatch import attempt as module
-from ccproxy_tray.dispatch.attempt import HELD_LIMIT, WHOLE_ANSWER_CAP, Started, _patience, attempt
+from ccproxy_tray.dispatch.attempt import HELD_LIMIT, WHOLE_ANSWER_CAP, Started, attempt, patience
 from ccproxy_tray.errors import AttemptFailed, Failure, Fault
 from ccproxy_tray.providers.anthropic import AnthropicProvider
 from ccproxy_tray.providers.base import Call, Outgoing, Reply
@@ -224,8 +224,8 @@ async def test_a_defect_in_a_provider_fails_one_attempt_and_is_logged(
     ("max_tokens", "seconds"), [(0, 30.0), (16, 30.0), (4096, 4096 * 3600 / 128_000), (10**400, WHOLE_ANSWER_CAP)]
 )
 def test_a_whole_answer_may_take_as_long_as_it_is_long(max_tokens: int, seconds: float) -> None:
-    assert _patience(call(stream=False, max_tokens=max_tokens), LIMITS) == pytest.approx(seconds)
-    assert _patience(call(max_tokens=max_tokens), LIMITS) == 30.0
+    assert patience(call(stream=False, max_tokens=max_tokens).request, LIMITS) == pytest.approx(seconds)
+    assert patience(call(max_tokens=max_tokens).request, LIMITS) == 30.0
 
 
 async def test_a_large_answer_is_read_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,7 +134,7 @@ async def leaving(stage: Stage, monkeypatch: pytest.MonkeyPatch, where: str) -> 
             stage.dispatcher.runtime.providers["first"], "prepare", f
         ),
         "an attempt": lambda f: monkeypatch.setattr(module, "attempt", f),
-        "a pause": lambda f: monkeypatch.setattr(asyncio, "sleep", f),
+        "a pause": lambda f: monkeypatch.setattr(stage.dispatcher, "_pause", f),
     }
     target[where](hang)
     task = asyncio.create_task(stage.ask(THROTTLED, THROTTLED))

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from ccproxy_tray.errors import Failure, Fault
-from ccproxy_tray.routing.cooldown import MAX_RECORDS, PROBE_LIMIT, Cooldowns, Entry
+from ccproxy_tray.routing.cooldown import Cooldowns, Entry
+from ccproxy_tray.routing.ledger import MAX_RECORDS, PROBE_LIMIT
 from ccproxy_tray.routing.repair import repairs_for
 from ccproxy_tray.routing.target import Target
 from ccproxy_tray.routing.verdict import ACCESS, Circumstance, verdict

@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.routing.command import Command, Exhausted, Outcome, Served, Try, Wait, Walk
-from ccproxy_tray.routing.cooldown import PROBE_LIMIT, Cooldowns
+from ccproxy_tray.routing.cooldown import Cooldowns
+from ccproxy_tray.routing.ledger import PROBE_LIMIT
 from ccproxy_tray.routing.policy import WalkRules, walk
 from ccproxy_tray.routing.target import Candidate, Target
 

@@ -17,11 +17,13 @@ from ccproxy_tray.journal.events import (
     Exhausted,
     FellBack,
     Listened,
+    OutageSimulated,
     ProvidersChecked,
     ProviderState,
     Served,
 )
 from ccproxy_tray.journal.snapshot import Snapshot, advance
+from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import Attempt, Story, line
 from ccproxy_tray.routing.target import ProviderType, Target
 from ccproxy_tray.server import status as module
@@ -56,6 +58,7 @@ def test_a_fresh_program_has_little_to_tell() -> None:
         "serving": None,
         "on_fallback": False,
         "offline": False,
+        "outage": None,
         "config": {"path": "", "warnings": [], "problems": []},
         "rate_limits": [],
         "routing": {},
@@ -100,6 +103,18 @@ def test_cooling_targets_are_shown_with_their_end_and_reason() -> None:
     assert len(status(fold(Cooled(NOW, cooling)), NOW + 37)["rate_limits"]) == 1
 
 
+def test_a_simulated_outage_is_shown_with_its_end() -> None:
+    snapshot = fold(OutageSimulated(NOW, Outage("bedrock", OutageKind.HANG, NOW + 60)))
+    assert status(snapshot, NOW + 12.34)["outage"] == {
+        "provider": "bedrock",
+        "kind": "hang",
+        "until": moment(NOW + 60),
+        "seconds_left": 47.7,
+    }
+    assert status(snapshot, NOW + 61)["outage"]["seconds_left"] == 0
+    assert status(advance(snapshot, OutageSimulated(NOW, None)), NOW)["outage"] is None
+
+
 def test_fallbacks_tell_their_story_latest_first() -> None:
     events = (FellBack(NOW, BUMPY), Exhausted(NOW + 1, BUMPY, 529, "busy"), BrokeOff(NOW + 2, BUMPY, "reset"))
     fallbacks = status(fold(*events), NOW)["fallbacks"]
@@ -120,6 +135,7 @@ def test_fallbacks_tell_their_story_latest_first() -> None:
                 "fault": "throttled",
                 "reason": "Too many requests",
                 "cooling": 37.0,
+                "simulated": False,
             },
             {
                 "target": str(WEST),
@@ -130,6 +146,7 @@ def test_fallbacks_tell_their_story_latest_first() -> None:
                 "fault": None,
                 "reason": "",
                 "cooling": None,
+                "simulated": False,
             },
         ],
     }
