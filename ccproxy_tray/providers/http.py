@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from email.utils import formatdate
 from types import SimpleNamespace
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from yarl import URL
@@ -27,12 +27,20 @@ DRAIN_SECONDS = 1.0
 """How long the end of a finished answer is waited for, to keep its connection for the next request."""
 
 
-class Response:
-    """An upstream's answer: status and headers are there, the body is read piece by piece."""
+Background = Callable[[Coroutine[Any, Any, None]], None]
+"""Runs something beside the request at hand."""
 
-    def __init__(self, response: aiohttp.ClientResponse, retiring: set[asyncio.Task[None]]) -> None:
+
+class Response:
+    """An upstream's answer: status and headers are there, the body is read piece by piece.
+
+    ``background`` runs what need not be waited for; ``closed`` is called once.
+    """
+
+    def __init__(self, response: aiohttp.ClientResponse, background: Background, closed: Callable[[], None]) -> None:
         self._response = response
-        self._retiring = retiring
+        self._background = background
+        self._closed: Callable[[], None] | None = closed
         self.status = response.status
         self.headers: Mapping[str, str] = _dated(response.headers)
         self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -67,9 +75,7 @@ class Response:
 
     def retire(self) -> None:
         """The answer is complete: take the few bytes after it in the background, to use the connection again."""
-        task = asyncio.create_task(self._drain())
-        self._retiring.add(task)
-        task.add_done_callback(self._retiring.discard)
+        self._background(self._drain())
 
     async def _drain(self) -> None:
         try:
@@ -82,18 +88,61 @@ class Response:
             self.close()
 
     def close(self) -> None:
-        """Give the connection back when the answer was read to its end; cut it otherwise."""
+        """Give the connection back when the answer was read to its end; cut it otherwise. May be called twice."""
         self._response.close()
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed()
+
+
+class _Pool:
+    """Connections for requests to come. Put out of use, it closes when its last answer has."""
+
+    def __init__(self, connect_timeout: float, background: Background, *, force_close: bool) -> None:
+        self.session = _session(connect_timeout, force_close=force_close)
+        self._background = background
+        self._users = 0
+        self._in_use = True
+
+    @property
+    def closed(self) -> bool:
+        """Every connection is closed."""
+        return self.session.closed
+
+    def take(self) -> None:
+        """A request uses it; ``give_back`` follows."""
+        self._users += 1
+
+    def give_back(self) -> None:
+        """That request has failed, or its answer is closed."""
+        self._users -= 1
+        self._close_unused()
+
+    def put_out_of_use(self) -> None:
+        """No request will use it any more."""
+        self._in_use = False
+        self._close_unused()
+
+    async def close(self) -> None:
+        """Cut every connection."""
+        await self.session.close()
+
+    def _close_unused(self) -> None:
+        if not self._in_use and not self._users:
+            self._background(self.session.close())
 
 
 class Transport:
     """The pool of upstream connections. One per program; made and closed on the loop."""
 
     def __init__(self, connect_timeout: float) -> None:
+        self._connect_timeout = connect_timeout
+        self._tasks: set[asyncio.Task[None]] = set()
         self._proxies = Proxies()
-        self._retiring: set[asyncio.Task[None]] = set()
-        self._pooled = _session(connect_timeout, force_close=False)
-        self._fresh = _session(connect_timeout, force_close=True)
+        self._pooled = self._pool(force_close=False)
+        self._fresh = self._pool(force_close=True)
+        self._old: list[_Pool] = []
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,11 +152,28 @@ class Transport:
 
     async def close(self) -> None:
         """Cut every connection."""
-        for task in self._retiring:
+        self._closed = True
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._retiring, return_exceptions=True)
-        await self._pooled.close()
-        await self._fresh.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for pool in (self._pooled, self._fresh, *self._old):
+            await pool.close()
+
+    def renew(self) -> None:
+        """Use no connection, host address or proxy setting from before: the machine has slept, or changed networks.
+
+        Idle connections are dropped. Running answers go on over theirs, which close with them. Does nothing after
+        ``close``.
+        """
+        if self._closed:
+            return
+        before = (self._pooled, self._fresh)
+        self._proxies = Proxies()
+        self._pooled = self._pool(force_close=False)
+        self._fresh = self._pool(force_close=True)
+        self._old = [pool for pool in (*self._old, *before) if not pool.closed]
+        for pool in before:
+            pool.put_out_of_use()
 
     async def open(self, outgoing: Outgoing) -> Response:
         """Send a request and wait for the head of its answer. Raises AttemptFailed; redirects are not followed.
@@ -128,18 +194,31 @@ class Transport:
         except CONNECTION_ERRORS as error:
             raise AttemptFailed(from_exception(error)) from error
 
-    async def _send(self, session: aiohttp.ClientSession, outgoing: Outgoing, trace: SimpleNamespace) -> Response:
+    async def _send(self, pool: _Pool, outgoing: Outgoing, trace: SimpleNamespace) -> Response:
         body = io.BytesIO(outgoing.body) if len(outgoing.body) > LARGE_BODY else outgoing.body
-        response = await session.request(
-            outgoing.method,
-            URL(outgoing.url, encoded=True),
-            data=body or None,
-            headers=outgoing.headers,
-            allow_redirects=False,
-            proxy=await self._proxies.find(outgoing.url),
-            trace_request_ctx=trace,
-        )
-        return Response(response, self._retiring)
+        pool.take()
+        try:
+            response = await pool.session.request(
+                outgoing.method,
+                URL(outgoing.url, encoded=True),
+                data=body or None,
+                headers=outgoing.headers,
+                allow_redirects=False,
+                proxy=await self._proxies.find(outgoing.url),
+                trace_request_ctx=trace,
+            )
+        except BaseException:
+            pool.give_back()
+            raise
+        return Response(response, self._run, pool.give_back)
+
+    def _pool(self, *, force_close: bool) -> _Pool:
+        return _Pool(self._connect_timeout, self._run, force_close=force_close)
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _dated(headers: Mapping[str, str]) -> Mapping[str, str]:
