@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ccproxy_tray import __version__
+from ccproxy_tray.check import Finding, check
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.dispatch.chronicle import Clock
 from ccproxy_tray.dispatch.loop import Dispatcher
@@ -26,7 +27,10 @@ from ccproxy_tray.providers.discovery import discover_profiles
 from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.providers.table import providers
 from ccproxy_tray.redact import shown
+from ccproxy_tray.routing import outage
+from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import line
+from ccproxy_tray.routing.target import Target
 from ccproxy_tray.server.app import Endpoint
 
 log = logging.getLogger(__name__)
@@ -38,7 +42,7 @@ SYSTEM_CLOCK = Clock(time.monotonic, time.time)
 class App:
     """The running program without any user interface. Everything happens on the loop that enters it.
 
-    With ``data_dir``, cooldowns survive a restart there.
+    With ``data_dir``, cooldowns survive a restart there. A ``journal`` from outside goes on where it was.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class App:
         clock: Clock = SYSTEM_CLOCK,
         *,
         data_dir: Path | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self.loaded = loaded
         self._started = loaded.config
@@ -55,16 +60,17 @@ class App:
         self._clock = clock
         self._state = State()
         self._memory = Memory(data_dir / FILE, self._remembered) if data_dir is not None else None
-        self.journal = Journal(__version__, self._clock.wall())
+        self.journal = journal or Journal(__version__, self._clock.wall())
         self.urls: Sequence[str] = ()
+        self._subscriptions: list[Callable[[], None]] = []
 
     async def __aenter__(self) -> Self:
         """Listen. Raises CannotListen; nothing is left open then."""
         config = self.loaded.config
-        self.journal.subscribe(tell_log)
+        self._subscriptions.append(self.journal.subscribe(tell_log))
         if self._memory is not None:
             self._recall(await self._memory.load())
-            self.journal.subscribe(self._remember)
+            self._subscriptions.append(self.journal.subscribe(self._remember))
         self._transport = Transport(config.upstream.connect_timeout)
         runtime = Runtime(config, providers(config.providers, self._environ))
         self._dispatcher = Dispatcher(runtime, self._transport, self.journal, self._state, self._clock)
@@ -73,6 +79,7 @@ class App:
         try:
             self.urls = await self._endpoint.start()
         except BaseException:
+            self._unsubscribe()
             await self._transport.close()
             raise
         self._record(lambda at: events.Listened(at, tuple(self.urls)))
@@ -88,22 +95,52 @@ class App:
         await self._transport.close()
         if self._memory is not None:
             await self._memory.close()
+        self._unsubscribe()
 
     def reload(self, loaded: Loaded) -> None:
         """Put another configuration in force. Running requests keep theirs, open sockets what they were opened with."""
         if waiting := _waiting(self._started, loaded.config):
             log.warning("Changed, but in force only after a restart: %s", ", ".join(waiting))
         self.loaded = loaded
-        runtime = Runtime(loaded.config, providers(loaded.config.providers, self._environ))
-        self._dispatcher.reconfigure(runtime)
         self._endpoint.settings = loaded.config.server
         self._record(lambda at: events.ConfigChanged(at, loaded))
-        self._looking.cancel()
-        self._looking = asyncio.create_task(self._look_for_credentials(runtime))
+        self._reconfigure()
 
     def reject(self, problems: tuple[str, ...]) -> None:
         """A changed configuration cannot be used; the one in force stays."""
         self._record(lambda at: events.ConfigRejected(at, problems))
+
+    def clear_cooldowns(self, target: Target | None = None) -> None:
+        """Let one cooling target, or all of them, be tried again at once."""
+        self._dispatcher.clear(target)
+
+    def simulate(self, provider: str, kind: OutageKind | None) -> None:
+        """Break a provider of the running chain for :data:`outage.SECONDS`; without a kind, end that."""
+        until = self._clock.wall() + outage.SECONDS
+        self._dispatcher.simulate(None if kind is None else Outage(provider, kind, until))
+
+    def resumed(self, seconds: float) -> None:
+        """The machine slept for so long, or its clock was set (0): old connections are dead, coolings over sooner."""
+        log.info("The machine slept for %.0f s, or its clock was set", seconds)
+        self._dispatcher.resumed(seconds)
+        self._transport.renew()
+
+    async def check_providers(self, model: str) -> list[Finding]:
+        """Look at every target of the route for ``model`` now. Coolings that waited for the user to act end."""
+        findings = await check(self.loaded.config, self._environ, model)
+        self._reconfigure()
+        return findings
+
+    def _unsubscribe(self) -> None:
+        for unsubscribe in self._subscriptions:
+            unsubscribe()
+
+    def _reconfigure(self) -> None:
+        """New requests run under new providers, which look for their credentials afresh."""
+        runtime = Runtime(self.loaded.config, providers(self.loaded.config.providers, self._environ))
+        self._dispatcher.reconfigure(runtime)
+        self._looking.cancel()
+        self._looking = asyncio.create_task(self._look_for_credentials(runtime))
 
     async def _look_for_credentials(self, runtime: Runtime) -> None:
         """Find out in the background which providers can serve, and say so once."""

@@ -1,10 +1,9 @@
-"""Headless serving: from the start to the signal that ends it."""
+"""The proxy from its start to its end: with the configuration file followed, headless or under a supervisor."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,19 +12,20 @@ from types import FrameType
 from ccproxy_tray.app import App
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.errors import ConfigError
+from ccproxy_tray.watch import Watch
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 1.0
-"""How often the configuration file is looked at."""
 Ready = Callable[[Sequence[str]], None]
+Read = Callable[[], Loaded]
+"""Reads the configuration in force; may block. Raises ConfigError."""
 
 
 async def serve(
     loaded: Loaded,
     environ: Mapping[str, str],
     ready: Ready,
-    read_again: Callable[[], Loaded] | None = None,
+    read_again: Read | None = None,
     data_dir: Path | None = None,
 ) -> int:
     """Serve until SIGINT or SIGTERM; returns the exit code. Raises CannotListen.
@@ -38,11 +38,20 @@ async def serve(
     async with App(loaded, environ, data_dir=data_dir) as app:
         log.info("Serving at %s", " and ".join(app.urls))
         ready(app.urls)
-        watching = asyncio.create_task(_watch(app, Path(loaded.path), read_again)) if read_again else None
-        await stop.wait()
+        follower = Follower(app, read_again or (lambda: loaded))
+        following = asyncio.create_task(follower.run())
+        loop = asyncio.get_running_loop()
+
+        def changed() -> None:
+            loop.call_soon_threadsafe(follower.look)
+
+        def resumed(seconds: float) -> None:
+            loop.call_soon_threadsafe(app.resumed, seconds)
+
+        with Watch(Path(loaded.path), changed, resumed):
+            await stop.wait()
         log.info("Stopping: running requests may end first")
-        if watching is not None:
-            watching.cancel()
+        following.cancel()
     return 0
 
 
@@ -58,36 +67,37 @@ def _on_signals(stop: asyncio.Event) -> None:
         signal.signal(number, asked)
 
 
-async def _watch(app: App, path: Path, read_again: Callable[[], Loaded]) -> None:
-    """Reload the configuration whenever its file changes; a broken one leaves the last good one in force."""
-    # The file may have changed since the start: its first look is compared by what it says, not by its stamp.
-    seen: tuple[int, ...] = ()
-    known = app.loaded
-    while True:
-        await asyncio.sleep(POLL_SECONDS)
-        stamp = await asyncio.to_thread(_stamp, path)
-        if stamp == seen:
-            continue
-        seen = stamp
+class Follower:
+    """Keeps a running program's configuration like its file; a broken one leaves the last good one in force."""
+
+    def __init__(self, app: App, read: Read) -> None:
+        self._app = app
+        self._read = read
+        self._known = app.loaded
+        self._asked = asyncio.Event()
+
+    def look(self) -> None:
+        """Read the file soon; on the loop's thread."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            await self._look()
+
+    async def _look(self) -> None:
         try:
-            read = await asyncio.to_thread(read_again)
+            read = await asyncio.to_thread(self._read)
         except ConfigError as error:
-            app.reject(error.problems)
-            continue
-        except Exception as error:  # the last line of defence: a defect in reading must not end the watch
-            log.exception("%s cannot be read again", path.name)
-            app.reject((f"{path.name}: internal error while reading it: {type(error).__name__}",))
-            continue
-        if read != known:
-            app.reload(read)
-            log.info("%s was read again", path.name)
-        known = read
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes whenever an editor saves the file; one zero while there is no file."""
-    try:
-        found = os.stat(path)  # noqa: PTH116 - one call, and the same on every platform
-    except OSError:
-        return (0,)
-    return found.st_mtime_ns, found.st_size, found.st_ino
+            self._app.reject(error.problems)
+            return
+        except Exception as error:  # the last line of defence: a defect in reading must not end the following
+            log.exception("The configuration cannot be read again")
+            self._app.reject((f"internal error while reading the configuration: {type(error).__name__}",))
+            return
+        if read != self._known or self._app.journal.snapshot.problems:
+            self._app.reload(read)
+            log.info("The configuration was read again")
+        self._known = read

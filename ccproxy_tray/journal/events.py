@@ -167,13 +167,11 @@ class Starting:
 class StartFailed:
     """Nothing is served, and why: one line for each problem, each with what to do about it.
 
-    It is tried again when the configuration changes, when the user asks for it, and after ``retry`` seconds; 0 means
-    that time alone mends nothing.
+    It is tried again when the configuration changes, and when the user asks for it.
     """
 
     at: float
     problems: tuple[str, ...]
-    retry: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,11 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notification. A later one of the same kind takes the place of the earlier where trays can do that."""
+    """One notification. A later one of the same kind takes the place of the earlier where trays can do that.
 
-    kind: Notification
+    Without a kind it answers a click of the user's; such answers are a kind of their own.
+    """
+
+    kind: Notification | None
     title: str
     text: str

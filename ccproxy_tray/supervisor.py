@@ -1,0 +1,205 @@
+"""Runs the proxy in a thread of its own, and starts it again whatever ended it.
+
+A taken port, a broken configuration and a defect are states that the user sees and can mend, never the end of the
+program. The thread is the journal's one writer, from the first event to the last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ccproxy_tray.errors import CcproxyError, ConfigError
+from ccproxy_tray.journal import events
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.journal.snapshot import Phase
+
+if TYPE_CHECKING:
+    from ccproxy_tray.app import App  # imported in the thread: the icon does not wait for the server's libraries
+    from ccproxy_tray.run import Follower, Read
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+RETRY_SECONDS = 10.0
+"""How often a port that is taken is tried again: the program that has it may end."""
+FIRST_BACKOFF = 1.0
+MAX_BACKOFF = 60.0
+"""Seconds before the proxy is started again after a defect ended it, doubling from the first to the longest."""
+STEADY_SECONDS = 300.0
+"""After so long a run, a defect counts as the first one again."""
+STOPPING_SECONDS = 15.0
+"""The endpoint stops within 10 s; then it is left to the process's own end."""
+
+
+class NotServing(CcproxyError):
+    """The proxy does not run at the moment, so nobody can do what was asked."""
+
+    def __init__(self) -> None:
+        super().__init__("The proxy is not running at the moment; the first line of the menu says why.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """A running proxy, as other threads reach it. ``over`` ends it."""
+
+    loop: asyncio.AbstractEventLoop
+    app: App
+    follower: Follower
+    over: asyncio.Event
+
+    def call(self, function: Callable[..., None], *args: object) -> None:
+        self.loop.call_soon_threadsafe(function, *args)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why nothing is served. It may be ``passing``, without anybody doing something, or our own ``defect``."""
+
+    problems: tuple[str, ...]
+    passing: bool = False
+    defect: bool = False
+
+
+class Supervisor:
+    """The proxy's thread. Its methods may be called on any thread.
+
+    ``read`` reads the configuration and may block; ``wall`` is the wall clock (Unix seconds).
+    """
+
+    def __init__(
+        self, read: Read, environ: Mapping[str, str], journal: Journal, data_dir: Path, wall: Callable[[], float]
+    ) -> None:
+        self._read = read
+        self._environ = environ
+        self._journal = journal
+        self._data_dir = data_dir
+        self._wall = wall
+        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._stopping = False
+        self._serving: _Serving | None = None
+
+    def start(self) -> None:
+        """Begin; the journal tells what becomes of it. Does nothing when it was called before."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def stop(self) -> bool:
+        """End it: running requests may end first. False when that took too long."""
+        self._stopping = True
+        self.restart()
+        if self._thread.ident is not None:
+            self._thread.join(STOPPING_SECONDS)
+        return not self._thread.is_alive()
+
+    def restart(self) -> None:
+        """Close the endpoint, if it is open, read the configuration, and open it again."""
+        with self._lock:
+            if self._serving is not None:
+                self._serving.call(self._serving.over.set)
+        self._wake.set()
+
+    def changed(self) -> None:
+        """The configuration file may say something else: read it soon."""
+        with self._lock:
+            if self._serving is not None:
+                self._serving.call(self._serving.follower.look)
+            else:
+                self._wake.set()
+
+    def resumed(self, seconds: float) -> None:
+        """The machine slept for so long, or its clock was set (0)."""
+        with self._lock:
+            if self._serving is not None:
+                self._serving.call(self._serving.app.resumed, seconds)
+
+    def ask(self, question: Callable[[App], Awaitable[T]]) -> concurrent.futures.Future[T]:
+        """Have the running program do something on its loop. Raises NotServing."""
+        with self._lock:
+            serving = self._serving
+            if serving is None:
+                raise NotServing
+
+            async def asked() -> T:
+                return await question(serving.app)
+
+            return asyncio.run_coroutine_threadsafe(asked(), serving.loop)
+
+    def _run(self) -> None:
+        defects = 0
+        asked = True
+        while not self._stopping:
+            self._wake.clear()
+            if asked:
+                self._journal.record(events.Starting(self._wall()))
+            began = time.monotonic()
+            failure = self._attempt()
+            asked = failure is None
+            if failure is not None:
+                steady = time.monotonic() - began > STEADY_SECONDS
+                defects = defects + 1 if failure.defect and not steady else 0
+                self._tell(failure)
+                asked = self._wake.wait(_pause(failure, defects))
+        self._journal.record(events.Stopped(self._wall()))
+
+    def _tell(self, failure: _Failure) -> None:
+        """Once for as long as nothing changes: not at every try."""
+        snapshot = self._journal.snapshot
+        if snapshot.phase is not Phase.FAILED or snapshot.failure != failure.problems:
+            log.error("Nothing is served: %s", "; ".join(failure.problems))
+            self._journal.record(events.StartFailed(self._wall(), failure.problems))
+
+    def _attempt(self) -> _Failure | None:
+        """Serve until told to stop or to start afresh (None), or until something prevents it."""
+        try:
+            asyncio.run(self._serve())
+        except ConfigError as error:
+            return _Failure(error.problems)
+        except CcproxyError as error:
+            return _Failure((str(error),), passing=True)
+        except BaseException as error:  # the last line of defence: whatever ends the proxy, it comes back
+            log.exception("The proxy ended unexpectedly")
+            text = (
+                f"The proxy ended unexpectedly ({type(error).__name__}); it starts again by itself. The log tells more."
+            )
+            return _Failure((text,), defect=True)
+        return None
+
+    async def _serve(self) -> None:
+        from ccproxy_tray.app import App
+        from ccproxy_tray.run import Follower
+
+        loaded = await asyncio.to_thread(self._read)
+        async with App(loaded, self._environ, journal=self._journal, data_dir=self._data_dir) as app:
+            over = asyncio.Event()
+            follower = Follower(app, self._read)
+            following = asyncio.create_task(follower.run())
+            log.info("Serving at %s", " and ".join(app.urls))
+            try:
+                with self._lock:
+                    self._serving = _Serving(asyncio.get_running_loop(), app, follower, over)
+                    if self._stopping:
+                        over.set()
+                await over.wait()
+            finally:
+                with self._lock:
+                    self._serving = None
+                following.cancel()
+            log.info("Stopping: running requests may end first")
+
+
+def _pause(failure: _Failure, defects: int) -> float | None:
+    """Seconds until it is tried again unasked; None when time alone mends nothing."""
+    if failure.defect:
+        return min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** min(max(0, defects - 1), 10))
+    return RETRY_SECONDS if failure.passing else None

@@ -1,0 +1,227 @@
+"""The proxy's thread: it serves, it says why it does not, and it comes back whatever ended it."""
+
+from __future__ import annotations
+
+import ctypes
+import queue
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from ccproxy_tray import supervisor
+from ccproxy_tray.app import App
+from ccproxy_tray.config.schema import Config, Loaded, ProviderConfig, Routing, Server, Step
+from ccproxy_tray.errors import ConfigError
+from ccproxy_tray.journal import events
+from ccproxy_tray.journal.events import Event
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.journal.snapshot import Phase, Snapshot
+from ccproxy_tray.routing.target import ProviderType
+from ccproxy_tray.supervisor import NotServing, Supervisor
+
+CONFIG = Config(
+    server=Server(port=0),
+    providers=MappingProxyType(
+        {"local": ProviderConfig("local", ProviderType.OPENAI, base_url="http://127.0.0.1:9/v1")}
+    ),
+    routing=Routing(provider_sequence=(Step("local"),)),
+)
+GOOD = Loaded(CONFIG, "config.yaml", MappingProxyType({}))
+
+
+class Watched:
+    """A supervisor whose configuration a test decides, with everything that its journal tells."""
+
+    def __init__(self, folder: Path) -> None:
+        self.loaded: Loaded | ConfigError = GOOD
+        self.journal = Journal("0", 0.0)
+        self.events: queue.Queue[tuple[Event, Snapshot]] = queue.Queue()
+        self.journal.subscribe(lambda event, snapshot: self.events.put((event, snapshot)))
+        self.supervisor = Supervisor(self._read, {}, self.journal, folder, time.time)
+
+    def _read(self) -> Loaded:
+        if isinstance(self.loaded, ConfigError):
+            raise self.loaded
+        return self.loaded
+
+    def until(self, kind: type[Event]) -> Snapshot:
+        """The picture after the next event of this kind."""
+        while True:
+            event, snapshot = self.events.get(timeout=30)
+            if isinstance(event, kind):
+                return snapshot
+
+    def phases(self) -> list[str]:
+        """The names of all events about the endpoint that have not been looked at."""
+        kinds = (events.Starting, events.Listened, events.StartFailed, events.Stopped)
+        told = [self.events.get()[0] for _ in range(self.events.qsize())]
+        return [type(event).__name__ for event in told if isinstance(event, kinds)]
+
+
+@contextmanager
+def supervised(folder: Path, loaded: Loaded | ConfigError = GOOD) -> Iterator[Watched]:
+    watched = Watched(folder)
+    watched.loaded = loaded
+    watched.supervisor.start()
+    try:
+        yield watched
+    finally:
+        assert watched.supervisor.stop()
+        assert watched.journal.snapshot.phase is Phase.STOPPED
+
+
+def answers(url: str) -> bool:
+    with urllib.request.urlopen(f"{url}/health", timeout=10) as answer:
+        return bool(answer.status == 200)
+
+
+def test_it_serves_until_it_is_stopped_and_leaves_the_port(tmp_path: Path) -> None:
+    with supervised(tmp_path) as watched:
+        url = watched.until(events.Listened).urls[0]
+        assert answers(url)
+    port = int(url.rpartition(":")[2])
+    with closing(socket.create_server(("127.0.0.1", port))):
+        assert watched.phases() == ["Stopped"]
+
+
+def test_a_start_that_is_asked_for_twice_is_one(tmp_path: Path) -> None:
+    with supervised(tmp_path) as watched:
+        watched.supervisor.start()
+        watched.until(events.Listened)
+
+
+def test_one_that_never_started_stops_at_once(tmp_path: Path) -> None:
+    assert Watched(tmp_path).supervisor.stop()
+
+
+def test_a_broken_configuration_is_a_state_that_a_mended_file_ends(tmp_path: Path) -> None:
+    with supervised(tmp_path, ConfigError(("config.yaml:1: server.port: no",))) as watched:
+        failed = watched.until(events.StartFailed)
+        assert (failed.phase, failed.failure) == (Phase.FAILED, ("config.yaml:1: server.port: no",))
+        watched.loaded = GOOD
+        watched.supervisor.changed()
+        served = watched.until(events.Listened)
+        assert (served.phase, served.failure) == (Phase.SERVING, ())
+        assert answers(served.urls[0])
+
+
+def test_a_taken_port_is_tried_again_by_itself_and_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: queue.Queue[float] = queue.Queue()
+    pause = supervisor._pause
+
+    def soon(failure: supervisor._Failure, defects: int) -> float:
+        tries.put(pause(failure, defects) or 0.0)
+        return 0.001
+
+    monkeypatch.setattr(supervisor, "_pause", soon)
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        port: int = other.getsockname()[1]
+        with supervised(tmp_path, replace(GOOD, config=replace(CONFIG, server=Server(port=port)))) as watched:
+            failed = watched.until(events.StartFailed)
+            assert f"Port {port} " in failed.failure[0]
+            assert [tries.get(timeout=20) for _ in range(3)] == [supervisor.RETRY_SECONDS] * 3
+            other.close()
+            assert answers(watched.until(events.Listened).urls[0])
+            assert watched.phases() == []
+
+
+def test_the_user_may_start_it_afresh(tmp_path: Path) -> None:
+    with supervised(tmp_path) as watched:
+        first = watched.until(events.Listened)
+        watched.supervisor.restart()
+        assert watched.until(events.Starting).phase is Phase.STARTING
+        again = watched.until(events.Listened)
+        assert answers(again.urls[0])
+        assert again.loaded == first.loaded
+
+
+def test_a_failed_start_that_is_asked_for_again_is_told_again(tmp_path: Path) -> None:
+    with supervised(tmp_path, ConfigError(("no",))) as watched:
+        watched.until(events.StartFailed)
+        watched.supervisor.restart()
+        watched.until(events.Starting)
+        assert watched.until(events.StartFailed).failure == ("no",)
+
+
+def test_a_proxy_thread_that_is_killed_comes_back(tmp_path: Path) -> None:
+    with supervised(tmp_path) as watched:
+        watched.until(events.Listened)
+        thread = ctypes.c_ulong(watched.supervisor._thread.ident or 0)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(SystemExit))
+        watched.supervisor.resumed(0.0)  # an exception from outside comes through at the loop's next step
+        failed = watched.until(events.StartFailed)
+        assert "SystemExit" in failed.failure[0]
+        assert answers(watched.until(events.Listened).urls[0])
+
+
+def test_a_saved_file_is_read_while_it_serves(tmp_path: Path) -> None:
+    with supervised(tmp_path) as watched:
+        watched.until(events.ProvidersChecked)
+        watched.loaded = replace(GOOD, config=replace(CONFIG, routing=replace(CONFIG.routing, only="local")))
+        watched.supervisor.changed()
+        assert watched.until(events.ConfigChanged).loaded == watched.loaded
+
+
+def test_what_is_asked_is_done_on_the_program_s_loop(tmp_path: Path) -> None:
+    async def urls(app: App) -> tuple[str, ...]:
+        return tuple(app.urls)
+
+    with supervised(tmp_path) as watched:
+        snapshot = watched.until(events.ProvidersChecked)
+        assert watched.supervisor.ask(urls).result(20) == snapshot.urls
+
+
+def test_nobody_can_be_asked_while_nothing_is_served(tmp_path: Path) -> None:
+    async def anything(_app: App) -> None:
+        raise AssertionError
+
+    with supervised(tmp_path, ConfigError(("no",))) as watched:
+        watched.until(events.StartFailed)
+        watched.supervisor.resumed(1.0)
+        with pytest.raises(NotServing, match="the first line of the menu says why"):
+            watched.supervisor.ask(anything)
+
+
+@pytest.mark.parametrize(
+    ("failure", "defects", "expected"),
+    [
+        (supervisor._Failure(("config",)), 0, None),
+        (supervisor._Failure(("port",), passing=True), 0, 10.0),
+        (supervisor._Failure(("defect",), defect=True), 0, 1.0),
+        (supervisor._Failure(("defect",), defect=True), 1, 1.0),
+        (supervisor._Failure(("defect",), defect=True), 4, 8.0),
+        (supervisor._Failure(("defect",), defect=True), 99, 60.0),
+    ],
+)
+def test_the_pause_before_the_next_try_fits_the_failure(
+    failure: supervisor._Failure, defects: int, expected: float | None
+) -> None:
+    assert supervisor._pause(failure, defects) == expected
+
+
+def test_defects_count_afresh_after_a_steady_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: queue.Queue[int] = queue.Queue()
+
+    def pause(_failure: supervisor._Failure, defects: int) -> float:
+        counted.put(defects)
+        return 0.001
+
+    def read() -> Loaded:
+        raise LookupError("a defect")
+
+    monkeypatch.setattr(supervisor, "_pause", pause)
+    watched = Watched(tmp_path)
+    watched.supervisor._read = read
+    watched.supervisor.start()
+    assert [counted.get(timeout=20) for _ in range(3)] == [1, 2, 3]
+    monkeypatch.setattr(supervisor, "STEADY_SECONDS", -1.0)
+    while counted.get(timeout=20) != 0:
+        pass
+    assert watched.supervisor.stop()
