@@ -22,7 +22,7 @@ class _Run:
 
     outage: Outage
     ends: float
-    timer: asyncio.TimerHandle | None = None
+    timer: asyncio.TimerHandle
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -45,20 +45,22 @@ class Rehearsal:
     def play(self, outage: Outage | None) -> None:
         """Begin this in the place of what is played now; None, or one whose end has passed, only ends that."""
         if self._run is not None:
-            self._stop(self._run)
+            self._run.timer.cancel()
+            self._run.over.set()
             self._run = None
         left = outage.until - self._clock.wall() if outage is not None else 0.0
         if outage is not None and left > 0:
-            self._run = _Run(outage, self._clock.monotonic() + left)
-            self._arm(self._run)
+            self._run = _Run(outage, self._clock.monotonic() + left, self._timer(left))
 
     def elapse(self, seconds: float) -> None:
         """The machine slept for so long, which the monotonic clock has not counted, or the wall clock was set (0)."""
         run = self._run
         if run is not None:
             run.ends -= seconds
-            run.outage = replace(run.outage, until=self._clock.wall() + self._left(run))
-            self._arm(run)
+            left = self._left(run)
+            run.outage = replace(run.outage, until=self._clock.wall() + left)
+            run.timer.cancel()
+            run.timer = self._timer(left)
 
     def breaks(self, target: Target) -> bool:
         """Whether an attempt at this target must not be made, but failed by ``attempt``."""
@@ -81,20 +83,12 @@ class Rehearsal:
     def _left(self, run: _Run) -> float:
         return max(0.0, run.ends - self._clock.monotonic())
 
-    def _arm(self, run: _Run) -> None:
-        """End it in time; at once when its end has passed."""
-        if run.timer is not None:
-            run.timer.cancel()
-        run.timer = asyncio.get_running_loop().call_later(self._left(run), self._end)
+    def _timer(self, seconds: float) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, self._end)
 
     def _end(self) -> None:
         self.play(None)
         self._ended()
-
-    def _stop(self, run: _Run) -> None:
-        run.over.set()
-        if run.timer is not None:
-            run.timer.cancel()
 
 
 async def _silence(run: _Run, seconds: float) -> str:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -24,6 +24,7 @@ from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.providers.base import Call, Reply
 from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.providers.table import providers
+from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.target import ProviderType, Target
 from ccproxy_tray.translate.messages import MessagesRequest, parse_request
 from ccproxy_tray.translate.stream import Progress
@@ -38,6 +39,7 @@ FIRST, SECOND = Target("first", "claude-sonnet-4-5"), Target("second", "claude-s
 THROTTLED = Failure(Fault.THROTTLED, "slow down", 429, retry_after=37.0)
 NO_CREDIT = Failure(Fault.NO_CREDIT, "no money", 402)
 SEAL = "sealed-by-the-first"
+Told = TypeVar("Told", bound=Event)
 
 
 def reply(*seals: str) -> Reply:
@@ -59,6 +61,8 @@ class Stage:
     calls: list[Call] = field(default_factory=list)
     seen: list[Event] = field(default_factory=list)
     now: float = 1000.0
+    wall: float = 50_000.0
+    """What the wall clock is ahead of the other one."""
 
     def __post_init__(self) -> None:
         async def attempt(_provider: object, _transport: object, call: Call, *_: object) -> Reply | Failure:
@@ -69,7 +73,7 @@ class Stage:
         self.state = State()
         journal = Journal("1.0", 0.0)
         journal.subscribe(lambda event, _: self.seen.append(event))
-        clock = Clock(lambda: self.now, lambda: 50_000.0 + self.now)
+        clock = Clock(lambda: self.now, lambda: self.wall + self.now)
         self.dispatcher = Dispatcher(self.runtime(), cast("Transport", None), journal, self.state, clock)
 
     def runtime(self, **changes: Any) -> Runtime:
@@ -85,11 +89,11 @@ class Stage:
     def targets(self) -> list[Target]:
         return [call.target for call in self.calls]
 
+    def of(self, kind: type[Told]) -> list[Told]:
+        return [event for event in self.seen if isinstance(event, kind)]
+
     def ends(self) -> list[type[Event]]:
         return [type(event) for event in self.seen if isinstance(event, events.Ended)]
-
-
-Make = Callable[..., Stage]
 
 
 @pytest.fixture
@@ -103,7 +107,7 @@ async def test_the_next_target_answers_and_the_failed_one_cools(stage: Stage) ->
     assert answer.headers == {"x-ccproxy-target": str(SECOND), "x-ccproxy-attempts": "2"}
     assert stage.targets == [FIRST, SECOND]
     assert stage.ends() == [events.FellBack]
-    [cooled] = [event for event in stage.seen if isinstance(event, events.Cooled)]
+    [cooled] = stage.of(events.Cooled)
     assert [(row.target, row.until) for row in cooled.cooling] == [(FIRST, 51_037.0)]
 
 
@@ -231,3 +235,153 @@ async def test_without_a_target_tokens_are_estimated_and_nothing_cools(monkeypat
     stage = Stage(monkeypatch, Routing(provider_sequence=(Step("keyless", (Variant(),)),)))
     assert await stage.dispatcher.count_tokens(ask(), "req_1") > 0
     assert stage.seen == []
+
+
+def outage(kind: OutageKind = OutageKind.THROTTLE, *, until: float = 51_060.0, provider: str = "first") -> Outage:
+    return Outage(provider, kind, until)
+
+
+async def test_a_simulated_outage_fails_attempts_without_making_them_and_marks_them(stage: Stage) -> None:
+    stage.dispatcher.simulate(outage())
+    assert (await stage.ask(reply())).status == 200
+    assert stage.targets == [SECOND]
+    [fell_back] = stage.of(events.FellBack)
+    failed, served = fell_back.story.attempts
+    assert (failed.target, failed.status, failed.cooling, failed.simulated) == (FIRST, 429, 60.0, True)
+    assert not served.simulated
+    [row] = stage.of(events.Cooled)[-1].cooling
+    assert (row.target, row.until) == (FIRST, 51_060.0)
+    assert row.reason.startswith("simulated: ")
+
+
+async def test_an_outage_is_told_at_its_beginning_and_its_end_and_takes_its_coolings_along(stage: Stage) -> None:
+    stage.dispatcher.simulate(outage())
+    await stage.ask(reply())
+    stage.dispatcher.simulate(None)
+    assert [event.outage for event in stage.of(events.OutageSimulated)] == [outage(), None]
+    assert stage.of(events.Cooled)[-1].cooling == ()
+    await stage.ask(reply())
+    assert stage.targets == [SECOND, FIRST]
+
+
+async def test_what_changes_nothing_is_not_told(stage: Stage) -> None:
+    stage.dispatcher.simulate(None)
+    stage.dispatcher.simulate(outage(until=51_000.0))
+    stage.dispatcher.simulate(outage(provider="no such provider"))
+    assert stage.seen == []
+
+
+async def test_an_outage_takes_the_place_of_the_one_before(stage: Stage) -> None:
+    another = outage(OutageKind.CUT, provider="second")
+    stage.dispatcher.simulate(outage())
+    await stage.ask(reply())
+    stage.dispatcher.simulate(another)
+    assert [event.outage for event in stage.of(events.OutageSimulated)] == [outage(), another]
+    await stage.ask(THROTTLED)
+    assert stage.targets == [SECOND, FIRST]
+    [exhausted] = stage.of(events.Exhausted)
+    assert "simulated" in exhausted.message
+
+
+async def test_an_outage_that_ends_by_itself_is_told_and_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, replace(ROUTING, only="first", max_wait_seconds=90.0))
+    stage.dispatcher.simulate(outage(until=51_000.01))
+    assert (await (await waiting(stage, reply()))).status == 200
+    assert stage.of(events.OutageSimulated)[-1].outage is None
+    assert [attempt.simulated for attempt in stage.of(events.FellBack)[0].story.attempts] == [True, False]
+
+
+async def test_an_outage_of_a_provider_that_is_configured_no_more_is_over(stage: Stage) -> None:
+    stage.dispatcher.simulate(outage())
+    stage.dispatcher.reconfigure(stage.runtime())
+    assert [event.outage for event in stage.of(events.OutageSimulated)] == [outage()], "a setting may change meanwhile"
+    stage.dispatcher.reconfigure(Runtime(Config(), {}))
+    assert stage.of(events.OutageSimulated)[-1].outage is None
+
+
+async def test_tokens_are_not_counted_by_a_broken_provider(stage: Stage) -> None:
+    asked: list[Target | None] = []
+
+    async def count(_providers: object, call: Call | None, _request: object) -> int:
+        asked.append(call.target if call else None)
+        return 7
+
+    stage.monkeypatch.setattr(stage.dispatcher._counter, "count", count)
+    stage.dispatcher.simulate(outage())
+    await stage.dispatcher.count_tokens(ask(), "req_1")
+    stage.dispatcher.simulate(None)
+    await stage.dispatcher.count_tokens(ask(), "req_2")
+    assert asked == [SECOND, FIRST]
+
+
+async def waiting(stage: Stage, *outcomes: Reply | Failure) -> asyncio.Task[Answer]:
+    """A request that waits for a cooling to end, and would do so for ever."""
+    told = asyncio.Event()
+    rest = stage.dispatcher._pause
+
+    async def pause(_seconds: float) -> None:
+        told.set()
+        await rest(3600.0)
+
+    stage.monkeypatch.setattr(stage.dispatcher, "_pause", pause)
+    task = asyncio.create_task(stage.ask(*outcomes))
+    await told.wait()
+    return task
+
+
+@pytest.mark.parametrize("which", [None, FIRST], ids=["all", "one"])
+async def test_clearing_a_cooling_wakes_who_waits_for_it(monkeypatch: pytest.MonkeyPatch, which: Target | None) -> None:
+    stage = Stage(monkeypatch, replace(ROUTING, only="first", max_wait_seconds=90.0))
+    task = await waiting(stage, THROTTLED, reply())
+    stage.dispatcher.clear(which)
+    assert stage.of(events.Cooled)[-1].cooling == ()
+    assert (await task).status == 200
+    assert stage.targets == [FIRST, FIRST]
+
+
+async def test_clearing_another_cooling_lets_the_request_wait_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, replace(ROUTING, only="first", max_wait_seconds=90.0))
+    task = await waiting(stage, THROTTLED, reply())
+    stage.dispatcher.clear(SECOND)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert stage.targets == [FIRST]
+    stage.dispatcher.clear()
+    assert (await task).status == 200
+
+
+async def test_a_sleep_ends_coolings_sooner_and_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, replace(ROUTING, only="first", max_wait_seconds=90.0))
+    task = await waiting(stage, THROTTLED, reply())
+    stage.wall += 3600.0
+    stage.dispatcher.resumed(3600.0)
+    assert stage.of(events.Cooled)[-1].cooling == ()
+    assert (await task).status == 200
+
+
+async def test_a_part_of_a_cooling_that_was_slept_through_is_over(stage: Stage) -> None:
+    await stage.ask(THROTTLED, reply())
+    stage.wall += 30.0
+    stage.dispatcher.resumed(30.0)
+    before, after = stage.of(events.Cooled)
+    assert [row.until for row in (*before.cooling, *after.cooling)] == [51_037.0, 51_037.0]
+    assert stage.state.cooldowns.left(FIRST, stage.now) == 7.0
+
+
+@pytest.mark.parametrize("seconds", [0.0, -5.0])
+async def test_after_the_clock_was_set_every_moment_is_told_anew(stage: Stage, seconds: float) -> None:
+    stage.dispatcher.simulate(outage(provider="second"))
+    await stage.ask(THROTTLED, THROTTLED)
+    stage.wall += 1000.0
+    stage.dispatcher.resumed(seconds)
+    assert [row.until for row in stage.of(events.Cooled)[-1].cooling] == [52_037.0, 52_060.0]
+    assert stage.of(events.OutageSimulated)[-1].outage == outage(provider="second", until=52_060.0)
+    assert stage.state.cooldowns.left(FIRST, stage.now) == 37.0
+
+
+async def test_a_session_s_cache_gets_cold_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, replace(ROUTING, failback=Failback.STICKY))
+    await stage.ask(THROTTLED, reply())
+    stage.dispatcher.resumed(3600.0)
+    await stage.ask(reply())
+    assert stage.targets[-1] == FIRST

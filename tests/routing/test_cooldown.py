@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ccproxy_tray.errors import Failure, Fault
-from ccproxy_tray.routing.cooldown import Cooldowns, Entry
+from ccproxy_tray.routing.cooldown import OFFLINE_WINDOW, Cooldowns, Entry
 from ccproxy_tray.routing.ledger import MAX_RECORDS, PROBE_LIMIT
 from ccproxy_tray.routing.repair import repairs_for
 from ccproxy_tray.routing.target import Target
@@ -400,3 +400,54 @@ def test_the_memory_is_bounded_and_keeps_the_longest_coolings() -> None:
     assert entry(cooldowns, A, 100.0) is COOLING
     assert cooldowns.record(B) is None
     assert len(cooldowns.view(0.0)) == MAX_RECORDS
+
+
+def test_a_sleep_brings_every_end_nearer() -> None:
+    cooldowns = Cooldowns()
+    fail(cooldowns, A, 100.0)
+    fail(cooldowns, B, 100.0, Fault.BROKEN)
+    cooldowns.elapse(45.0)
+
+    [cooling] = cooldowns.view(100.0)
+    assert (cooling.since, cooling.until) == (55.0, 115.0)
+    cooldowns.elapse(45.0)
+    assert entry(cooldowns, A, 100.0) is PROBE
+    assert entry(cooldowns, B, 100.0) is READY
+
+
+def test_a_probe_that_slept_for_long_counts_as_lost() -> None:
+    cooldowns = Cooldowns()
+    fail(cooldowns, A, 0.0)
+    assert entry(cooldowns, A, 60.0) is PROBE
+    cooldowns.elapse(PROBE_LIMIT)
+
+    assert entry(cooldowns, A, 60.0) is PROBE
+
+
+def test_silence_from_before_a_sleep_is_no_sign_of_being_offline_now() -> None:
+    for slept, offline in ((0.0, True), (OFFLINE_WINDOW + 1, False)):
+        cooldowns = Cooldowns()
+        fail(cooldowns, A, 100.0, Fault.UNREACHABLE)
+        cooldowns.elapse(slept)
+        fail(cooldowns, B, 100.0, Fault.UNREACHABLE)
+        assert cooldowns.outage({A.provider, B.provider}, 100.0) is offline
+
+
+def test_an_answer_from_before_a_sleep_does_not_speak_against_being_offline() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.succeeded(A, 100.0)
+    cooldowns.elapse(OFFLINE_WINDOW + 1)
+    fail(cooldowns, A, 100.0, Fault.UNREACHABLE)
+
+    assert cooldowns.outage({A.provider}, 100.0)
+
+
+def test_whoever_was_offline_before_a_sleep_is_so_until_somebody_answers() -> None:
+    cooldowns = Cooldowns()
+    fail(cooldowns, A, 100.0, Fault.UNREACHABLE)
+    cooldowns.outage({A.provider}, 100.0)
+    cooldowns.elapse(3600.0)
+
+    assert cooldowns.offline_since == -3500.0
+    cooldowns.succeeded(A, 101.0)
+    assert cooldowns.offline_since is None

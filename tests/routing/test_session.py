@@ -82,3 +82,11 @@ def test_the_session_that_was_silent_longest_makes_room() -> None:
 
     assert first(sticky, cooldowns, 3.0, session="s0") == B
     assert first(sticky, cooldowns, 3.0, session="s1") == A
+
+
+def test_a_cache_gets_cold_while_the_machine_sleeps() -> None:
+    for slept, target in ((WARM - 10, B), (WARM + 1, A)):
+        sticky, cooldowns = Sticky(), Cooldowns()
+        sticky.served("s", "sonnet", B, 0.0)
+        sticky.elapse(slept)
+        assert first(sticky, cooldowns, 0.0) == target

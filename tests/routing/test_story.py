@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,3 +154,13 @@ def test_a_span_is_rounded_up_to_whole_units(seconds: float, text: str) -> None:
 )
 def test_a_model_has_the_same_short_name_everywhere(model: str, short: str) -> None:
     assert short_model(model) == short
+
+
+def test_a_simulated_failure_is_called_one() -> None:
+    throttled = replace(failed(EAST, Fault.THROTTLED, 429, cooling=60.0), simulated=True)
+    silent = replace(failed(WEST, Fault.UNREACHABLE, reason="simulated: no first event within 9 s"), simulated=True)
+
+    assert told(throttled, silent, ok(OPENROUTER)) == (
+        "bedrock us-east-1 claude-sonnet-4-5: 429 (simulated), cooling 60 s"
+        " -> us-west-2: unreachable (simulated: no first event within 9 s) -> openrouter: ok in 1.2 s"
+    )

@@ -190,6 +190,14 @@ class Routing(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
 
+    @rule(seconds=st.sampled_from([0.0, 8.0, 1000.0]))
+    def the_machine_sleeps(self, seconds: float) -> None:
+        self.cooldowns.elapse(seconds)
+        for model in self.model.values():
+            model.since -= seconds
+            model.until -= seconds
+            model.probed = None if model.probed is None else model.probed - seconds
+
     @rule(one=st.none() | st.sampled_from(TARGETS))
     def the_user_clears(self, one: Target | None) -> None:
         self.cooldowns.clear(one)
