@@ -18,7 +18,7 @@ from ccproxy_tray.tray.palette import COLOURS, Colour
 from ccproxy_tray.tray.shape import Blob, Part, Point, RightHalf, Wire
 from ccproxy_tray.tray.view import IconState
 
-__all__ = ["COLOURS", "WINDOWS_SIZES", "argb", "ico", "render", "template"]
+__all__ = ["COLOURS", "WINDOWS_SIZES", "argb", "ico", "inked", "mask", "render", "template"]
 
 WINDOWS_SIZES = (16, 20, 24, 32, 40, 48, 64)
 """Pixels of a notification icon at the scales that Windows offers (SM_CXSMICON, SM_CXICON)."""
@@ -45,14 +45,14 @@ def render(
     steps = (*shape.parts(state, size), *_room(_badges(size, simulated=simulated, alert=alert), size))
     image = Image.new("RGBA", (size, size), (*colours[state], 0))
     if dark is None:
-        border = _mask(steps, size, OUTLINE * size / 16).point(_dimmed)
-        image = Image.alpha_composite(image, _inked(palette.outline(colours[state]), border))
-    image = Image.alpha_composite(image, _inked(colours[state], _mask(steps, size)))
+        border = mask(steps, size, OUTLINE * size / 16).point(_dimmed)
+        image = Image.alpha_composite(image, inked(palette.outline(colours[state]), border))
+    image = Image.alpha_composite(image, inked(colours[state], mask(steps, size)))
     if simulated:
-        badge = _inked(palette.simulated(dark=dark), _mask([Part(shape.simulated(size))], size))
+        badge = inked(palette.simulated(dark=dark), mask([Part(shape.simulated(size))], size))
         image = Image.alpha_composite(image, badge)
     if alert:
-        badge = _inked(colours[IconState.ERROR], _mask([Part(shape.alert(size))], size))
+        badge = inked(colours[IconState.ERROR], mask([Part(shape.alert(size))], size))
         image = Image.alpha_composite(image, badge)
     return image
 
@@ -62,7 +62,7 @@ def template(state: IconState, size: int, *, simulated: bool = False, alert: boo
     """The icon as black and alpha alone, which macOS tints to its menu bar (NSImage, ``isTemplate``)."""
     badges = _badges(size, simulated=simulated, alert=alert)
     steps = (*shape.parts(state, size), *_room(badges, size), *map(Part, badges))
-    return _inked((0, 0, 0), _mask(steps, size))
+    return inked((0, 0, 0), mask(steps, size))
 
 
 def argb(image: Image.Image) -> bytes:
@@ -114,14 +114,14 @@ def _dimmed(alpha: int) -> int:
     return round(alpha * OUTLINE_ALPHA)
 
 
-def _inked(colour: Colour, mask: Image.Image) -> Image.Image:
-    """One colour, as opaque as the mask says. What is transparent has that colour too, so that scaling adds none."""
-    image = Image.new("RGBA", mask.size, colour)
-    image.putalpha(mask)
+def inked(colour: Colour, coverage: Image.Image) -> Image.Image:
+    """One colour, as opaque as a mask says. What is transparent has that colour too, so that scaling adds none."""
+    image = Image.new("RGBA", coverage.size, colour)
+    image.putalpha(coverage)
     return image
 
 
-def _mask(steps: Iterable[Part], size: int, grow: float = 0.0) -> Image.Image:
+def mask(steps: Iterable[Part], size: int, grow: float = 0.0) -> Image.Image:
     """How much of each pixel a drawing covers, 0 to 255; what is painted may be grown, cuts stay as they are."""
     scale = 8 if size <= 64 else 4
     canvas = Image.new("L", (size * scale, size * scale))
