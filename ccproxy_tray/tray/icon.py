@@ -18,7 +18,7 @@ from ccproxy_tray.tray.palette import COLOURS, Colour
 from ccproxy_tray.tray.shape import Blob, Part, Point, RightHalf, Wire
 from ccproxy_tray.tray.view import IconState
 
-__all__ = ["COLOURS", "WINDOWS_SIZES", "argb", "ico", "inked", "mask", "render", "template"]
+__all__ = ["COLOURS", "WINDOWS_SIZES", "argb", "bitmap", "ico", "inked", "mask", "render", "template"]
 
 WINDOWS_SIZES = (16, 20, 24, 32, 40, 48, 64)
 """Pixels of a notification icon at the scales that Windows offers (SM_CXSMICON, SM_CXICON)."""
@@ -77,7 +77,7 @@ def ico(state: IconState, *, dark: bool | None, simulated: bool = False, alert: 
 
     Written here because Pillow's own writer first loads a dozen plugins, which takes longer than everything else.
     """
-    images = [_bitmap(render(state, size, dark=dark, simulated=simulated, alert=alert)) for size in WINDOWS_SIZES]
+    images = [bitmap(render(state, size, dark=dark, simulated=simulated, alert=alert)) for size in WINDOWS_SIZES]
     entries = []
     offset = _ICO_HEADER.size + _ICO_ENTRY.size * len(images)
     for size, image in zip(WINDOWS_SIZES, images, strict=True):
@@ -94,7 +94,7 @@ _BITMAP_HEADER = struct.Struct("<IiiHHIIiiII")
 """BITMAPINFOHEADER: its length, width, height of image and mask together, planes, bits per pixel, and no more."""
 
 
-def _bitmap(image: Image.Image) -> bytes:
+def bitmap(image: Image.Image) -> bytes:
     """An image of an .ico file: rows from below, blue first; then a mask, which nobody reads where there is alpha."""
     header = _BITMAP_HEADER.pack(_BITMAP_HEADER.size, image.width, image.height * 2, 1, 32, 0, 0, 0, 0, 0, 0)
     words_per_mask_row = (image.width + 31) // 32
