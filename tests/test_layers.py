@@ -27,7 +27,10 @@ RANKS = (
     {"cli"},
     {"__main__"},
 )
-PURE = ("routing", "translate", "catalog", "errors", "redact")
+PURE = (
+    "routing", "translate", "catalog", "errors", "redact", "tray.action", "tray.chain", "tray.choice", "tray.headline",
+    "tray.incident", "tray.menu", "tray.notice", "tray.row", "tray.view", "tray.wording",
+)  # fmt: skip
 IMPURE = {
     "aiohttp", "asyncio", "botocore", "boto3", "datetime", "logging", "multiprocessing", "os", "pathlib", "platform",
     "random", "secrets", "shutil", "socket", "sqlite3", "ssl", "subprocess", "sys", "tempfile", "threading", "time",
