@@ -21,10 +21,15 @@ class Stage(threading.Condition):
     def __init__(self) -> None:
         super().__init__()
         self._waits: queue.Queue[float | None] = queue.Queue()
+        self.rings = 0
 
     def wait(self, timeout: float | None = None) -> bool:
         self._waits.put(timeout)
         return super().wait()
+
+    def notify_all(self) -> None:
+        self.rings += 1
+        super().notify_all()
 
     def asleep(self) -> float | None:
         """The timeout with which the painter went to sleep just now."""
@@ -109,11 +114,13 @@ def test_a_second_snapshot_waits_for_its_time_and_the_latest_is_drawn(studio: St
 def test_a_burst_wakes_the_thread_once(studio: Studio) -> None:
     studio.painter.update(picture("a"))
     studio.stage.asleep()
+    before = studio.stage.rings
     for name in "bcdefg":
         studio.painter.update(picture(name))
+    assert studio.stage.rings == before + 1
     assert studio.stage.asleep() == 0.25
     studio.pass_time(0.25)
-    assert studio.stage.asleep() is None  # a wake-up for each update would have left other waits before this
+    assert studio.stage.asleep() is None
     assert studio.tooltips == ["a", "g"]
 
 
@@ -218,6 +225,16 @@ def test_a_drawing_that_fails_is_logged_and_the_next_is_drawn(studio: Studio, ca
     assert studio.tooltips == ["b"]
 
 
+def test_a_drawing_that_fails_when_a_views_time_is_up_is_not_tried_for_ever(studio: Studio) -> None:
+    studio.view = lambda _snapshot, _now: view_of("a", until=1_010.0)
+    studio.painter.update(picture("a"))
+    assert studio.stage.asleep() == 10
+    studio.view = lambda _snapshot, now: view_of(str(1 / (now - 1_010)))
+    studio.pass_time(10)
+    assert studio.stage.asleep() is None
+    assert studio.tooltips == ["a"]
+
+
 def test_a_view_that_could_not_be_applied_is_applied_again(studio: Studio, caplog: pytest.LogCaptureFixture) -> None:
     studio.refuse = OSError("no panel")
     studio.painter.update(picture("a"))
@@ -265,7 +282,7 @@ def test_a_painter_may_be_closed_before_it_starts() -> None:
     assert studio.drawn == []
 
 
-def test_what_draws_may_close_the_painter() -> None:
+def test_what_draws_may_close_the_painter(caplog: pytest.LogCaptureFixture) -> None:
     applied = []
 
     def apply(view: View) -> None:
@@ -278,6 +295,7 @@ def test_what_draws_may_close_the_painter() -> None:
     painter._thread.join(DEADLINE)
     assert not painter._thread.is_alive()
     assert len(applied) == 1
+    assert caplog.records == []
 
 
 def test_an_update_does_not_wait_for_a_drawing() -> None:
