@@ -196,3 +196,121 @@ async def test_an_answer_above_the_limit_is_given_up(transport: Transport) -> No
         with pytest.raises(AttemptFailed, match="larger"):
             await response.read_whole(limit=1000)
         response.close()
+
+
+class Server:
+    """Answers each request on each connection; what is asked as ``/slow`` in two halves."""
+
+    def __init__(self) -> None:
+        self.connections: list[int] = []
+        """The connection of each request."""
+        self.asked = asyncio.Event()
+        """Something is asked as ``/slow``."""
+        self.go_on = asyncio.Event()
+        self.gone: dict[int, asyncio.Event] = {}
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        self.gone[number] = asyncio.Event()
+        try:
+            while request := await head(reader):
+                self.connections.append(number)
+                if b" /slow" in request:
+                    writer.write(OK[:-1])
+                    self.asked.set()
+                    await self.go_on.wait()
+                    writer.write(OK[-1:])
+                elif b" /late" in request:
+                    self.asked.set()
+                    await self.go_on.wait()
+                    writer.write(OK)
+                else:
+                    writer.write(OK)
+        finally:
+            self.gone[number].set()
+
+
+async def fetch(transport: Transport, url: str) -> bytes:
+    response = await transport.open(Outgoing(url, {}))
+    try:
+        return await response.read_whole()
+    finally:
+        response.close()
+
+
+async def test_idle_connections_are_dropped_when_the_transport_is_renewed(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        for _ in range(2):
+            await fetch(transport, url)
+        transport.renew()
+        await server.gone[1].wait()
+        assert await fetch(transport, url) == b"ok"
+    assert server.connections == [1, 1, 2]
+
+
+async def test_a_running_answer_outlives_the_renewal_and_then_its_connection_closes(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        running = await transport.open(Outgoing(f"{url}/slow", {}))
+        assert await running.read() == b"o"
+        for _ in range(2):
+            transport.renew()
+            assert await fetch(transport, url) == b"ok"
+        server.go_on.set()
+        assert await running.read_whole() == b"k"
+        assert not server.gone[1].is_set()
+        running.close()
+        running.close()
+        await server.gone[1].wait()
+        assert await fetch(transport, url) == b"ok"
+    assert server.connections == [1, 2, 3, 3], "only the pool in use is used again"
+
+
+async def test_a_request_under_way_is_not_cut_by_the_renewal(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        waiting = asyncio.create_task(fetch(transport, f"{url}/late"))
+        await server.asked.wait()
+        transport.renew()
+        server.go_on.set()
+        assert await waiting == b"ok"
+        await server.gone[1].wait()
+
+
+async def test_a_request_that_leaves_or_fails_after_the_renewal_frees_its_pool(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        waiting = asyncio.create_task(fetch(transport, f"{url}/late"))
+        await server.asked.wait()
+        transport.renew()
+        [old, _] = transport._old
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        server.go_on.set()
+        await server.gone[1].wait()
+        while transport._tasks:
+            await asyncio.gather(*transport._tasks)
+    assert old.closed
+
+
+async def test_pools_that_are_closed_are_not_kept(transport: Transport) -> None:
+    for _ in range(5):
+        transport.renew()
+        while transport._tasks:
+            await asyncio.gather(*transport._tasks)
+    assert len(transport._old) == 2
+
+
+async def test_closing_closes_what_was_put_out_of_use_and_opens_nothing_anew() -> None:
+    server = Server()
+    async with scripted(server) as url:
+        transport = Transport(5.0)
+        running = await transport.open(Outgoing(f"{url}/slow", {}))
+        transport.renew()
+        old = list(transport._old)
+        await transport.close()
+        server.go_on.set()
+        await server.gone[1].wait()
+        transport.renew()
+        assert all(pool.closed for pool in (*old, transport._pooled, transport._fresh))
+        running.close()
