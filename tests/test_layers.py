@@ -29,7 +29,7 @@ RANKS = (
 )
 PURE = (
     "routing", "translate", "catalog", "errors", "redact", "tray.action", "tray.chain", "tray.choice", "tray.headline",
-    "tray.incident", "tray.menu", "tray.notice", "tray.row", "tray.view", "tray.wording",
+    "tray.incident", "tray.menu", "tray.notice", "tray.palette", "tray.row", "tray.shape", "tray.view", "tray.wording",
 )  # fmt: skip
 IMPURE = {
     "aiohttp", "asyncio", "botocore", "boto3", "datetime", "logging", "multiprocessing", "os", "pathlib", "platform",
