@@ -55,13 +55,21 @@ class Table:
 Node = Scalar | Listing | Table
 
 
+def find(tree: Table, path: tuple[str, ...]) -> Node | None:
+    """What stands at a path of keys; None when that leads nowhere."""
+    node: Node | None = tree
+    for key in path:
+        node = node.entries.get(key) if isinstance(node, Table) else None
+    return node
+
+
 def parse(data: bytes, report: Report) -> Table:
     """The tree of a whole file. What cannot be read becomes a problem in the report and an empty tree."""
     if len(data) > MAX_BYTES:
         report.problem(report.file(), "larger than 1 MiB, which no configuration is")
         return Table()
     try:
-        root = yaml.compose(data.decode("utf-8-sig"), _Loader)
+        root = yaml.compose(data.decode("utf-8-sig"), Loader)
     except UnicodeDecodeError as fault:
         line = data.count(b"\n", 0, fault.start) + 1
         report.problem(report.file(line), "not UTF-8 text; save the file as UTF-8")
@@ -108,7 +116,7 @@ def _limit(nodes: int, depth: int, line: int) -> None:
         raise _TooLarge(line, f"nested more than {MAX_DEPTH} levels deep")
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Stops composing beyond what a configuration can be: PyYAML takes half a minute for a dense megabyte."""
 
     def __init__(self, stream: str) -> None:
@@ -117,6 +125,7 @@ class _Loader(yaml.SafeLoader):
         self._depth = -1
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """PyYAML's own step for each node, within the limits."""
         self._nodes += 1
         self._depth += 1
         event = self.peek_event()  # type: ignore[no-untyped-call]  # left untyped by types-PyYAML

@@ -10,7 +10,8 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from ccproxy_tray.config.secret import KEYRING
 APP = "ccproxy-tray"
 FILE = "config.yaml"
 PRIVATE_DIRECTORY = 0o700
+PRIVATE_FILE = 0o600
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
@@ -71,8 +73,14 @@ def create_default(path: Path) -> bool:
     return True
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file's text in one step, mode 0600; behind a symbolic link its target is replaced. Raises OSError."""
+def write_atomically(
+    path: Path, text: str, *, mode: int = PRIVATE_FILE, ready: Callable[[], bool] = lambda: True
+) -> bool:
+    """Replace a file's text in one step; behind a symbolic link its target is replaced. Raises OSError.
+
+    ``ready`` is asked at the last moment: on False the file stays as it is, and False is returned. ``mode`` holds
+    the new file's permissions; Windows has none.
+    """
     target = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # mode 0600 from the start
     temporary = Path(name)
@@ -81,21 +89,26 @@ def write_atomically(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if sys.platform != "win32" and mode != PRIVATE_FILE:
+            temporary.chmod(mode)
+        if not ready():
+            return False
         temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)  # after a replacement there is nothing under this name
     _sync_directory(target.parent)
+    return True
 
 
 def _sync_directory(directory: Path) -> None:
     """Make the new name survive a power cut; Windows cannot open directories and needs no such step."""
     if sys.platform != "win32":
-        descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with suppress(OSError):  # some file systems cannot, and the new text stands already
+            descriptor = os.open(directory, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def permission_warning(path: Path) -> str:

@@ -136,6 +136,32 @@ def test_a_failed_write_leaves_the_old_text_and_no_litter(tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_write_that_is_called_off_leaves_the_old_text_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("old", encoding="utf-8")
+
+    assert not files.write_atomically(path, "new", ready=lambda: False)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@posix
+def test_a_directory_that_cannot_be_synced_does_not_undo_the_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def sync(number: int) -> None:
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(22, "Invalid argument")
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", sync)
+
+    assert files.write_atomically(tmp_path / "config.yaml", "new")
+    assert (tmp_path / "config.yaml").read_text(encoding="utf-8") == "new"
+
+
 def test_windows_has_no_directories_to_sync_and_no_mode_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "config.yaml"
     monkeypatch.setattr(sys, "platform", "win32")
