@@ -1,0 +1,1 @@
+"""The D-Bus protocols by which Linux desktops show an icon, its menu and notifications; ``hosts.sni`` composes them."""
