@@ -1,0 +1,236 @@
+"""Carries out what a click asks for: settings in the user's file, everything else where it belongs.
+
+Nothing here touches what the tray shows. A setting takes effect by being read back from the file, like a hand edit.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from ccproxy_tray import __version__
+from ccproxy_tray.config import edit, files
+from ccproxy_tray.config.schema import Loaded, Notification
+from ccproxy_tray.desktop import clipboard, environment, opening
+from ccproxy_tray.diagnostics import diagnostics, status_text
+from ccproxy_tray.errors import CcproxyError
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.journal.snapshot import Snapshot
+from ccproxy_tray.program import Program
+from ccproxy_tray.redact import shown
+from ccproxy_tray.supervisor import Supervisor
+from ccproxy_tray.tray.action import (
+    Action,
+    CheckProviders,
+    ClearCooldowns,
+    CopyDiagnostics,
+    CopyEnvironment,
+    CopyText,
+    Document,
+    MoveFirst,
+    Open,
+    Quit,
+    RestartProxy,
+    SetNotification,
+    SetRouting,
+    Setting,
+    SimulateOutage,
+    UseOnly,
+)
+from ccproxy_tray.tray.view import Notice
+
+if TYPE_CHECKING:
+    from ccproxy_tray.app import App
+    from ccproxy_tray.check import Finding
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 60.0
+"""Seconds that the running program may take for what it was asked."""
+CHECKED_MODEL = "claude-sonnet-4-5"
+"""Whose route is checked before any request has named a model."""
+
+
+class Unchangeable(CcproxyError):
+    """A setting that the file does not decide, or that is not known yet."""
+
+
+class Actions:
+    """One thread does one thing after the other, so that clicks take effect in their order and a host never waits."""
+
+    def __init__(
+        self,
+        program: Program,
+        journal: Journal,
+        supervisor: Supervisor,
+        answer: Callable[[Notice], None],
+        leave: Callable[[], None],
+    ) -> None:
+        self._program = program
+        self._journal = journal
+        self._supervisor = supervisor
+        self._answer = answer
+        self._leave = leave
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="actions")
+
+    def put(self, action: Action) -> None:
+        """Have this done soon. Any thread; returns at once. Clicks that come after the end are void."""
+        if isinstance(action, Quit):
+            self._leave()
+            return
+        try:
+            self._worker.submit(self._do, action)
+        except RuntimeError:
+            log.debug("Too late for %s", type(action).__name__)
+
+    def close(self) -> None:
+        """End what has not begun, wait for what has."""
+        self._worker.shutdown(cancel_futures=True)
+
+    def _do(self, action: Action) -> None:
+        try:
+            self._perform(action)
+        except CcproxyError as error:
+            log.warning("%s: %s", type(action).__name__, error)
+            self._say("That did not work", str(error))
+        except Exception as error:  # the last line of defence: one click's defect must not end all clicks
+            log.exception("%s failed", type(action).__name__)
+            self._say("That did not work", f"Internal error ({type(error).__name__}); the log tells more.")
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case SetRouting() | MoveFirst() | UseOnly() | SetNotification():
+                self._change(action)
+            case ClearCooldowns(target=target):
+                self._ask(lambda app: app.clear_cooldowns(target))
+            case SimulateOutage(provider=provider, kind=kind):
+                self._ask(lambda app: app.simulate(provider, kind))
+            case CheckProviders():
+                self._check()
+            case CopyText() | CopyEnvironment() | CopyDiagnostics():
+                self._copy(action)
+            case Open(document=document):
+                self._open(document)
+            case RestartProxy():
+                self._supervisor.restart()
+            case Quit():
+                self._leave()
+
+    def _say(self, title: str, text: str) -> None:
+        self._answer(Notice(None, shown(title, 60), shown(text, 250)))
+
+    def _change(self, setting: Setting) -> None:
+        key, value = change(setting, self._loaded())
+        log.info("%s is set to %s", key, value)
+        edit.change(self._program.path, {key: value})
+        self._supervisor.changed()
+
+    def _loaded(self) -> Loaded:
+        loaded = self._journal.snapshot.loaded
+        if loaded is None:
+            raise Unchangeable("The configuration cannot be read yet, so nothing can be changed in it.")
+        return loaded
+
+    def _ask(self, question: Callable[[App], None]) -> None:
+        async def asked(app: App) -> None:
+            question(app)
+
+        self._supervisor.ask(asked).result(PATIENCE)
+
+    def _check(self) -> None:
+        snapshot = self._journal.snapshot
+        model = snapshot.current.model if snapshot.current is not None else CHECKED_MODEL
+        findings = self._supervisor.ask(lambda app: app.check_providers(model)).result(PATIENCE)
+        for finding in findings:
+            log.info("%s: %s", finding.target, _told(finding))
+        self._say("Providers checked", summary(findings))
+
+    def _copy(self, action: CopyText | CopyEnvironment | CopyDiagnostics) -> None:
+        text, what = self._copied(action)
+        clipboard.copy(text)
+        self._say("Copied", f"{what[:1].upper()}{what[1:]} can be pasted now.")
+
+    def _copied(self, action: CopyText | CopyEnvironment | CopyDiagnostics) -> tuple[str, str]:
+        match action:
+            case CopyText(text=text, what=what):
+                return text, what
+            case CopyEnvironment(shell=shell):
+                return self._environment_lines(shell), f"the lines for {shell}"
+            case CopyDiagnostics():
+                return self._diagnostics(), "the diagnostics, without secrets,"
+
+    def _environment_lines(self, shell: environment.Shell) -> str:
+        token = self._loaded().config.server.token.reveal()
+        return environment.lines(shell, self._url(), token, self._program.environ)
+
+    def _url(self) -> str:
+        urls = self._journal.snapshot.urls
+        if not urls:
+            raise Unchangeable("The proxy has no address at the moment; the first line of the menu says why.")
+        return urls[0]
+
+    def _diagnostics(self) -> str:
+        return self._program.redact(diagnostics(self._journal.snapshot, self._program))
+
+    def _open(self, document: Document) -> None:
+        match document:
+            case Document.STATUS:
+                self._open_status(self._journal.snapshot)
+            case Document.CONFIG:
+                opening.open_path(self._program.path)
+            case Document.LOG:
+                opening.open_path(self._program.log_path)
+            case Document.ABOUT:
+                self._say(
+                    f"ccproxy-tray {__version__}", f"Keeps Claude Code alive. Python {platform.python_version()}."
+                )
+
+    def _open_status(self, snapshot: Snapshot) -> None:
+        """In the browser; a browser sends no token, and nobody answers while nothing is served: then as a file."""
+        if snapshot.urls and snapshot.loaded is not None and not snapshot.loaded.config.server.token:
+            opening.open_url(f"{snapshot.urls[0]}/debug")
+            return
+        path = self._program.data_dir / "status.json"
+        self._program.data_dir.mkdir(mode=files.PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+        files.write_atomically(path, self._program.redact(status_text(snapshot, self._program.wall())))
+        opening.open_path(path)
+
+
+def change(setting: Setting, loaded: Loaded) -> tuple[str, edit.Value]:
+    """The dotted key that a setting changes, and its new value. Raises Unchangeable."""
+    key, value = _wanted(setting, loaded)
+    source = loaded.sources.get(key, "default")
+    if source not in ("file", "default"):
+        raise Unchangeable(f"{key} is set by {source}, which wins over the file.")
+    return key, value
+
+
+def _wanted(setting: Setting, loaded: Loaded) -> tuple[str, edit.Value]:
+    config = loaded.config
+    match setting:
+        case SetRouting(enable=enable):
+            return "routing.enable", enable
+        case MoveFirst(provider=provider):
+            others = (name for name in config.routing.order if name != provider)
+            return "routing.order", (provider, *others)
+        case UseOnly(provider=provider):
+            return "routing.only", provider
+        case SetNotification(kind=kind, on=on):
+            wanted = {*config.tray.notifications, kind} if on else {*config.tray.notifications} - {kind}
+            return "tray.notifications", tuple(str(each) for each in Notification if each in wanted)
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """What a check found, in as few words as say it: the trouble first."""
+    usable = [finding for finding in findings if finding.usable]
+    bad = [f"{finding.target.provider}: {_told(finding)}" for finding in findings if not finding.usable]
+    good = ", ".join(dict.fromkeys(finding.target.provider for finding in usable))
+    return "; ".join([*dict.fromkeys(bad), *([f"{good}: ready"] if good else [])]) or "There is no provider to check."
+
+
+def _told(finding: Finding) -> str:
+    trouble = [f"{what}: {found.why or 'no'}" for what, found in finding.answers.items() if found.known == "no"]
+    return ", ".join(trouble) or "ready"
