@@ -91,6 +91,7 @@ class App:
     ) -> None:
         """Accept nothing more, let running requests end, close every connection; within 10 s."""
         self._looking.cancel()
+        self._dispatcher.simulate(None)  # A request in a simulated silence could not end.
         await self._endpoint.stop()
         await self._transport.close()
         if self._memory is not None:
@@ -209,6 +210,10 @@ def tell_log(event: Event, _snapshot: Snapshot) -> None:
             log.warning("Offline: no provider can be reached")
         case events.CameBack():
             log.info("Online again")
+        case events.OutageSimulated(outage=None):
+            log.info("The simulated outage is over")
+        case events.OutageSimulated(at=at, outage=Outage() as played):
+            log.warning("Simulated outage of %s: %s, for %.0f s", played.provider, played.kind, played.until - at)
         case events.ConfigRejected():
             log.error("The changed configuration is not used: %s", shown("; ".join(event.problems), 1000))
         case _:

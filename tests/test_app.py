@@ -12,6 +12,7 @@ from ccproxy_tray.app import App, tell_log
 from ccproxy_tray.config.schema import Config, Loaded, ProviderConfig, Routing, Server, Step, Upstream
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.snapshot import Snapshot
+from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import Attempt, Story
 from ccproxy_tray.routing.target import ProviderType, Target
 from ccproxy_tray.server.listener import PortTaken
@@ -24,6 +25,9 @@ CONFIG = Config(
 )
 
 STORY = Story("req_1", "m", (Attempt(Target("team", "m"), 0.0, 1.2, 0.4, 200),))
+
+
+OUTAGE = Outage("local", OutageKind.THROTTLE, 61.0)
 
 
 def loaded(config: Config) -> Loaded:
@@ -76,6 +80,8 @@ async def test_a_start_that_fails_leaves_nothing_open() -> None:
         (events.Abandoned(1.0, STORY), "req_1: the client left [team m: ok in 1.2 s]"),
         (events.WentOffline(1.0), "Offline: no provider can be reached"),
         (events.CameBack(1.0), "Online again"),
+        (events.OutageSimulated(1.0, OUTAGE), "Simulated outage of local: 429, for 60 s"),
+        (events.OutageSimulated(1.0, None), "The simulated outage is over"),
         (events.ConfigRejected(1.0, ("a", "b")), "The changed configuration is not used: a; b"),
     ],
     ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
@@ -92,3 +98,10 @@ def test_what_happens_all_the_time_is_not_logged(caplog: pytest.LogCaptureFixtur
     caplog.set_level("DEBUG")
     tell_log(events.Cooled(1.0, ()), Snapshot("1.0", 0.0))
     assert caplog.messages == []
+
+
+async def test_a_simulated_outage_ends_with_the_program() -> None:
+    async with App(loaded(CONFIG), {}) as app:
+        app.simulate("local", OutageKind.HANG)
+        assert app.journal.snapshot.outage is not None
+    assert app.journal.snapshot.outage is None
