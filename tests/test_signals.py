@@ -37,14 +37,16 @@ def test_the_first_signal_stops(signals: Signals, told: queue.Queue[object], num
     assert told.get(timeout=20) == "stop"
 
 
-def test_the_second_signal_ends_the_program_at_once(signals: Signals, told: queue.Queue[object]) -> None:
+@pytest.mark.usefixtures("signals")
+def test_the_second_signal_ends_the_program_at_once(told: queue.Queue[object]) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     assert told.get(timeout=20) == "stop"
     os.kill(os.getpid(), signal.SIGINT)
     assert told.get(timeout=20) == IMPATIENT
 
 
-def test_signals_that_end_nothing_are_not_counted(signals: Signals, told: queue.Queue[object]) -> None:
+@pytest.mark.usefixtures("signals")
+def test_signals_that_end_nothing_are_not_counted(told: queue.Queue[object]) -> None:
     before = signal.signal(signal.SIGUSR1, lambda *_: None)
     try:
         os.kill(os.getpid(), signal.SIGUSR1)
