@@ -31,7 +31,7 @@ from ccproxy_tray.tray.hosts.windows_shell import (
     clamped,
     escaped,
 )
-from ccproxy_tray.tray.icon import render
+from ccproxy_tray.tray.icon import bitmap, render
 from ccproxy_tray.tray.view import MAX_TOOLTIP, TEXT_LIMIT, TITLE_LIMIT, Notice, View
 
 backend: Any = pystray_menu.load("_win32")
@@ -166,7 +166,7 @@ class WinIcon(_Icon):  # type: ignore[misc]  # pystray ships no types
     def _new_icon(self) -> int:
         """An icon of the size and shade that the taskbar wants. Pystray's has 32 pixels and goes through a file."""
         size, dark = self._style
-        return self._shell.icon(render(self._view.icon, size, dark=dark, simulated=self._view.simulated))
+        return self._shell.icon(bitmap(render(self._view.icon, size, dark=dark, simulated=self._view.simulated)), size)
 
     def _current_style(self) -> tuple[int, bool]:
         return self._shell.icon_size(self._hwnd), self._shell.dark_taskbar()

@@ -5,12 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib
 from ctypes import wintypes
-from typing import TYPE_CHECKING, Any
-
-from ccproxy_tray.tray.icon import bitmap
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from typing import Any
 
 WM_NULL = 0x0000
 WM_CLOSE = 0x0010
@@ -77,10 +72,9 @@ class Shell:
         dpi.argtypes = (wintypes.HWND,)
         return int(metric(_SM_CXSMICON, dpi(hwnd)))
 
-    def icon(self, image: Image) -> int:
-        """An icon handle, made in memory; its owner destroys it. Raises OSError."""
-        bits = bitmap(image)
-        return int(self._create_icon(bits, len(bits), True, _ICON_VERSION, image.width, image.height, 0))
+    def icon(self, bits: bytes, size: int) -> int:
+        """An icon handle, made of one image of an .ico file; its owner destroys it. Raises OSError."""
+        return int(self._create_icon(bits, len(bits), True, _ICON_VERSION, size, size, 0))
 
     def close_menu(self) -> None:
         """Close the menu that this thread has open, if any."""

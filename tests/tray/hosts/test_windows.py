@@ -309,7 +309,9 @@ def test_the_end_of_the_session_lets_the_main_thread_drain(
     assert listener.ended.is_set()
     run.over()  # and so the program's main thread goes on, while Windows waits for the window's
     host.stop()
-    windows.until(lambda: not windows.area)
+    for thread in threading.enumerate():
+        if thread.name == "tray":
+            thread.join(PATIENCE)
 
 
 def test_an_installer_that_closes_the_window_ends_the_program(windows: Windows, host: Host, listener: Listener) -> None:
