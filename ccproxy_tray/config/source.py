@@ -18,7 +18,7 @@ from ccproxy_tray.config.report import Report
 from ccproxy_tray.errors import CcproxyError
 
 BREAK = re.compile("(?>\r\n|[\n\r\x85\u2028\u2029])")
-"""What ends a line (YAML 1.1, 5.4), as PyYAML counts them. It allows no tabs between tokens: only blanks are looked for."""
+"""What ends a line (YAML 1.1, 5.4), as PyYAML counts them. Between tokens it allows blanks and no tabs."""
 COMMENT = "#[^\n\r\x85\u2028\u2029]*"
 """A comment, as a pattern."""
 BY_HAND = "change it by hand"
