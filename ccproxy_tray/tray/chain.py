@@ -19,7 +19,7 @@ from ccproxy_tray.routing.target import Candidate, Target
 ANY = ""
 """Stands for a requested model that nobody has named yet: its route is the default one."""
 _AUTO = "auto"
-_MODELS = 8
+_MODELS = 4
 """So many models are looked at when everything may be cooling: the ones that began to cool last."""
 
 

@@ -69,7 +69,9 @@ def _only_rows(chain: Chain, *, locked: bool) -> Iterator[Item]:
 
     def alone(name: str) -> Item:
         text = safe(name) + _bracketed(_credentials(chain, name, remedy=False))
-        return mark(f"provider {name}", text, UseOnly(name), on=name == chosen, kind=Kind.RADIO, locked=locked)
+        return mark(
+            f"provider {name}", text, UseOnly(name), on=bool(chosen) and name == chosen, kind=Kind.RADIO, locked=locked
+        )
 
     yield from listed(names, alone)
 

@@ -13,6 +13,8 @@ from ccproxy_tray.tray.wording import folded
 
 T = TypeVar("T")
 
+_NAMELESS = "(no name)"
+
 
 def inform(key: str, text: str) -> Item:
     """A row that only tells something."""
@@ -50,8 +52,10 @@ def separator(key: str) -> Item:
     return Item(key, kind=Kind.SEPARATOR)
 
 
-def listed(values: Sequence[T], make: Callable[[T], Item], rest: Document = Document.STATUS) -> Iterator[Item]:
-    """A row for each of the first ``MAX_ROWS`` values; the document that shows the rest is one more.
+def listed(
+    values: Sequence[T], make: Callable[[T], Item], rest: Document = Document.STATUS, key: str = "rest"
+) -> Iterator[Item]:
+    """A row for each of the first ``MAX_ROWS`` values; the document that shows the rest is one more, with this key.
 
     Values that are named alike get different keys all the same.
     """
@@ -63,7 +67,7 @@ def listed(values: Sequence[T], make: Callable[[T], Item], rest: Document = Docu
         used.add(item.key)
         yield item
     if len(values) > MAX_ROWS:
-        yield click("more", f"+{len(values) - MAX_ROWS} more", Open(rest))
+        yield click(key, f"+{len(values) - MAX_ROWS} more", Open(rest))
 
 
 def sentences(key: str, texts: Iterable[str], document: Document, lead: str = "") -> Iterator[Item]:
@@ -73,8 +77,10 @@ def sentences(key: str, texts: Iterable[str], document: Document, lead: str = ""
 
 def lines(key: str, rows: Sequence[str], document: Document) -> Iterator[Item]:
     """Rows that open a document."""
-    yield from listed(rows, lambda row: click(f"{key} {row}", row, Open(document)), document)
+    yield from listed(rows, lambda row: click(f"{key} {row}", row, Open(document)), document, f"rest of {key}")
 
 
 def _label(text: str) -> str:
+    if not text.strip():
+        return _NAMELESS
     return text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + CUT
