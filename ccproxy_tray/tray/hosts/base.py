@@ -52,4 +52,4 @@ class Host(Protocol):
 
 
 Make = Callable[[Onlooker, View], Host]
-"""Makes a host that will draw this view first."""
+"""Makes a host that will draw this view first. Raises NoTray when its library cannot be loaded after all."""
