@@ -133,7 +133,7 @@ class _Splice:
             inside = source.text[start + 1 : end - 1]
             return source.replaced(end - 1, end - 1, new + (" " if inside and not inside.strip(" ") else ""))
         key, node = mapping.value[-1]
-        at = max(key.end_mark.index, node.end_mark.index)
+        at = node.end_mark.index
         rest = _REST.match(source.text, at, end - 1)
         lead = source.before(key.start_mark.index)
         if rest is None or lead.strip(" "):
@@ -174,7 +174,7 @@ class _Splice:
     def _end(self, part: Part) -> int:
         """Where the text of a node ends, without the comments and the lines that follow it."""
         if isinstance(part, yaml.CollectionNode) and not part.flow_style:
-            return max(self._end(child) for child in _last(part))
+            return self._end(_last(part))
         end: int = part.end_mark.index
         if not isinstance(part, yaml.ScalarNode) or part.style not in _BLOCK:
             return end
@@ -183,15 +183,16 @@ class _Splice:
         return end - len(text) + len(re.sub(rf"{BREAK.pattern}\Z", "", text) if kept else text.rstrip())
 
 
-def _last(part: yaml.CollectionNode) -> tuple[Part, ...]:
-    """The last element, or the key and the value that come last, of a block collection: it has one."""
+def _last(part: yaml.CollectionNode) -> Part:
+    """The last value of a block collection, which has one."""
     last = part.value[-1]
-    return last if isinstance(last, tuple) else (last,)
+    value: Part = last[1] if isinstance(last, tuple) else last
+    return value
 
 
 def _leaf_style(part: Part) -> str | None:
     while isinstance(part, yaml.CollectionNode) and not part.flow_style:
-        part = _last(part)[-1]
+        part = _last(part)
     return part.style if isinstance(part, yaml.ScalarNode) else None
 
 

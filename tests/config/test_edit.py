@@ -180,6 +180,7 @@ def test_a_missing_key_is_inserted_in_the_style_of_its_section(before: str, afte
             "routing: {order: [a, c, # gone\n  d,# too\n  ], x: 1}\n",
             "routing: {order: [\n  b,\n  a,\n  # gone\n  # too\n  ], x: 1}\n",
         ),
+        ("routing:\n  order: [a,# c\n    b]\n", "routing:\n  order: [\n    b,\n    a # c\n  ]\n"),
         ("routing:\n  order: [ # none\n  ]\n", "routing:\n  order: [ # none\n    b,\n    a\n  ]\n"),
         ("routing:\n  order: [a # c\n    , b]\n", "routing:\n  order: [\n    b,\n    a # c\n  ]\n"),
         ("routing:\n  order:\n    - a\n    - b\n", "routing:\n  order:\n    - b\n    - a\n"),
