@@ -121,12 +121,18 @@ class Panel(Peer):
     @classmethod
     async def join(cls, private: PrivateBus, *, shows: bool = True) -> Panel:
         """Connect and take over as the desktop's panel."""
-        panel = await super().join(private)
+        panel = await cls.join_unnamed(private)
         panel.shows = shows
+        await panel.own(WATCHER)
+        return panel
+
+    @classmethod
+    async def join_unnamed(cls, private: PrivateBus) -> Panel:
+        """Connect as a second panel beside the desktop's; :attr:`items` has to be filled by hand."""
+        panel = await super().join(private)
         for interface in (ITEM, MENU):
             await panel.listen(interface=interface)
         await panel.listen(sender=BUS, path=BUS_PATH, interface=BUS, member="NameOwnerChanged", arg2="")
-        await panel.own(WATCHER)
         return panel
 
     # --- the watcher
@@ -288,14 +294,23 @@ class Notifications(Peer):
         self.capabilities = ["actions", "body", "body-markup"]
         self.mute = False
         """A daemon that hangs."""
+        self.asked = 0
+        """How many calls have come."""
 
     @classmethod
     async def join(cls, private: PrivateBus) -> Notifications:
+        """Connect and take over as the desktop's daemon."""
         daemon = await super().join(private)
         await daemon.own(NOTIFICATIONS)
         return daemon
 
+    @classmethod
+    async def join_unnamed(cls, private: PrivateBus) -> Notifications:
+        """Connect, but without the name: a stranger who plays the daemon."""
+        return await super().join(private)
+
     def answer(self, call: Message) -> tuple[str, tuple[Any, ...]] | None:
+        self.asked += 1
         match bus.field(call, HeaderFields.member):
             case _ if self.mute:
                 return None
@@ -316,9 +331,17 @@ class Notifications(Peer):
         await self.until(lambda: len(self.shown) >= count, f"{count} notifications; there are {self.shown}")
         return self.shown[-1]
 
-    async def click(self, shown: Shown, action: str = "default") -> None:
-        """The user clicks it."""
-        await self.emit(NOTIFICATIONS_PATH, NOTIFICATIONS, "ActionInvoked", "us", shown.id, action)
+    async def click(self, shown: Shown, action: str = "default", to: str = "") -> None:
+        """The user clicks it, or one of its buttons. Most daemons tell everybody, some only the sender (``to``)."""
+        await self.invoke("us", shown.id, action, to=to)
+
+    async def click_id(self, number: int) -> None:
+        """The user clicks some notification, perhaps of another program."""
+        await self.invoke("us", number, "default")
+
+    async def invoke(self, signature: str, *body: Any, to: str = "") -> None:
+        """ActionInvoked with these values."""
+        await self.emit(NOTIFICATIONS_PATH, NOTIFICATIONS, "ActionInvoked", signature, *body, to=to)
 
 
 __all__ = ["CallFailed", "Notifications", "Panel", "Row", "Shown"]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from asyncio import sleep
 from collections.abc import Callable, Mapping
 
 from ccproxy_tray.config.schema import Notification
@@ -114,7 +115,7 @@ class SniHost:
     async def _reconnect(self, pause: float) -> tuple[Connection, float]:
         """A new connection, and the pause to begin with should that end at once."""
         while True:
-            await asyncio.sleep(pause)
+            await sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             try:
                 return await self._connect(), pause

@@ -31,6 +31,8 @@ BUS = "org.freedesktop.DBus"
 BUS_PATH = "/org/freedesktop/DBus"
 PATIENCE = 10.0
 """Seconds to wait for an answer; a panel that starts may need some."""
+GOODBYE = 1.0
+"""Seconds to send what is unsent when we leave."""
 UNSENT = 4 * 2**20
 """Bytes that the bus may leave unread before the connection is given up."""
 LINE = 8192
@@ -200,7 +202,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
         try:
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(GOODBYE):
                 await self.lost()
         except TimeoutError:
             self._abort()
@@ -214,7 +216,8 @@ class Connection(asyncio.Protocol):
                 if message.destination in ("", self.name):  # others' calls come to who eavesdrops
                     self._called(message)
             case Signal():
-                self._told(message)
+                # Not at once: who waited for an answer that came before goes first.
+                asyncio.get_running_loop().call_soon(self._told, message)
             case Reply():
                 waiting = self._pending.get(message.to)
                 if waiting is not None and not waiting.done():

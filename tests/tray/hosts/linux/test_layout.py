@@ -68,7 +68,7 @@ def test_a_label_is_freed_of_what_the_bus_refuses() -> None:
     assert escaped("a_b\0\ud800") == "a__b?"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(menus(), menus())
 def test_the_difference_leads_from_one_menu_to_the_other(before: tuple[Item, ...], after: tuple[Item, ...]) -> None:
     ids = Ids()
@@ -89,7 +89,7 @@ def _below(nodes: Layout, number: int) -> set[int]:
     return {number}.union(*(_below(nodes, child) for child in nodes[number].children))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(menus(), menus())
 def test_in_place_no_row_comes_goes_or_moves(before: tuple[Item, ...], after: tuple[Item, ...]) -> None:
     ids = Ids()
@@ -103,7 +103,7 @@ def test_in_place_no_row_comes_goes_or_moves(before: tuple[Item, ...], after: tu
         )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(menus(), max_size=5))
 def test_an_id_never_means_two_items(drawn: list[tuple[Item, ...]]) -> None:
     ids = Ids()
