@@ -140,16 +140,17 @@ class GtkIcon(_Icon):  # type: ignore[misc]  # pystray ships no types
     def _on_embedded(self, _icon: Any, _property: Any) -> None:
         if self._status_icon.is_embedded():
             self._tell(visible=True)
-        elif self._told:
+        elif self._visible and self._told:
             self._tell(visible=False)
 
     def _on_patience_over(self) -> None:
-        if self._told is None:
+        if not self._told:
             self._tell(visible=False)
 
     def _tell(self, *, visible: bool) -> None:
-        self._told = visible
-        self._onlooker.shown(visible, "" if visible else NO_PANEL)
+        if visible != self._told:
+            self._told = visible
+            self._onlooker.shown(visible, "" if visible else NO_PANEL)
 
 
 class GtkHost:
