@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def berlin() -> Iterator[None]:
+    """Notices tell local time: here it is Berlin's, wherever the tests run."""
+    if not hasattr(time, "tzset"):
+        pytest.skip("the time zone of a process cannot be set on Windows")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()
