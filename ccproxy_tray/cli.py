@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. 0 fine, 1 it failed, 2 the configuration or the command line cannot be used."""
-    args = _parser().parse_args(argv)
+    args = _parser().parse_args(_completed(sys.argv[1:] if argv is None else argv))
     command: Command = args.command
     try:
         return command(args, os.environ)
@@ -48,24 +49,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def _completed(argv: Sequence[str]) -> Sequence[str]:
+    """The command line with the command that is meant where none is named, as by whoever clicks the program."""
+    named = any(not word.startswith("-") for word in argv[:1]) or {"-h", "--help", "--version"} & set(argv[:1])
+    return argv if named else ["tray", *argv]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ccproxy-tray",
         description="Keeps Claude Code alive: a local Messages API in front of a chain of providers.",
     )
     parser.add_argument("--version", action="version", version=f"ccproxy-tray {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    def nothing_asked(_args: argparse.Namespace, _environ: Mapping[str, str]) -> int:
-        parser.print_help(sys.stderr)
-        return BAD_CONFIG
-
-    parser.set_defaults(command=nothing_asked)
-
-    serve = _command(commands, "serve", _serve, "serve requests until stopped")
-    serve.add_argument("--host", help="listen here instead of server.host")
-    serve.add_argument("--port", help="listen here instead of server.port; 0 takes any free port")
-    serve.add_argument("--verbose", action="store_true", help="log every attempt, not only every request")
+    _serving(_command(commands, "tray", _tray, "the proxy with its icon in the tray; also what no command means"))
+    _serving(_command(commands, "serve", _serve, "serve requests until stopped, without a tray"))
 
     demo = commands.add_parser("demo", help="the whole program on simulated providers, with an outage to watch")
     demo.set_defaults(command=_demo)
@@ -86,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     _command(config, "path", _config_path, "where the file lies")
     _command(config, "show", _config_show, "every value in force and where it comes from; secrets as ***")
     return parser
+
+
+def _serving(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="listen here instead of server.host")
+    parser.add_argument("--port", help="listen here instead of server.port; 0 takes any free port")
+    parser.add_argument("--verbose", action="store_true", help="log every attempt, not only every request")
 
 
 def _command(
@@ -135,6 +140,24 @@ def _stands(path: Path) -> bool:
     return True
 
 
+def _tray(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from ccproxy_tray import log, resident  # the tray's libraries are needed by two commands only
+    from ccproxy_tray.program import Program
+
+    with log.setup(_level(args), files.log_dir(environ), environ) as running_log:
+
+        def read() -> Loaded:
+            fresh = _loaded(args, environ, create=True)
+            running_log.redact_values(fresh.config.secrets())
+            return fresh
+
+        program = Program(
+            read, _path(args, environ), environ, files.data_dir(environ), files.log_dir(environ) / log.FILE,
+            running_log.redact, time.time,
+        )  # fmt: skip
+        return resident.run(program, _say)
+
+
 def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from ccproxy_tray.run import serve  # the server's libraries are needed by two commands only
 
@@ -152,22 +175,25 @@ def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _demo(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from ccproxy_tray.demo import demo
 
-    with _log(args, environ):
-        return asyncio.run(demo(args.port, _say))
+    with _log(args, environ) as running_log:
+        return demo(args.port, environ, running_log.redact, _say)
 
 
 def _log(args: argparse.Namespace, environ: Mapping[str, str], loaded: Loaded | None = None) -> Log:
     """The running log; with a file only where there is a configuration of the user's."""
     from ccproxy_tray import log
 
-    level = logging.DEBUG if args.verbose else logging.INFO
     if loaded is None:
-        return log.setup(level, None, environ)
-    running = log.setup(level, files.log_dir(environ), environ, secrets=loaded.config.secrets())
+        return log.setup(_level(args), None, environ)
+    running = log.setup(_level(args), files.log_dir(environ), environ, secrets=loaded.config.secrets())
     warnings = [*loaded.warnings, *([files.permission_warning(Path(loaded.path))] if loaded.path else ())]
     for warning in filter(None, warnings):
         logging.getLogger(__name__).warning("%s", warning)
     return running
+
+
+def _level(args: argparse.Namespace) -> int:
+    return logging.DEBUG if args.verbose else logging.INFO
 
 
 def _ready(urls: Sequence[str]) -> None:

@@ -58,9 +58,10 @@ def started(home: Path, *args: str, env: Mapping[str, str] = {}) -> Iterator[tup
     )
     try:
         assert process.stdout is not None
-        first = process.stdout.readline()
-        assert "http://" in first, process.communicate(timeout=10)
-        yield process, first.split()[-1]
+        lines = iter(process.stdout.readline, "")
+        serving = next((line for line in lines if "serves http://" in line), None)
+        assert serving, process.communicate(timeout=10)
+        yield process, serving.split()[-1]
     finally:
         if process.poll() is None:
             process.kill()
@@ -86,10 +87,11 @@ def test_the_version_is_told(home: Path) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, f"ccproxy-tray {__version__}")
 
 
-def test_without_a_command_the_help_is_shown(home: Path) -> None:
-    done = run(home)
-    assert done.returncode == 2
-    assert "serve" in done.stderr
+def test_the_help_names_every_command(home: Path) -> None:
+    done = run(home, "--help")
+    assert done.returncode == 0
+    for command in ("tray", "serve", "demo", "check", "status", "env", "config"):
+        assert f"\n    {command} " in done.stdout
 
 
 def test_every_mistake_in_the_configuration_is_told_at_once(home: Path) -> None:
