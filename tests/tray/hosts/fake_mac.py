@@ -106,7 +106,9 @@ class Mac:
         opened.set()
         while self.tracking is menu:
             self._next()
+        menu.busy = True
         menu.tell("menuDidClose_")
+        menu.busy = False
         if self.chosen is not None:
             self.chosen.send()
 
@@ -147,6 +149,7 @@ class Menu(NSObject):
     def __init__(self) -> None:
         self.rows: list[Any] = []
         self.delegate: Any = lambda: None
+        self.busy = False
 
     def initWithTitle_(self, _title: str) -> Menu:
         return self
@@ -251,6 +254,7 @@ class StatusItem(NSObject):
         return self._button
 
     def setMenu_(self, menu: Any) -> None:
+        assert self.menu is None or not self.menu.busy, "it is not to be replaced from within itself"
         self.menu = menu
 
 

@@ -110,6 +110,7 @@ class Windows:
     _next: int = _HANDLES
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _end_menu: bool = False
+    _asked_to_quit: bool = False
 
     # --- the user and the system
 
@@ -301,6 +302,8 @@ class Windows:
         try:
             return self._track()
         finally:
+            if self._asked_to_quit:
+                self.PostQuitMessage(0)
             with self._changed:
                 self.open = 0
                 self._changed.notify_all()
@@ -310,10 +313,10 @@ class Windows:
             message = self._next_message()
             if isinstance(message, Chosen):
                 return message.number
-            if message.number == WM_QUIT:
-                self.queue.put(message)
-                return 0
-            self._dispatch(message)
+            if message.number == WM_QUIT:  # kept for the loop outside; nobody promises that it closes a menu
+                self._asked_to_quit = True
+            else:
+                self._dispatch(message)
         return 0
 
     def EndMenu(self) -> int:

@@ -106,6 +106,7 @@ def test_an_open_menu_stays_as_it_is_until_it_is_closed(desktop: Desktop, host: 
         host.apply(view(first="openrouter", icon=IconState.FALLBACK, tooltip="on fallback"))
         desktop.settle()
         assert desktop.open is menu
+        assert host._icon._menu_handle is menu, "GTK ends a menu that nobody holds"  # type: ignore[attr-defined]  # a host has no such part
         assert desktop.icon.tip == "on fallback", "icon and tooltip need not wait"
         desktop.choose("Provider order", "bedrock")
         assert listener.clicks == [MoveFirst("bedrock")], "the row that the user saw"

@@ -308,6 +308,7 @@ def test_the_end_of_the_session_lets_the_main_thread_drain(
     windows.send(END, 1)
     assert listener.ended.is_set()
     run.over()  # and so the program's main thread goes on, while Windows waits for the window's
+    assert windows.area == {}
     host.stop()
     for thread in threading.enumerate():
         if thread.name == "tray":
