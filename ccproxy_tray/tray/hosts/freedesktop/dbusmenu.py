@@ -1,8 +1,7 @@
 """com.canonical.dbusmenu: the menu as a panel reads, opens and clicks it (libdbusmenu, ``dbus-menu.xml``).
 
 While a panel has the menu open its rows keep their places: texts and marks change in place, and what would add, remove
-or move rows is held back. GNOME, KDE and LXQt tell when they open and close it; XFCE does not, and there a click's id,
-which never means two items, decides.
+or move rows is held back (``hold``). Where that cannot be known a click's id decides, which never means two items.
 """
 
 from __future__ import annotations
@@ -139,14 +138,14 @@ class DbusMenu:
     def _about_to_show(self, call: Call) -> Body:
         (number,) = call.body
         self._node(number)
-        return (number == ROOT and self._freshen(call.sender),)
+        return (number == ROOT and self._prepare(call.sender),)
 
     def _about_to_show_group(self, call: Call) -> Body:
         (numbers,) = call.body
         unknown = [number for number in numbers if number not in self._shown]
         if unknown and len(unknown) == len(numbers):
             raise failure("InvalidArgs", "none of these items exists")
-        return ([ROOT] if ROOT in numbers and self._freshen(call.sender) else []), unknown
+        return ([ROOT] if ROOT in numbers and self._prepare(call.sender) else []), unknown
 
     def _node(self, number: int) -> Node:
         node = self._shown.get(number)
@@ -154,10 +153,16 @@ class DbusMenu:
             raise failure("InvalidArgs", f"there is no item {number}")
         return node
 
+    def _prepare(self, panel: str) -> bool:
+        """A panel is about to show the menu; whether it has to read it anew."""
+        changed = self._freshen(panel)
+        self.hold.asked(panel)
+        return changed
+
     def _freshen(self, panel: str) -> bool:
         """Let rows move that were held, unless under another panel's pointer; whether any did.
 
-        For a panel that is about to show the menu, or reads it anew. This also mends a "closed" that was never sent.
+        For a panel that is about to show the menu, or reads it anew; this also mends a "closed" that was never sent.
         """
         return self.hold.moves_only(panel) and self._settle()
 
@@ -165,6 +170,7 @@ class DbusMenu:
         node = self._node(number)
         match event:
             case "clicked":
+                self.hold.clicked(panel)
                 enabled = node.properties.get("enabled", _DEFAULTS["enabled"])[1]
                 if enabled and node.action is not None:
                     self._clicked(node.action)

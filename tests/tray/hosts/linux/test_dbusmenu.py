@@ -127,6 +127,17 @@ def test_a_panel_that_forgot_to_close_has_the_new_rows_when_it_reads_again(reads
     assert scene.labels() == ["C"]
 
 
+def test_rows_stay_under_the_pointer_of_a_panel_that_only_asks_before_it_shows_them() -> None:
+    scene = Scene(A, B)
+    assert scene.call("AboutToShowGroup", "ai", [ROOT]) == ([], [])
+    scene.menu.draw((C, B))
+    assert scene.signals == []
+    assert scene.call("EventGroup", "a(isvu)", [(scene.id("a"), "clicked", ("i", 0), 0)]) == ([],)
+    assert scene.clicks == [MoveFirst("A")]
+    scene.clock.ring()
+    assert scene.labels() == ["C", "B"]
+
+
 def test_another_panel_that_reads_moves_nothing_under_the_pointer() -> None:
     scene = Scene(A, B)
     scene.event(ROOT, "opened")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ccproxy_tray.tray.hosts.freedesktop.hold import FORGOTTEN, SETTLE, Hold
+from ccproxy_tray.tray.hosts.freedesktop.hold import FORGOTTEN, GLANCE, SETTLE, Hold
 
 
 class Clock:
@@ -143,6 +143,56 @@ def test_a_menu_that_nobody_closes_is_let_go_in_the_end(scene: Scene) -> None:
     assert scene.clock.ring() == FORGOTTEN
     assert (scene.released, scene.watched) == (1, set())
     assert not scene.hold
+
+
+def test_a_panel_that_only_asks_is_supposed_to_look_for_a_glance(scene: Scene) -> None:
+    scene.hold.asked(":1.1")
+    assert scene.hold
+    assert not scene.hold.moves_only(":1.2")
+    assert scene.clock.ring() == GLANCE
+    assert (scene.released, scene.watched) == (1, set())
+
+
+def test_every_asking_begins_a_new_glance(scene: Scene) -> None:
+    scene.hold.asked(":1.1")
+    first = scene.clock.timers[0]
+    scene.hold.asked(":1.1")
+    assert scene.clock.timers[0] is not first
+    assert scene.clock.ring() == GLANCE
+
+
+def test_a_click_closes_a_menu_that_is_only_supposed_to_be_open(scene: Scene) -> None:
+    scene.hold.asked(":1.1")
+    scene.hold.clicked(":1.1")
+    assert scene.clock.ring() == SETTLE
+    scene.hold.clicked(":1.1")
+    assert not scene.hold
+
+
+def test_a_click_leaves_a_menu_open_that_was_told_to_be(scene: Scene) -> None:
+    scene.hold.asked(":1.1")
+    scene.hold.opened(":1.1", 0)
+    scene.hold.clicked(":1.1")
+    assert scene.clock.timers[0].delay == FORGOTTEN
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_a_panel_that_asks_and_tells_is_taken_at_its_word(scene: Scene, asks_first: bool) -> None:
+    if asks_first:
+        scene.hold.asked(":1.1")
+    scene.hold.opened(":1.1", 0)
+    scene.hold.asked(":1.1")
+    assert scene.clock.timers[0].delay == FORGOTTEN
+    scene.hold.closed(":1.1", 0)
+    assert scene.clock.ring() == SETTLE
+
+
+def test_a_submenu_that_is_told_of_holds_and_its_end_leaves_the_glance(scene: Scene) -> None:
+    scene.hold.asked(":1.1")
+    scene.hold.opened(":1.1", 4)
+    assert scene.clock.timers[0].delay == FORGOTTEN
+    scene.hold.closed(":1.1", 4)
+    assert scene.clock.ring() == GLANCE
 
 
 def test_the_end_leaves_no_timer(scene: Scene) -> None:

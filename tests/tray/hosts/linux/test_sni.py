@@ -200,6 +200,7 @@ async def test_whatever_comes_is_answered_with_an_error_and_the_menu_goes_on(bus
 async def test_the_traffic_of_others_does_not_wake_the_host(bus: PrivateBus, panel: Panel) -> None:
     async with running(VIEW, bus.environ) as rig, await Peer.join(bus) as other:
         await rig.recorder.until(lambda: rig.recorder.visible)
+        await panel.ping()  # all work of the beginning is done
         woken: list[float | None] = []
         loop = rig.host._loop
         assert isinstance(loop, BaseSelectorEventLoop)
@@ -211,7 +212,6 @@ async def test_the_traffic_of_others_does_not_wake_the_host(bus: PrivateBus, pan
             return events
 
         loop._selector.select = select  # type: ignore[attr-defined] # as above
-        await panel.ping()
         for _ in range(50):
             await other.emit("/any", "org.example.I", "Changed", "s", "x")
         for _ in range(5):
@@ -219,7 +219,8 @@ async def test_the_traffic_of_others_does_not_wake_the_host(bus: PrivateBus, pan
                 await passing.own("org.example.Name")
         assert woken == [], "nothing of that is ours"
         await panel.ping()
-        assert woken == [None], "it slept without a timer until then"
+        await panel.ping()
+        assert set(woken) == {None}, "it sleeps without a timer"
 
 
 class Impatient:
@@ -350,6 +351,7 @@ async def test_a_bus_that_comes_and_goes_at_once_is_met_with_growing_patience(
         for count in range(1, 4):
             async with await Panel.join(bus) as panel:
                 await panel.item()
+                await rig.recorder.until(lambda: rig.recorder.visible and rig.recorder.visible[-1][0])
                 bus.kill()
             await rig.recorder.until(lambda: len(pauses) == count)  # noqa: B023 - awaited at once
     assert pauses == expected
