@@ -106,7 +106,7 @@ class Chain:
     def next(self) -> Target | None:
         """Who would be asked first now."""
         links = [link for link in self.links(self._requested) if not link.missing]
-        free = [link for link in links if link.cooling is None or not self.routing.enable]
+        free = [link for link in links if link.cooling is None]
         return next((link.target for link in free or links), None)
 
     def _stuck(self, model: str) -> Stuck | None:

@@ -97,6 +97,16 @@ def test_another_model_counts_while_it_cools_for_want_of_patience_only() -> None
     assert stuck(*lasting) is not None
 
 
+def test_the_models_that_began_to_cool_last_are_looked_at() -> None:
+    def old(number: int) -> CoolingTarget:
+        return replace(cooling(Target("openrouter", f"vendor/old-{number}")), since=NOW - 100 - number)
+
+    rows = (*(old(number) for number in range(9)), cooling(EAST), cooling(ROUTER))
+    assert stuck(*rows, requested="claude-haiku-4-5") is not None
+    ancient = tuple(replace(row, since=NOW - 1000) for row in rows[-2:])
+    assert stuck(*rows[:9], *ancient, requested="claude-haiku-4-5") is None
+
+
 def test_before_the_first_request_accounts_alone_tell() -> None:
     rows = (cooling(EAST.account, lasting=True), cooling(ROUTER.account, lasting=True))
     found = stuck(*rows, requested="")
