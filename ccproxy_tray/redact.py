@@ -99,7 +99,10 @@ def shown(text: str, limit: int = 200) -> str:
 
 def public(text: str, limit: int = 300) -> str:
     """As :func:`shown`, and without AWS account ids: for what people copy into reports and photograph."""
-    return _cut(escape(_ACCOUNT.sub(_HIDDEN_ACCOUNT, _masked(text, limit))), limit)
+    masked = _masked(text, limit)
+    if len(masked) >= len(_HIDDEN_ACCOUNT):
+        masked = _ACCOUNT.sub(_HIDDEN_ACCOUNT, masked)
+    return _cut(escape(masked), limit)
 
 
 def _masked(text: str, limit: int) -> str:

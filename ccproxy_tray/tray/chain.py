@@ -96,12 +96,21 @@ class Chain:
         In question is the model that was asked for last, and what cools for want of patience only: such a cooling is
         short, so that somebody is using the model. Without fallback nothing cools.
         """
-        if not self.routing.enable or not self.cooling:
+        if not self.routing.enable or not self.cooling or self._has_free_provider():
             return None
         latest = sorted((row for row in self.cooling if not row.lasting), key=lambda row: -row.since)
         models = dict.fromkeys(self._short[row.target.model] for row in latest if row.target.model)
         found = (self._stuck(model) for model in (self._requested, *list(models)[:_MODELS]))
         return next((stuck for stuck in found if stuck is not None), None)
+
+    def _has_free_provider(self) -> bool:
+        """Whether a provider that serves every model is free: the usual case, and cheaply found out."""
+        cooled = {row.target.provider for row in self.cooling}
+        return not self.routing.models and any(name not in cooled and not self._lacks(name) for name in self._in_force)
+
+    def _lacks(self, provider: str) -> bool:
+        state = self.state(provider)
+        return state is not None and state.credentials is Credentials.MISSING
 
     def next(self) -> Target | None:
         """Who would be asked first now."""
@@ -124,9 +133,8 @@ class Chain:
 
     def _link(self, target: Target) -> Link:
         coolings = (row for row in self.cooling if self._holds(row.target, target))
-        state = self.state(target.provider)
-        missing = state is not None and state.credentials is Credentials.MISSING
-        return Link(target, max(coolings, key=lambda row: row.until, default=None), missing)
+        worst = max(coolings, key=lambda row: row.until, default=None)
+        return Link(target, worst, self._lacks(target.provider))
 
     def _holds(self, cooled: Target, target: Target) -> bool:
         """Whether a cooling concerns a target: as such, or with its whole account."""

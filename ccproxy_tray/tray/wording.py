@@ -59,7 +59,9 @@ def _units(text: str) -> int:
 
 def folded(text: str, lead: str = "") -> tuple[str, ...]:
     """Untrusted text of any length as at most ``FOLDED_LINES`` rows, after a trusted beginning."""
-    whole = lead + public(text, FOLDED_LINES * MAX_LABEL)
+    whole = (lead + public(text, FOLDED_LINES * MAX_LABEL)).rstrip()
+    if len(whole) <= MAX_LABEL:
+        return (whole,) if whole else ()
     return tuple(
         textwrap.wrap(
             whole,
