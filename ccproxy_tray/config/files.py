@@ -28,6 +28,8 @@ APP = "ccproxy-tray"
 FILE = "config.yaml"
 PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
+UNFINISHED = ".ccproxy-tray"
+"""How the names of temporary files end; one that is still there was left by a writer that was killed."""
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
@@ -82,7 +84,7 @@ def write_atomically(
     the new file's permissions; Windows has none.
     """
     target = path.resolve()
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")  # mode 0600 from the start
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=UNFINISHED)  # mode 0600
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
@@ -96,12 +98,21 @@ def write_atomically(
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)  # after a replacement there is nothing under this name
-    _sync_directory(target.parent)
+    sync_directory(target.parent)
     return True
 
 
-def _sync_directory(directory: Path) -> None:
-    """Make the new name survive a power cut; Windows cannot open directories and needs no such step."""
+def sweep(path: Path) -> None:
+    """Remove what killed writers of a file left beside it. Only for who knows that nobody is writing it now."""
+    target = path.resolve()
+    with suppress(OSError):  # a folder that cannot be listed holds nothing of ours
+        for left in target.parent.iterdir():
+            if left.name.startswith(f".{target.name}.") and left.name.endswith(UNFINISHED):
+                left.unlink(missing_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make a new name, or the end of one, survive a power cut; Windows cannot open directories and needs no step."""
     if sys.platform != "win32":
         with suppress(OSError):  # some file systems cannot, and the new text stands already
             descriptor = os.open(directory, os.O_RDONLY)
