@@ -30,7 +30,7 @@ RANKS = (
 PURE = (
     "routing", "translate", "catalog", "errors", "redact", "tray.action", "tray.chain", "tray.choice", "tray.headline",
     "tray.incident", "tray.menu", "tray.notice", "tray.palette", "tray.row", "tray.shape", "tray.view", "tray.wording",
-    "desktop.json_edit", "desktop.json_text",
+    "desktop.desktop_entry", "desktop.json_edit", "desktop.json_text",
 )  # fmt: skip
 IMPURE = {
     "aiohttp", "asyncio", "botocore", "boto3", "datetime", "logging", "multiprocessing", "os", "pathlib", "platform",
