@@ -22,6 +22,9 @@ TITLE = "ccproxy-tray"
 SIZES = (16, 22, 24, 32, 48)
 """Pixels: what panels ask for at the usual scales."""
 
+_NO_MARKUP = str.maketrans("<>&", "‹›＆")  # noqa: RUF001 - looks like it, and that is the point
+"""waybar takes a title for markup, and shows an empty one where that is broken."""
+
 Pixmap = tuple[int, int, bytes]
 """Width, height, ARGB32 in network byte order."""
 
@@ -53,6 +56,7 @@ class StatusItem:
             "IconThemePath": constant("s", ""),
             "IconName": constant("s", ""),
             "IconPixmap": Property("a(iiay)", self._pixmaps),
+            "IconAccessibleDesc": Property("s", lambda: sendable(self._view.tooltip)),  # GNOME's extension asks for it
             "OverlayIconName": constant("s", ""),
             "OverlayIconPixmap": constant("a(iiay)", []),
             "AttentionIconName": constant("s", ""),
@@ -70,6 +74,9 @@ class StatusItem:
         return [(image.width, image.height, icon.argb(image)) for image in images]
 
     def _tooltip(self) -> tuple[str, list[Pixmap], str, str]:
-        """The first line as title, which is plain text, and the others as text, which may hold markup."""
+        """The first line as title, which is plain text, and the others as text, which may hold markup.
+
+        All in the text would be lost in LXQt, which shows the title alone.
+        """
         title, _, text = sendable(self._view.tooltip).partition("\n")
-        return "", [], title, html.escape(text, quote=False)
+        return "", [], title.translate(_NO_MARKUP), html.escape(text, quote=False)

@@ -257,7 +257,7 @@ class Connection(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
-            raise BusLost("the connection to the session bus has ended")
+            raise BusLost("the session bus has closed the connection")
         self._transport.write(data)
         if self._transport.get_write_buffer_size() > UNSENT:
             log.warning("Leaving the session bus: it no longer reads what we send")

@@ -44,10 +44,16 @@ async def test_the_item_is_what_panels_expect(bus: PrivateBus, panel: Panel) -> 
     assert (found["Id"], found["Category"], found["Status"]) == ("ccproxy-tray", "ApplicationStatus", "Active")
     assert found["ItemIsMenu"]
     assert found["IconName"] == ""
+    assert found["IconAccessibleDesc"] == VIEW.tooltip
     assert [(width, height, len(data)) for width, height, data in found["IconPixmap"]] == [
         (size, size, 4 * size * size) for size in (16, 22, 24, 32, 48)
     ]
     assert found["ToolTip"] == ("", [], "first line", "bedrock &lt;b&gt; &amp; co")
+
+
+async def test_a_tooltips_title_is_no_markup_and_reads_the_same(bus: PrivateBus, panel: Panel) -> None:
+    async with running(shown(tooltip="a <b> & c"), bus.environ):
+        assert (await panel.properties())["ToolTip"][2] == "a ‹b› ＆ c"  # noqa: RUF001 - see the code
 
 
 async def test_the_pixels_are_those_of_the_icon(bus: PrivateBus, panel: Panel) -> None:
