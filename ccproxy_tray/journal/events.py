@@ -51,10 +51,11 @@ class ProviderState:
 
 @dataclass(frozen=True, slots=True)
 class Listened:
-    """The endpoint accepts connections at these URLs."""
+    """The endpoint accepts connections at these URLs. ``note`` says why not where it should, empty when all is well."""
 
     at: float
     urls: tuple[str, ...]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,27 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Switch:
+    """Something on the user's desktop that is on or off, as its own store says.
+
+    ``note`` is what else the user should know, in a few words. What is not ``possible`` cannot be switched here.
+    """
+
+    on: bool
+    note: str = ""
+    possible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DesktopLooked:
+    """How the desktop stands: whether Claude Code uses this proxy, and whether the program starts at login."""
+
+    at: float
+    claude_code: Switch
+    login: Switch
+
+
+@dataclass(frozen=True, slots=True)
 class OutageSimulated:
     """The user breaks a provider of the running chain on purpose; None when that is over."""
 
@@ -205,6 +227,7 @@ Event = (
     | ConfigRejected
     | ProvidersChecked
     | OutageSimulated
+    | DesktopLooked
 )
 
 

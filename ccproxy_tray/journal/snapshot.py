@@ -15,6 +15,7 @@ from ccproxy_tray.journal.events import (
     ConfigRejected,
     Cooled,
     CoolingTarget,
+    DesktopLooked,
     Ended,
     Event,
     Exhausted,
@@ -28,6 +29,7 @@ from ccproxy_tray.journal.events import (
     StartFailed,
     Starting,
     Stopped,
+    Switch,
     WentOffline,
 )
 from ccproxy_tray.routing.outage import Outage
@@ -69,10 +71,11 @@ class Snapshot:
     """Everything that may be shown. Times are Unix seconds.
 
     ``sequence`` grows with every event, so that a reader sees at a glance whether anything changed.
-    ``recent`` holds the latest events worth a line, oldest first. ``problems`` are those of a configuration that was
-    rejected and is not in force; ``failure`` says why nothing is served in phase FAILED, one line each.
-    ``requested`` is the model that the latest request with an answer, or with none from anybody, asked for. ``today``
-    counts the requests of ``day`` only: read it through :func:`counts_today`.
+    ``note`` says why the endpoint is not where it should be. ``claude_code`` and ``login`` are None until the desktop
+    was looked at. ``recent`` holds the latest events worth a line, oldest first. ``problems`` are those of a
+    configuration that was rejected and is not in force; ``failure`` says why nothing is served in phase FAILED, one
+    line each. ``requested`` is the model that the latest request with an answer, or with none from anybody, asked for.
+    ``today`` counts the requests of ``day`` only: read it through :func:`counts_today`.
     """
 
     version: str
@@ -82,6 +85,9 @@ class Snapshot:
     failure: tuple[str, ...] = ()
     outage: Outage | None = None
     urls: tuple[str, ...] = ()
+    note: str = ""
+    claude_code: Switch | None = None
+    login: Switch | None = None
     loaded: Loaded | None = None
     problems: tuple[str, ...] = ()
     providers: tuple[ProviderState, ...] = ()
@@ -116,16 +122,18 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
             return replace(snapshot, providers=providers)
         case OutageSimulated(outage=outage):
             return replace(snapshot, outage=outage)
+        case DesktopLooked(claude_code=claude_code, login=login):
+            return replace(snapshot, claude_code=claude_code, login=login)
 
 
 def _moved(snapshot: Snapshot, event: Starting | Listened | StartFailed | Stopped) -> Snapshot:
     """The endpoint's phases. Whatever was learnt of the world counts until it is learnt anew."""
-    bare = replace(snapshot, failure=(), urls=(), outage=None)
+    bare = replace(snapshot, failure=(), urls=(), note="", outage=None)
     match event:
         case Starting():
             return replace(bare, phase=Phase.STARTING)
-        case Listened(urls=urls):
-            return replace(bare, phase=Phase.SERVING, urls=urls)
+        case Listened(urls=urls, note=note):
+            return replace(bare, phase=Phase.SERVING, urls=urls, note=note)
         case StartFailed(problems=problems):
             return replace(bare, phase=Phase.FAILED, failure=problems)
         case Stopped():

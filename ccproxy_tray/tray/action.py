@@ -45,6 +45,20 @@ class SetNotification:
 
 
 @dataclass(frozen=True, slots=True)
+class SetClaudeCode:
+    """Let Claude Code use this proxy by its own settings, or put back what stood there."""
+
+    connect: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetLogin:
+    """Start the program when the user logs in, or no longer."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClearCooldowns:
     """End one cooling, as the snapshot lists it, or all of them."""
 
@@ -114,6 +128,8 @@ Setting = SetRouting | MoveFirst | UseOnly | SetNotification
 """What changes the user's file."""
 Action = (
     Setting
+    | SetClaudeCode
+    | SetLogin
     | ClearCooldowns
     | CheckProviders
     | SimulateOutage

@@ -6,14 +6,16 @@ nothing changes by itself but at the few moments that ``View.until`` names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desktop.environment import Shell
+from ccproxy_tray.journal.events import Switch
 from ccproxy_tray.journal.snapshot import Counts, Phase, Snapshot, cooling_now, counts_today
 from ccproxy_tray.routing.outage import SECONDS, Outage, OutageKind
 from ccproxy_tray.tray import choice, incident
 from ccproxy_tray.tray.action import (
+    Action,
     CheckProviders,
     CopyDiagnostics,
     CopyEnvironment,
@@ -22,16 +24,17 @@ from ccproxy_tray.tray.action import (
     Open,
     Quit,
     RestartProxy,
+    SetClaudeCode,
+    SetLogin,
     SimulateOutage,
 )
 from ccproxy_tray.tray.chain import Chain, default_order
 from ccproxy_tray.tray.headline import NAME, Headline, headline, played, running, tooltip
 from ccproxy_tray.tray.moment import midnight
-from ccproxy_tray.tray.row import click, clickable, inform, lines, listed, reserved, sentences, separator, submenu
+from ccproxy_tray.tray.row import click, clickable, inform, lines, listed, mark, reserved, sentences, separator, submenu
 from ccproxy_tray.tray.view import Item, View
 from ccproxy_tray.tray.wording import BREAKAGE, plural, safe
 
-_LATER = "not in this version"
 _SHELLS = (
     (Shell.BASH, "bash / zsh"),
     (Shell.FISH, "fish"),
@@ -111,7 +114,9 @@ def _complaints(snapshot: Snapshot) -> Iterator[Item]:
 
 def _facts(snapshot: Snapshot, chain: Chain, now: float) -> Iterator[Item]:
     """Where it is served, and what happened."""
-    yield from listed(snapshot.urls, lambda url: click(f"url {url}", safe(url, 90), CopyText(url, "the URL")))
+    for url in snapshot.urls[:1]:  # the others are the same endpoint under another address
+        yield click("url", safe(url, 90), CopyText(url, "the URL"))
+    yield from sentences("note", (snapshot.note,) if snapshot.note else (), Document.CONFIG)
     yield incident.fallbacks(snapshot, now)
     yield incident.coolings(chain.cooling, now)
     yield separator("after facts")
@@ -122,7 +127,7 @@ def _choices(snapshot: Snapshot, chain: Chain, loaded: Loaded) -> Iterator[Item]
     yield choice.enabling(chain, loaded)
     yield choice.order(chain, loaded)
     yield choice.only(chain, loaded)
-    yield reserved("hookup", f"Claude Code uses this proxy ({_LATER})")
+    yield _switch("hookup", "Claude Code uses this proxy", snapshot.claude_code, SetClaudeCode)
     shells = (click(f"shell {shell}", text, CopyEnvironment(shell)) for shell, text in _SHELLS)
     yield submenu("environment", "Copy environment lines", shells if snapshot.urls else ())
     yield separator("after choices")
@@ -130,11 +135,19 @@ def _choices(snapshot: Snapshot, chain: Chain, loaded: Loaded) -> Iterator[Item]
 
 def _rest(snapshot: Snapshot, chain: Chain, loaded: Loaded, outage: Outage | None) -> Iterator[Item]:
     """Everything about the program itself."""
-    yield reserved("login", f"Launch at login ({_LATER})")
+    yield _switch("login", "Launch at login", snapshot.login, SetLogin)
     yield choice.notifications(loaded)
     yield _debug(snapshot)
     yield submenu("more", "More", _more(snapshot, chain, outage))
     yield from _leaving(snapshot)
+
+
+def _switch(key: str, text: str, switch: Switch | None, action: Callable[[bool], Action]) -> Item:
+    """A mark that the desktop holds; before it was looked at, only its place."""
+    if switch is None:
+        return reserved(key, text)
+    label = f"{text} ({safe(switch.note, 60)})" if switch.note else text
+    return mark(key, label, action(not switch.on), on=switch.on, locked=not switch.possible)
 
 
 def _debug(snapshot: Snapshot) -> Item:

@@ -20,7 +20,7 @@ from ccproxy_tray.config.schema import (
     Variant,
 )
 from ccproxy_tray.errors import Fault
-from ccproxy_tray.journal.events import BrokeOff, CoolingTarget, Credentials, Exhausted, FellBack, ProviderState
+from ccproxy_tray.journal.events import BrokeOff, CoolingTarget, Credentials, Exhausted, FellBack, ProviderState, Switch
 from ccproxy_tray.journal.snapshot import Counts, Phase, Snapshot
 from ccproxy_tray.routing.outage import MARK, Outage, OutageKind
 from ccproxy_tray.routing.story import Attempt, Story
@@ -118,6 +118,8 @@ loaded = st.builds(
 counts = st.builds(Counts, *(st.integers(0, 3) for _ in range(6)))
 provider = st.builds(ProviderState, name, st.sampled_from(ProviderType), st.sampled_from(Credentials), text)
 
+switch = st.none() | st.builds(Switch, st.booleans(), st.just("") | text, st.booleans())
+
 snapshots = st.builds(
     Snapshot,
     st.just("0.1.0"),
@@ -125,6 +127,9 @@ snapshots = st.builds(
     phase=st.sampled_from((Phase.SERVING, *Phase)),
     failure=st.lists(text, max_size=12).map(tuple),
     outage=st.none() | st.builds(Outage, name, st.sampled_from(OutageKind), future),
+    note=st.just("") | text,
+    claude_code=switch,
+    login=switch,
     urls=st.sampled_from(((), ("http://127.0.0.1:8000",), ("http://[::1]:8000", "http://127.0.0.1:8000"))),
     loaded=st.one_of(loaded, loaded, st.none()),
     problems=st.lists(text, max_size=12).map(tuple),

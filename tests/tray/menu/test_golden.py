@@ -12,6 +12,7 @@ import pytest
 
 from ccproxy_tray.config.schema import Config, ProviderConfig, Route, Routing, Step, Tray, Variant
 from ccproxy_tray.errors import Fault
+from ccproxy_tray.journal.events import Switch
 from ccproxy_tray.journal.snapshot import Counts, Phase, Snapshot
 from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import Attempt
@@ -216,6 +217,14 @@ STATES: Mapping[str, Snapshot] = {
     ),
     "another model": replace(SERVING, requested="claude-haiku-4-5", cooling=(cooling(EAST), cooling(ROUTER))),
     "two addresses": replace(READY, urls=("http://127.0.0.1:8000", "http://[::1]:8000"), providers=PROVIDERS[:1]),
+    "at home on the desktop": replace(SERVING, claude_code=Switch(on=True), login=Switch(on=True)),
+    "not at home on the desktop": replace(
+        SERVING,
+        note="Port 8000 is taken by python3 (pid 4711), so the proxy serves at 8001 for now",
+        urls=("http://127.0.0.1:8001",),
+        claude_code=Switch(on=False, note="settings.json:3:5 is not valid JSON", possible=False),
+        login=Switch(on=False, note="switched off in Task Manager"),
+    ),
     "nothing to serve with": replace(READY, loaded=loaded(Routing(provider_sequence=()), providers=Config().providers)),
 }
 
