@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ccproxy_tray.errors import CcproxyError, ConfigError
 from ccproxy_tray.journal import events
+from ccproxy_tray.journal.events import Event
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Phase
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_Telling = Callable[[float], Event]
 
 RETRY_SECONDS = 10.0
 """How often a port that is taken is tried again: the program that has it may end."""
@@ -86,7 +88,10 @@ class Supervisor:
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._wake = threading.Event()
         self._lock = threading.Lock()
+        # Shared between threads, under the lock:
         self._stopping = False
+        self._again = False
+        self._untold: list[_Telling] = []
         self._serving: _Serving | None = None
 
     def start(self) -> None:
@@ -107,6 +112,7 @@ class Supervisor:
         with self._lock:
             if self._serving is not None:
                 self._serving.call(self._serving.over.set)
+            self._again = True
         self._wake.set()
 
     def changed(self) -> None:
@@ -114,8 +120,18 @@ class Supervisor:
         with self._lock:
             if self._serving is not None:
                 self._serving.call(self._serving.follower.look)
-            else:
-                self._wake.set()
+                return
+            self._again = True
+        self._wake.set()
+
+    def tell(self, event: _Telling) -> None:
+        """Have an event recorded, with the moment at which that is done: this thread is the journal's only writer."""
+        with self._lock:
+            if self._serving is not None:
+                self._serving.call(self._record, event)
+                return
+            self._untold.append(event)
+        self._wake.set()
 
     def resumed(self, seconds: float) -> None:
         """The machine slept for so long, or its clock was set (0)."""
@@ -139,9 +155,9 @@ class Supervisor:
         defects = 0
         asked = True
         while not self._stopping:
-            self._wake.clear()
+            self._again = False
             if asked:
-                self._journal.record(events.Starting(self._wall()))
+                self._record(events.Starting)
             began = time.monotonic()
             failure = self._attempt()
             asked = failure is None
@@ -149,15 +165,36 @@ class Supervisor:
                 steady = time.monotonic() - began > STEADY_SECONDS
                 defects = defects + 1 if failure.defect and not steady else 0
                 self._tell(failure)
-                asked = self._wake.wait(_pause(failure, defects))
-        self._journal.record(events.Stopped(self._wall()))
+                asked = self._wait(_pause(failure, defects))
+        self._record(events.Stopped)
+
+    def _wait(self, seconds: float | None) -> bool:
+        """Until somebody asks for another try (True), or for so long; what is told meanwhile is recorded."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while not (self._again or self._stopping):
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            self._wake.wait(left)
+            self._wake.clear()
+            self._catch_up()
+        return True
+
+    def _record(self, event: _Telling) -> None:
+        self._journal.record(event(self._wall()))
+
+    def _catch_up(self) -> None:
+        with self._lock:
+            untold, self._untold = self._untold, []
+        for event in untold:
+            self._record(event)
 
     def _tell(self, failure: _Failure) -> None:
         """Once for as long as nothing changes: not at every try."""
         snapshot = self._journal.snapshot
         if snapshot.phase is not Phase.FAILED or snapshot.failure != failure.problems:
             log.error("Nothing is served: %s", "; ".join(failure.problems))
-            self._journal.record(events.StartFailed(self._wall(), failure.problems))
+            self._record(lambda at: events.StartFailed(at, failure.problems))
 
     def _attempt(self) -> _Failure | None:
         """Serve until told to stop or to start afresh (None), or until something prevents it."""
@@ -190,6 +227,7 @@ class Supervisor:
                     self._serving = _Serving(asyncio.get_running_loop(), app, follower, over)
                     if self._stopping:
                         over.set()
+                self._catch_up()
                 await over.wait()
             finally:
                 with self._lock:
