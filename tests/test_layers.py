@@ -48,6 +48,7 @@ HOMES = {
     "jeepney": ("tray.hosts",),
     "gi": ("tray.hosts",),
     "pyperclip": ("desktop.clipboard",),
+    "psutil": ("desktop.port_owner",),
 }
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60

@@ -45,8 +45,13 @@ class Info:
         await exchange.respond(200, b"")
 
     async def health(self, exchange: Exchange) -> None:
-        """``GET /health``: that the program answers, and nothing more, because it needs no token."""
-        await exchange.respond_json({"status": "ok", "timestamp": moment(self._clock())})
+        """``GET /health``: that this program answers, and nothing more, because it needs no token.
+
+        A second start tells by ``service`` whether it is this program that has its port.
+        """
+        version = self._journal.snapshot.version
+        now = moment(self._clock())
+        await exchange.respond_json({"status": "ok", "timestamp": now, "service": "ccproxy-tray", "version": version})
 
     async def debug(self, exchange: Exchange) -> None:
         """``GET /debug``: the picture of the program (see ``status``)."""

@@ -172,7 +172,9 @@ async def test_absolute_form_works_when_it_names_us(client: Client) -> None:
 async def test_root_health_and_hello_are_small_and_answer_head(client: Client) -> None:
     root = (await client.ask("GET", "/")).json
     assert (root["name"], root["version"]) == ("ccproxy-tray", "1.2.3")
-    assert (await client.ask("GET", "/health")).json == {"status": "ok", "timestamp": "2026-11-18T11:07:40Z"}
+    assert (await client.ask("GET", "/health")).json == {
+        "status": "ok", "timestamp": "2026-11-18T11:07:40Z", "service": "ccproxy-tray", "version": "1.2.3",
+    }  # fmt: skip
     for path in ("/", "/health", "/api/hello", "/debug", "/v1/models"):
         reply = await client.ask("HEAD", path)
         assert (reply.status, reply.body) == (200, b"")
