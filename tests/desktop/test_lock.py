@@ -69,6 +69,14 @@ def test_looking_leaves_it_free(one: Lock, descriptors: tuple[int, int]) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="flock")
+def test_a_holder_is_not_waited_for(descriptors: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = descriptors
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waited"))
+    assert Flock().take(first)
+    assert not Flock().take(second)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock")
 def test_an_onlooker_is_waited_for(descriptors: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
 
