@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.desktop.tool import needed
 
 
 @contextmanager
-def virtual(directory: Path) -> Iterator[str]:
+def virtual(directory: Path, size: str = "640x480") -> Iterator[str]:
     """An X server of one's own; gives the value for DISPLAY. Skips the test where Xvfb is not installed."""
-    program = shutil.which("Xvfb")
-    if program is None:
-        pytest.skip("Xvfb is not installed")
+    program = needed("Xvfb")
     read, write = os.pipe()
-    command = [program, "-displayfd", str(write), "-screen", "0", "640x480x24", "-nolisten", "tcp", "-noreset"]
+    command = [program, "-displayfd", str(write), "-screen", "0", f"{size}x24", "-nolisten", "tcp", "-noreset"]
     with (directory / "xvfb.log").open("wb") as log:
         server = subprocess.Popen(command, pass_fds=(write,), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     os.close(write)

@@ -188,13 +188,22 @@ async def launch(folder: Path, environ: Mapping[str, str], *arguments: str) -> a
 
 @asynccontextmanager
 async def program(
-    folder: Path, bus: PrivateBus, *, config: str = CONFIG, port: int = 0, environ: Mapping[str, str] | None = None
+    folder: Path,
+    bus: PrivateBus,
+    *,
+    config: str = CONFIG,
+    port: int = 0,
+    environ: Mapping[str, str] | None = None,
+    beside: bool = False,
 ) -> AsyncIterator[Program]:
-    """Start it as a click on its icon does; end it by a signal, unless it has ended."""
+    """Start it as a click on its icon does; end it by a signal, unless it has ended.
+
+    ``beside``: a real panel has its icon, and ours is a second one whose ``items`` have to be filled by hand.
+    """
     async with (
         Simulator() as simulator,
         aiohttp.ClientSession() as client,
-        await Panel.join(bus) as panel,
+        await (Panel.join_unnamed(bus) if beside else Panel.join(bus)) as panel,
         await Notifications.join(bus) as notifications,
     ):
         urls = {upstream.name: upstream.url for upstream in simulator.upstreams}
