@@ -109,6 +109,8 @@ class Panel(Peer):
         """The bus names of the registered items that are still there."""
         self.registrations: list[str] = []
         """Every registration as it was asked for."""
+        self.calls: list[str] = []
+        """The members that were called here."""
         self.shows = True
         """IsStatusNotifierHostRegistered; see :meth:`show`."""
         self.tells = True
@@ -139,10 +141,12 @@ class Panel(Peer):
 
     def answer(self, call: Message) -> tuple[str, tuple[Any, ...]] | None:
         sender = bus.field(call, HeaderFields.sender)
-        match bus.field(call, HeaderFields.member):
+        self.calls.append(bus.field(call, HeaderFields.member))
+        match self.calls[-1]:
             case "RegisterStatusNotifierItem":
                 self.registrations.append(call.body[0])
-                self.items.append(sender)
+                if sender not in self.items:
+                    self.items.append(sender)
                 return None if self.mute else ("", ())
             case "Get" if call.body == (WATCHER, "IsStatusNotifierHostRegistered") and self.tells:
                 return "v", (("b", self.shows),)

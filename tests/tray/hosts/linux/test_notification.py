@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 from PIL import Image
 
@@ -77,7 +79,9 @@ async def test_a_click_opens_the_status_page(bus: PrivateBus, notifications: Not
         assert rig.recorder.clicks == [Open(Document.STATUS)]
 
 
-async def test_clicks_on_what_is_not_ours_do_nothing(bus: PrivateBus, notifications: Notifications) -> None:
+async def test_clicks_on_what_is_not_ours_do_nothing(
+    bus: PrivateBus, notifications: Notifications, caplog: pytest.LogCaptureFixture
+) -> None:
     async with running(VIEW, bus.environ) as rig, await Notifications.join_unnamed(bus) as stranger:
         rig.host.notify(FALLBACK)
         seen = await notifications.wait_for()
@@ -89,6 +93,7 @@ async def test_clicks_on_what_is_not_ours_do_nothing(bus: PrivateBus, notificati
         await notifications.click(await notifications.wait_for(2))
         await rig.recorder.until(lambda: rig.recorder.clicks)
         assert len(rig.recorder.clicks) == 1
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_without_a_daemon_there_is_silence(bus: PrivateBus, panel: Panel) -> None:

@@ -104,6 +104,17 @@ async def test_a_caller_that_wants_no_answer_gets_none_but_is_heard(bus: Private
         assert [call.member for call in echo.calls] == ["Do", "Refuse", "Ping"]
 
 
+async def test_nothing_is_written_for_a_caller_that_wants_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection()
+    written: list[bytes] = []
+    monkeypatch.setattr(connection, "_offer", written.append)
+    connection.serve(Echo())
+    connection._called(Call(1, ":1.2", "", "/any", "", "Do", "", (), wants_reply=False))
+    assert written == []
+    connection._called(Call(1, ":1.2", "", "/any", "", "Do", "", (), wants_reply=True))
+    assert len(written) == 1
+
+
 async def test_a_message_that_is_too_large_gets_an_error_and_no_place(bus: PrivateBus) -> None:
     async with connected(bus) as (connection, echo, peer):
         with pytest.raises(CallFailed, match="LimitsExceeded"):

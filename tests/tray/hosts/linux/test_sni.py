@@ -341,6 +341,23 @@ async def test_the_pauses_between_attempts_double_to_half_a_minute(
     assert pauses == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
 
 
+async def test_a_menu_that_was_open_when_the_bus_died_leaves_no_timer(
+    bus: PrivateBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sni, "FIRST_PAUSE", 0.01)
+    async with running(VIEW, bus.environ) as rig:
+        async with await Panel.join(bus) as panel:
+            await panel.open()
+            await rig.recorder.until(lambda: rig.recorder.visible and rig.recorder.visible[-1][0])
+            bus.kill()
+        bus.start()
+        async with await Panel.join(bus) as panel:
+            await rig.recorder.until(lambda: rig.recorder.visible[-1][0])
+            await panel.ping()
+            loop: Any = rig.host._loop
+            assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
+
+
 @pytest.mark.parametrize(("steady", "expected"), [(60.0, [0.5, 1.0, 2.0]), (-1.0, [0.5, 0.5, 0.5])])
 async def test_a_bus_that_comes_and_goes_at_once_is_met_with_growing_patience(
     bus: PrivateBus, monkeypatch: pytest.MonkeyPatch, steady: float, expected: list[float]
