@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING
 
 from ccproxy_tray import __version__
 from ccproxy_tray.config import edit, files
-from ccproxy_tray.config.schema import Loaded, Notification
+from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.desk import AWAY, Desk
 from ccproxy_tray.desktop import clipboard, environment, opening
 from ccproxy_tray.diagnostics import diagnostics, status_text
 from ccproxy_tray.errors import CcproxyError
+from ccproxy_tray.journal import events
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.program import Program
 from ccproxy_tray.redact import shown
+from ccproxy_tray.setting import Unchangeable, change
 from ccproxy_tray.supervisor import Supervisor
 from ccproxy_tray.tray.action import (
     Action,
@@ -34,6 +37,8 @@ from ccproxy_tray.tray.action import (
     Open,
     Quit,
     RestartProxy,
+    SetClaudeCode,
+    SetLogin,
     SetNotification,
     SetRouting,
     Setting,
@@ -54,10 +59,6 @@ CHECKED_MODEL = "claude-sonnet-4-5"
 """Whose route is checked before any request has named a model."""
 
 
-class Unchangeable(CcproxyError):
-    """A setting that the file does not decide, or that is not known yet."""
-
-
 class Actions:
     """One thread does one thing after the other, so that clicks take effect in their order and a host never waits."""
 
@@ -70,6 +71,7 @@ class Actions:
         leave: Callable[[], None],
     ) -> None:
         self._program = program
+        self._desk = Desk.of(program) if program.at_home else None
         self._journal = journal
         self._supervisor = supervisor
         self._answer = answer
@@ -81,23 +83,40 @@ class Actions:
         if isinstance(action, Quit):
             self._leave()
             return
-        try:
-            self._worker.submit(self._do, action)
-        except RuntimeError:
-            log.debug("Too late for %s", type(action).__name__)
+        self._submit(type(action).__name__, lambda: self._perform(action))
+
+    def settle(self) -> None:
+        """The proxy serves somewhere, perhaps elsewhere than before: have everybody who has to know it told."""
+        self._submit("settling", self._settle)
+
+    def look(self) -> None:
+        """Claude Code's settings may have changed: look soon, and show what is found."""
+        self._submit("looking", self._look)
 
     def close(self) -> None:
-        """End what has not begun, wait for what has."""
+        """End what has not begun, wait for what has; Claude Code gets its settings back where the user wants that."""
         self._worker.shutdown(cancel_futures=True)
+        loaded = self._journal.snapshot.loaded
+        if self._desk is not None and loaded is not None and loaded.config.claude_code.disconnect_on_quit:
+            try:
+                self._desk.disconnect()
+            except CcproxyError as error:
+                log.warning("%s", error)
 
-    def _do(self, action: Action) -> None:
+    def _submit(self, what: str, task: Callable[[], None]) -> None:
         try:
-            self._perform(action)
+            self._worker.submit(self._guarded, what, task)
+        except RuntimeError:
+            log.debug("Too late for %s", what)
+
+    def _guarded(self, what: str, task: Callable[[], None]) -> None:
+        try:
+            task()
         except CcproxyError as error:
-            log.warning("%s: %s", type(action).__name__, error)
+            log.warning("%s: %s", what, error)
             self._say("That did not work", str(error))
         except Exception as error:  # the last line of defence: one click's defect must not end all clicks
-            log.exception("%s failed", type(action).__name__)
+            log.exception("%s failed", what)
             self._say("That did not work", f"Internal error ({type(error).__name__}); the log tells more.")
 
     def _perform(self, action: Action) -> None:
@@ -108,6 +127,8 @@ class Actions:
                 self._ask(lambda app: app.clear_cooldowns(target))
             case SimulateOutage(provider=provider, kind=kind):
                 self._ask(lambda app: app.simulate(provider, kind))
+            case SetClaudeCode() | SetLogin():
+                self._move_in(action)
             case CheckProviders():
                 self._check()
             case CopyText() | CopyEnvironment() | CopyDiagnostics():
@@ -140,6 +161,33 @@ class Actions:
 
         self._supervisor.ask(asked).result(PATIENCE)
 
+    def _settle(self) -> None:
+        url = self._url()
+        self._program.announce(url)
+        if self._desk is not None:
+            self._desk.settle(url, self._token())
+        self._look()
+
+    def _move_in(self, action: SetClaudeCode | SetLogin) -> None:
+        if self._desk is None:
+            raise Unchangeable("The demo leaves your settings alone.")
+        match action:
+            case SetClaudeCode(connect=True):
+                self._desk.connect(self._url(), self._token())
+            case SetClaudeCode():
+                self._desk.disconnect()
+            case SetLogin(on=on):
+                self._desk.launch(on=on)
+        self._look()
+
+    def _look(self) -> None:
+        urls = self._journal.snapshot.urls
+        claude_code, login = (AWAY, AWAY) if self._desk is None else self._desk.look(urls[0] if urls else "")
+        self._supervisor.tell(lambda at: events.DesktopLooked(at, claude_code, login))
+
+    def _token(self) -> str:
+        return self._loaded().config.server.token.reveal()
+
     def _check(self) -> None:
         snapshot = self._journal.snapshot
         model = snapshot.current.model if snapshot.current is not None else CHECKED_MODEL
@@ -163,8 +211,7 @@ class Actions:
                 return self._diagnostics(), "the diagnostics, without secrets,"
 
     def _environment_lines(self, shell: environment.Shell) -> str:
-        token = self._loaded().config.server.token.reveal()
-        return environment.lines(shell, self._url(), token, self._program.environ)
+        return environment.lines(shell, self._url(), self._token(), self._program.environ)
 
     def _url(self) -> str:
         urls = self._journal.snapshot.urls
@@ -197,30 +244,6 @@ class Actions:
         self._program.data_dir.mkdir(mode=files.PRIVATE_DIRECTORY, parents=True, exist_ok=True)
         files.write_atomically(path, self._program.redact(status_text(snapshot, self._program.wall())))
         opening.open_path(path)
-
-
-def change(setting: Setting, loaded: Loaded) -> tuple[str, edit.Value]:
-    """The dotted key that a setting changes, and its new value. Raises Unchangeable."""
-    key, value = _wanted(setting, loaded)
-    source = loaded.sources.get(key, "default")
-    if source not in ("file", "default"):
-        raise Unchangeable(f"{key} is set by {source}, which wins over the file.")
-    return key, value
-
-
-def _wanted(setting: Setting, loaded: Loaded) -> tuple[str, edit.Value]:
-    config = loaded.config
-    match setting:
-        case SetRouting(enable=enable):
-            return "routing.enable", enable
-        case MoveFirst(provider=provider):
-            others = (name for name in config.routing.order if name != provider)
-            return "routing.order", (provider, *others)
-        case UseOnly(provider=provider):
-            return "routing.only", provider
-        case SetNotification(kind=kind, on=on):
-            wanted = {*config.tray.notifications, kind} if on else {*config.tray.notifications} - {kind}
-            return "tray.notifications", tuple(str(each) for each in Notification if each in wanted)
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,10 +40,19 @@ log = logging.getLogger(__name__)
 SYSTEM_CLOCK = Clock(time.monotonic, time.time)
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Another port than the configured one, and why, in a sentence for the user."""
+
+    port: int
+    why: str
+
+
 class App:
     """The running program without any user interface. Everything happens on the loop that enters it.
 
-    With ``data_dir``, cooldowns survive a restart there. A ``journal`` from outside goes on where it was.
+    With ``data_dir``, cooldowns survive a restart there. A ``journal`` from outside goes on where it was. With
+    ``elsewhere`` it listens there instead of at ``server.port``.
     """
 
     def __init__(
@@ -53,6 +63,7 @@ class App:
         *,
         data_dir: Path | None = None,
         journal: Journal | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self.loaded = loaded
         self._started = loaded.config
@@ -62,6 +73,7 @@ class App:
         self._memory = Memory(data_dir / FILE, self._remembered) if data_dir is not None else None
         self.journal = journal or Journal(__version__, self._clock.wall())
         self.urls: Sequence[str] = ()
+        self._elsewhere = elsewhere
         self._subscriptions: list[Callable[[], None]] = []
 
     async def __aenter__(self) -> Self:
@@ -74,7 +86,8 @@ class App:
         self._transport = Transport(config.upstream.connect_timeout)
         runtime = Runtime(config, providers(config.providers, self._environ))
         self._dispatcher = Dispatcher(runtime, self._transport, self.journal, self._state, self._clock)
-        self._endpoint = Endpoint(self._dispatcher, self.journal, config.server, clock=self._clock.wall)
+        server = config.server if self._elsewhere is None else replace(config.server, port=self._elsewhere.port)
+        self._endpoint = Endpoint(self._dispatcher, self.journal, server, clock=self._clock.wall)
         self._record(lambda at: events.ConfigChanged(at, self.loaded))
         try:
             self.urls = await self._endpoint.start()
@@ -82,7 +95,8 @@ class App:
             self._unsubscribe()
             await self._transport.close()
             raise
-        self._record(lambda at: events.Listened(at, tuple(self.urls)))
+        note = "" if self._elsewhere is None else self._elsewhere.why
+        self._record(lambda at: events.Listened(at, tuple(self.urls), note))
         self._looking = asyncio.create_task(self._look_for_credentials(runtime))
         return self
 

@@ -7,19 +7,25 @@ import asyncio
 import json
 import logging
 import os
+import shlex
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccproxy_tray import __version__
-from ccproxy_tray.config import files
+from ccproxy_tray.config import edit, files
 from ccproxy_tray.config.address import http_url
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.config.show import shown
+from ccproxy_tray.desktop.claude_code import RECORD_FILE, Hookup, settings_path
 from ccproxy_tray.desktop.environment import Shell, guess_shell, lines
+from ccproxy_tray.desktop.instance import AlreadyRunning, Instance, running
 from ccproxy_tray.errors import CcproxyError, ConfigError
 
 if TYPE_CHECKING:
@@ -81,9 +87,22 @@ def _parser() -> argparse.ArgumentParser:
     env = _command(commands, "env", _env, "the lines that point a shell's Claude Code here")
     env.add_argument("--shell", choices=[shell.value for shell in Shell], help="whose syntax (default: yours)")
 
+    _command(commands, "connect", _connect, "let Claude Code use the proxy, by its own settings")
+    _command(commands, "disconnect", _disconnect, "put back what stood in Claude Code's settings")
+
+    routing = _command(commands, "routing", _routing, "switch the chain on or off")
+    routing.add_argument("state", choices=["on", "off"], help="off: one target serves alone, without fallback")
+
+    order = _command(commands, "order", _order, "which providers to try first")
+    order.add_argument("names", nargs="*", metavar="NAME", help="in this order; none: as in the file's sequence")
+
     config = commands.add_parser("config", help="the configuration").add_subparsers(required=True, metavar="WHAT")
     _command(config, "path", _config_path, "where the file lies")
     _command(config, "show", _config_show, "every value in force and where it comes from; secrets as ***")
+    _command(config, "edit", _config_edit, "open the file in your editor")
+    setting = _command(config, "set", _config_set, "change one key of the file; every other character of it stays")
+    setting.add_argument("key", metavar="KEY", help="dotted, as `config show` prints it: routing.max_wait_seconds")
+    setting.add_argument("words", nargs="+", metavar="VALUE", help="several for a list")
     return parser
 
 
@@ -122,11 +141,15 @@ def _loaded(args: argparse.Namespace, environ: Mapping[str, str], *, create: boo
         f"server.{key}": str(value) for key in ("host", "port") if (value := getattr(args, key, None)) is not None
     }
     if create and args.config is None:
-        try:
-            files.create_default(path)
-        except OSError as error:
-            _complain(f"warning: {path} cannot be written ({error.strerror}); going on with the defaults")
+        _create(path)
     return load(path if args.config is not None or _stands(path) else None, environ, overrides)
+
+
+def _create(path: Path) -> None:
+    try:
+        files.create_default(path)
+    except OSError as error:
+        _complain(f"warning: {path} cannot be written ({error.strerror}); going on with the defaults")
 
 
 def _stands(path: Path) -> bool:
@@ -142,9 +165,17 @@ def _stands(path: Path) -> bool:
 
 def _tray(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from ccproxy_tray import log, resident  # the tray's libraries are needed by two commands only
+    from ccproxy_tray.desktop import opening
     from ccproxy_tray.program import Program
 
-    with log.setup(_level(args), files.log_dir(environ), environ) as running_log:
+    try:
+        instance = Instance.claim(files.data_dir(environ), _path(args, environ))
+    except AlreadyRunning as error:
+        _say(str(error))
+        with suppress(opening.CannotOpen):  # what runs is running, whether or not it can be shown here
+            opening.open_url(f"{error.note.url}/debug")
+        return OK
+    with instance, log.setup(_level(args), files.log_dir(environ), environ) as running_log:
 
         def read() -> Loaded:
             fresh = _loaded(args, environ, create=True)
@@ -153,23 +184,32 @@ def _tray(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
         program = Program(
             read, _path(args, environ), environ, files.data_dir(environ), files.log_dir(environ) / log.FILE,
-            running_log.redact, time.time,
+            running_log.redact, time.time, instance.tell,
         )  # fmt: skip
         return resident.run(program, _say)
 
 
 def _serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    from ccproxy_tray.run import serve  # the server's libraries are needed by two commands only
+    from ccproxy_tray.run import serve  # the server's libraries are needed by few commands only
 
     loaded = _loaded(args, environ, create=True)
-    with _log(args, environ, loaded) as running_log:
+    try:
+        instance = Instance.claim(files.data_dir(environ), _path(args, environ))
+    except AlreadyRunning as error:
+        _say(str(error))
+        return OK
+    with instance, _log(args, environ, loaded) as running_log:
 
         def read_again() -> Loaded:
             fresh = _loaded(args, environ)
             running_log.redact_values(fresh.config.secrets())
             return fresh
 
-        return asyncio.run(serve(loaded, environ, _ready, read_again, files.data_dir(environ)))
+        def ready(urls: Sequence[str]) -> None:
+            _say(f"ccproxy-tray {__version__} serves {urls[0]}")
+            threading.Thread(target=instance.tell, args=(urls[0],), daemon=True).start()  # it waits for the disk
+
+        return asyncio.run(serve(loaded, environ, ready, read_again, files.data_dir(environ)))
 
 
 def _demo(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -196,10 +236,6 @@ def _level(args: argparse.Namespace) -> int:
     return logging.DEBUG if args.verbose else logging.INFO
 
 
-def _ready(urls: Sequence[str]) -> None:
-    _say(f"ccproxy-tray {__version__} serves {urls[0]}")
-
-
 def _check(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from ccproxy_tray.check import check, report
 
@@ -213,7 +249,7 @@ def _status(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from ccproxy_tray.status import fetch, summary
 
     loaded = _loaded(args, environ)
-    document = fetch(_url(loaded), loaded.config.server.token.reveal())
+    document = fetch(_url(loaded, args, environ), loaded.config.server.token.reveal())
     _say(json.dumps(document, indent=2) if args.json else summary(document))
     return OK
 
@@ -221,15 +257,83 @@ def _status(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _env(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     loaded = _loaded(args, environ)
     shell = Shell(args.shell) if args.shell else guess_shell(environ, windows=os.name == "nt")
-    _say(lines(shell, _url(loaded), loaded.config.server.token.reveal(), environ))
+    _say(lines(shell, _url(loaded, args, environ), loaded.config.server.token.reveal(), environ))
     return OK
 
 
-def _url(loaded: Loaded) -> str:
-    """Where this machine reaches the proxy. A socket at ``::`` takes IPv6 connections only."""
+def _url(loaded: Loaded, args: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """Where this machine reaches the proxy: where the running one says, else where it is configured."""
+    note = running(files.data_dir(environ), _path(args, environ))
+    if note is not None and note.url:
+        return note.url
     server = loaded.config.server
+    # A socket at ``::`` takes IPv6 connections only.
     reachable = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared only
     return http_url(reachable.get(server.host, server.host), server.port)
+
+
+def _hookup(environ: Mapping[str, str]) -> Hookup:
+    return Hookup(settings_path(environ, Path.home()), files.data_dir(environ) / RECORD_FILE)
+
+
+def _connect(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    loaded = _loaded(args, environ)
+    hookup, url = _hookup(environ), _url(loaded, args, environ)
+    hookup.connect(url, loaded.config.server.token.reveal())
+    _say(f"Claude Code uses {url} from its next start on ({hookup.state(url).path}).")
+    if running(files.data_dir(environ), _path(args, environ)) is None:
+        _complain("The proxy does not run yet: start it with `ccproxy-tray`.")
+    return OK
+
+
+def _disconnect(_args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    hookup = _hookup(environ)
+    hookup.disconnect()
+    _say(f"Claude Code no longer uses the proxy from its next start on ({hookup.state().path}).")
+    return OK
+
+
+def _routing(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from ccproxy_tray.setting import change
+    from ccproxy_tray.tray.action import SetRouting
+
+    loaded = _loaded(args, environ, create=True)
+    return _changed(args, environ, *change(SetRouting(enable=args.state == "on"), loaded))
+
+
+def _order(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from ccproxy_tray.setting import order
+
+    return _changed(args, environ, *order(args.names, _loaded(args, environ, create=True)))
+
+
+def _changed(args: argparse.Namespace, environ: Mapping[str, str], key: str, value: edit.Value) -> int:
+    path = _path(args, environ)
+    _say(f"{path}: {key} {'changed' if edit.change(path, {key: value}) else 'is so already'}")
+    return OK
+
+
+def _config_set(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from ccproxy_tray.setting import set_key
+
+    path = _path(args, environ)
+    changed = set_key(path, args.key, args.words, environ)
+    _say(f"{path}: {args.key} {'changed' if changed else 'is so already'}")
+    return OK
+
+
+def _config_edit(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from ccproxy_tray.desktop import opening
+
+    path = _path(args, environ)
+    if args.config is None:
+        _create(path)
+    editor = environ.get("VISUAL") or environ.get("EDITOR")
+    if editor:
+        command = [*shlex.split(editor, posix=os.name != "nt"), str(path)]
+        return subprocess.run(command, check=False).returncode  # noqa: S603 - the user's own editor
+    opening.open_path(path)
+    return OK
 
 
 def _config_path(args: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -49,7 +49,17 @@ def demo(port: int, environ: Mapping[str, str], redact: Callable[[str], str], sa
         path = Path(folder) / files.FILE
         files.write_atomically(path, _configuration(simulator, port))
         read = partial(load, path, world)
-        program = Program(read, path, world, path.parent, path.with_name(log.FILE), redact, time.time)
+        program = Program(
+            read,
+            path,
+            world,
+            path.parent,
+            path.with_name(log.FILE),
+            redact,
+            time.time,
+            announce=lambda _url: None,
+            at_home=False,
+        )
         return resident.run(program, say, greeting)
 
 

@@ -15,6 +15,8 @@ class Program:
 
     ``read`` reads the configuration in force; it may block, and raises ConfigError. ``path`` is the file that clicks
     change. ``redact`` masks every secret that is known by value or shape. ``wall`` is the wall clock in Unix seconds.
+    ``announce`` is told where it serves, for whoever looks for a running program; it may block. A program that is not
+    ``at_home`` (the demo) leaves the user's own settings alone.
     """
 
     read: Callable[[], Loaded]
@@ -24,3 +26,5 @@ class Program:
     log_path: Path
     redact: Callable[[str], str]
     wall: Callable[[], float]
+    announce: Callable[[str], None]
+    at_home: bool = True

@@ -6,10 +6,12 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from ccproxy_tray import __version__
 from ccproxy_tray.actions import Actions
+from ccproxy_tray.desktop.claude_code import settings_path
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.events import Event
 from ccproxy_tray.journal.journal import Journal
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 LAST_RESORT = 25.0
 """Seconds after which a program that was told to end ends, whatever still hangs."""
+PANEL_SECONDS = 5.0
+"""How long a panel may be away, as when it is restarted, before the user is told that nobody shows the icon."""
 HUNG = 70
 """The exit code then (EX_SOFTWARE)."""
 
@@ -55,12 +59,13 @@ class Resident:
         self._signals = Signals(self.ending)
         self._host: Host = NullHost(self, self._view())
         self._ending = False
+        self._absence = threading.Timer(0, lambda: None)
 
     def run(self, choice: choose.Choice) -> int:
         """Until the user, a signal or the desktop ends it; returns the exit code."""
         self._journal.subscribe(self._heard)
         self._painter.start()
-        with Watch(self._program.path, self._supervisor.changed, self._resumed):
+        with Watch(self._files(), self._resumed):
             try:
                 self._show(choice)
             finally:
@@ -80,8 +85,9 @@ class Resident:
     def shown(self, visible: bool, remedy: str) -> None:
         """Onlooker: whether a panel shows the icon."""
         log.debug("The icon is %s", "shown" if visible else "not shown")
-        if remedy:
-            self._tell(remedy)
+        self._absence.cancel()
+        if not visible:
+            self._absence = _later(PANEL_SECONDS, lambda: self._tell(remedy))
 
     def ending(self) -> None:
         """Onlooker: the program should end."""
@@ -108,6 +114,13 @@ class Resident:
         if not self._ending:  # whoever asked for the end before may have asked the host before this one
             host.run(self._ready)
 
+    def _files(self) -> Mapping[Path, Callable[[], None]]:
+        """What to look at for changes that others make."""
+        files: dict[Path, Callable[[], None]] = {self._program.path: self._supervisor.changed}
+        if self._program.at_home:
+            files[settings_path(self._program.environ, Path.home())] = self._actions.look
+        return files
+
     def _ready(self) -> None:
         """The icon is on its way, so the proxy may load its libraries."""
         self._signals.install()
@@ -133,6 +146,7 @@ class Resident:
         if notice is not None:
             self._notify(notice)
         if isinstance(event, events.Listened):
+            self._actions.settle()
             self._say(self._greet(snapshot.urls[0]))
 
     def _tell(self, sentence: str) -> None:
@@ -155,7 +169,12 @@ def run(program: Program, say: Say, greet: Greet = greeting) -> int:
 
 
 def _end_at_last() -> None:
-    """A daemon that ends the process when something refuses to: an upstream, a panel, a disk."""
-    timer = threading.Timer(LAST_RESORT, os._exit, (HUNG,))
+    """End the process when something refuses to: an upstream, a panel, a disk."""
+    _later(LAST_RESORT, lambda: os._exit(HUNG))
+
+
+def _later(seconds: float, do: Callable[[], None]) -> threading.Timer:
+    timer = threading.Timer(seconds, do)
     timer.daemon = True
     timer.start()
+    return timer

@@ -48,7 +48,7 @@ async def serve(
         def resumed(seconds: float) -> None:
             loop.call_soon_threadsafe(app.resumed, seconds)
 
-        with Watch(Path(loaded.path), changed, resumed):
+        with Watch({Path(loaded.path): changed}, resumed):
             await stop.wait()
         log.info("Stopping: running requests may end first")
         following.cancel()

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.desktop import port_owner
 from ccproxy_tray.errors import CcproxyError, ConfigError
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.events import Event
@@ -23,8 +25,9 @@ from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Phase
 
 if TYPE_CHECKING:
-    from ccproxy_tray.app import App  # imported in the thread: the icon does not wait for the server's libraries
+    from ccproxy_tray.app import App, Elsewhere  # imported in the thread: the icon does not wait for these libraries
     from ccproxy_tray.run import Follower, Read
+    from ccproxy_tray.server.listener import PortTaken
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,10 @@ class NotServing(CcproxyError):
 
     def __init__(self) -> None:
         super().__init__("The proxy is not running at the moment; the first line of the menu says why.")
+
+
+class Blocked(CcproxyError):
+    """The port cannot be had, and no other one may be taken; the message says who has it and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +220,22 @@ class Supervisor:
         return None
 
     async def _serve(self) -> None:
+        from ccproxy_tray.server.listener import PortTaken
+
+        loaded = await asyncio.to_thread(self._read)
+        try:
+            await self._serve_at(loaded, None)
+        except PortTaken as taken:
+            elsewhere = await asyncio.to_thread(_elsewhere, loaded, taken)
+            log.warning("%s", elsewhere.why)
+            await self._serve_at(loaded, elsewhere)
+
+    async def _serve_at(self, loaded: Loaded, elsewhere: Elsewhere | None) -> None:
         from ccproxy_tray.app import App
         from ccproxy_tray.run import Follower
 
-        loaded = await asyncio.to_thread(self._read)
-        async with App(loaded, self._environ, journal=self._journal, data_dir=self._data_dir) as app:
+        program = App(loaded, self._environ, journal=self._journal, data_dir=self._data_dir, elsewhere=elsewhere)
+        async with program as app:
             over = asyncio.Event()
             follower = Follower(app, self._read)
             following = asyncio.create_task(follower.run())
@@ -234,6 +252,19 @@ class Supervisor:
                     self._serving = None
                 following.cancel()
             log.info("Stopping: running requests may end first")
+
+
+def _elsewhere(loaded: Loaded, taken: PortTaken) -> Elsewhere:
+    """The next free port within ten, if the user has not insisted on this one. Blocks. Raises Blocked."""
+    from ccproxy_tray.app import Elsewhere
+
+    told = port_owner.sentence(port_owner.owner(taken.host, taken.port), taken.port)
+    if loaded.sources.get("server.port", "default") not in ("file", "default"):
+        raise Blocked(told)
+    port = port_owner.free_port(taken.host, taken.port + 1)
+    if port is None:
+        raise Blocked(f"{told} The ten ports after it are taken, too.")
+    return Elsewhere(port, f"{told} Until then the proxy serves at {port}.")
 
 
 def _pause(failure: _Failure, defects: int) -> float | None:

@@ -1,4 +1,4 @@
-"""Notices what nobody reports: a configuration file that was saved, and a machine that slept.
+"""Notices what nobody reports: files that were saved, and a machine that slept.
 
 One thread that looks every one and a half seconds is all that this costs: a change takes effect within two seconds,
 and an idle program wakes up less than once a second.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,26 +23,24 @@ Stamp = tuple[int, ...]
 
 
 class Watch:
-    """A thread from ``__enter__`` to ``__exit__``. Both callbacks run in it and must return soon.
+    """A thread from ``__enter__`` to ``__exit__``. All callbacks run in it and must return soon.
 
-    ``changed`` is told that the file may say something else; it is called once after the first look, too, because the
-    file may have changed since it was read. ``resumed`` is told for how many seconds the machine slept: so many more
-    have passed on the wall clock than on the monotonic one, which stands still meanwhile (Linux, macOS). A clock that
-    was set looks the same; one that was set back counts as 0 seconds of sleep.
+    ``files`` has for each file what to call when it may say something else; that is called once after the first look,
+    too, because the file may have changed since it was read. ``resumed`` is told for how many seconds the machine
+    slept: so many more have passed on the wall clock than on the monotonic one, which stands still meanwhile (Linux,
+    macOS). A clock that was set looks the same; one that was set back counts as 0 seconds of sleep.
     """
 
     def __init__(
         self,
-        path: Path,
-        changed: Callable[[], None],
+        files: Mapping[Path, Callable[[], None]],
         resumed: Callable[[float], None],
         *,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         wait: Callable[[float], bool] | None = None,
     ) -> None:
-        self._path = path
-        self._changed = changed
+        self._files = files
         self._resumed = resumed
         self._monotonic = monotonic
         self._wall = wall
@@ -61,17 +59,18 @@ class Watch:
         self._thread.join(PERIOD)  # a dead network drive may hold it: it is a daemon then
 
     def _run(self) -> None:
-        seen: Stamp = ()
+        seen: dict[Path, Stamp] = {}
         apart = self._wall() - self._monotonic()
         while not self._wait(PERIOD):
             now_apart = self._wall() - self._monotonic()
             if abs(now_apart - apart) > JUMP:
                 self._resumed(max(0.0, now_apart - apart))
             apart = now_apart
-            stamp = _stamp(self._path)
-            if stamp != seen:
-                self._changed()
-            seen = stamp
+            for path, changed in self._files.items():
+                stamp = _stamp(path)
+                if stamp != seen.get(path):
+                    seen[path] = stamp
+                    changed()
 
 
 def _stamp(path: Path) -> Stamp:

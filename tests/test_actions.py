@@ -12,7 +12,7 @@ from types import MappingProxyType
 import pytest
 
 from ccproxy_tray import __version__
-from ccproxy_tray.actions import Actions, Unchangeable, change, summary
+from ccproxy_tray.actions import Actions, summary
 from ccproxy_tray.check import UNKNOWN, YES, Finding, Found, Known
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Config, Loaded, Notification, Secret
@@ -22,6 +22,7 @@ from ccproxy_tray.journal import events
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.program import Program
 from ccproxy_tray.routing.target import Target
+from ccproxy_tray.setting import Unchangeable, change
 from ccproxy_tray.supervisor import Supervisor
 from ccproxy_tray.tray.action import (
     Action,
@@ -77,6 +78,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     path = tmp_path / "config.yaml"
     path.write_text(TEXT, encoding="utf-8")
     environ: Mapping[str, str] = {}
+    announced: list[str] = []
     program = Program(
         read=lambda: load(path, environ),
         path=path,
@@ -85,6 +87,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         log_path=tmp_path / "log",
         redact=lambda text: text.replace("canary", "***"),
         wall=lambda: 1000.0,
+        announce=announced.append,
+        at_home=False,
     )
     journal = Journal("1.2.3", 0.0)
     supervisor = Supervisor(program.read, environ, journal, program.data_dir, program.wall)

@@ -19,7 +19,7 @@ RANKS = (
     {"dispatch"},
     {"server", "tray", "desktop"},
     {"app", "check", "status", "program", "watch", "signals"},
-    {"run", "diagnostics"},
+    {"run", "diagnostics", "desk", "setting"},
     {"supervisor"},
     {"actions"},
     {"resident"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import queue
 import socket
 import time
@@ -10,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,9 +20,10 @@ import pytest
 from ccproxy_tray import supervisor
 from ccproxy_tray.app import App
 from ccproxy_tray.config.schema import Config, Loaded, ProviderConfig, Routing, Server, Step
+from ccproxy_tray.desktop import port_owner
 from ccproxy_tray.errors import ConfigError
 from ccproxy_tray.journal import events
-from ccproxy_tray.journal.events import Event
+from ccproxy_tray.journal.events import Event, Switch
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Phase, Snapshot
 from ccproxy_tray.routing.target import ProviderType
@@ -34,6 +37,10 @@ CONFIG = Config(
     routing=Routing(provider_sequence=(Step("local"),)),
 )
 GOOD = Loaded(CONFIG, "config.yaml", MappingProxyType({}))
+
+
+def at(port: int) -> Config:
+    return replace(CONFIG, server=Server(port=port))
 
 
 class Watched:
@@ -123,13 +130,54 @@ def test_a_taken_port_is_tried_again_by_itself_and_told_once(tmp_path: Path, mon
     monkeypatch.setattr(supervisor, "_pause", soon)
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         port: int = other.getsockname()[1]
-        with supervised(tmp_path, replace(GOOD, config=replace(CONFIG, server=Server(port=port)))) as watched:
+        insisted = replace(GOOD, config=at(port), sources={"server.port": "PORT"})
+        with supervised(tmp_path, insisted) as watched:
             failed = watched.until(events.StartFailed)
-            assert f"Port {port} " in failed.failure[0]
+            assert f"Port {port} is taken by " in failed.failure[0]
+            assert str(os.getpid()) in failed.failure[0]
             assert [tries.get(timeout=20) for _ in range(3)] == [supervisor.RETRY_SECONDS] * 3
             other.close()
             assert answers(watched.until(events.Listened).urls[0])
             assert watched.phases() == []
+
+
+def test_a_taken_port_that_nobody_insists_on_is_left_for_the_next_free_one(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        port: int = other.getsockname()[1]
+        with supervised(tmp_path, replace(GOOD, config=at(port))) as watched:
+            served = watched.until(events.Listened)
+            chosen = int(served.urls[0].rpartition(":")[2])
+            assert port < chosen <= port + 10
+            assert answers(served.urls[0])
+            assert f"Port {port} is taken by " in served.note
+            assert f"serves at {chosen}" in served.note
+            assert served.loaded is not None
+            assert served.loaded.config.server.port == port
+            other.close()
+            watched.supervisor.restart()
+            again = watched.until(events.Listened)
+            assert (again.urls[0], again.note) == (f"http://127.0.0.1:{port}", "")
+
+
+def test_ten_taken_ports_are_a_failure_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(port_owner, "free_port", lambda *_: None)
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as other,
+        supervised(tmp_path, replace(GOOD, config=at(other.getsockname()[1]))) as watched,
+    ):
+        assert "ten ports after it" in watched.until(events.StartFailed).failure[0]
+
+
+def test_what_others_found_out_is_recorded_whether_or_not_it_serves(tmp_path: Path) -> None:
+    looked = partial(events.DesktopLooked, claude_code=Switch(on=True), login=Switch(on=False))
+    with supervised(tmp_path, ConfigError(("no",))) as watched:
+        watched.supervisor.tell(looked)
+        assert watched.until(events.DesktopLooked).claude_code == Switch(on=True)
+        watched.loaded = GOOD
+        watched.supervisor.changed()
+        watched.until(events.ProvidersChecked)
+        watched.supervisor.tell(looked)
+        assert watched.until(events.DesktopLooked).login == Switch(on=False)
 
 
 def test_the_user_may_start_it_afresh(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,8 +45,7 @@ def watched(path: Path, looks: Looks) -> list[object]:
     """What was told, in order."""
     told: list[object] = []
     watch = Watch(
-        path,
-        lambda: told.append("changed"),
+        {path: lambda: told.append("changed")},
         told.append,
         monotonic=lambda: looks.monotonic,
         wall=lambda: looks.wall,
@@ -99,6 +99,15 @@ def test_a_program_that_was_held_up_did_not_sleep(tmp_path: Path) -> None:
 
 
 def test_the_end_does_not_wait_for_the_next_look(tmp_path: Path) -> None:
-    with Watch(tmp_path / "none", nothing, lambda _seconds: None) as watch:
+    with Watch({tmp_path / "none": nothing}, lambda _seconds: None) as watch:
         thread = watch._thread
     assert not thread.is_alive()
+
+
+def test_each_file_has_its_own_news(tmp_path: Path) -> None:
+    looks = Looks(nothing, lambda: (tmp_path / "b").write_text("news"), nothing)
+    told: list[str] = []
+    files = {tmp_path / name: partial(told.append, name) for name in ("a", "b")}
+    with Watch(files, lambda _seconds: None, monotonic=lambda: 0.0, wall=lambda: 0.0, wait=looks.wait):
+        assert looks.over.wait(20)
+    assert told == ["a", "b", "b"]

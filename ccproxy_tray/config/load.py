@@ -18,7 +18,7 @@ from ccproxy_tray.config.provider import names, providers
 from ccproxy_tray.config.reading import Reading
 from ccproxy_tray.config.report import Place, Report, suggestion
 from ccproxy_tray.config.route import routing
-from ccproxy_tray.config.schema import Config, History, Loaded, Notification, Server, Tray, Upstream
+from ccproxy_tray.config.schema import ClaudeCode, Config, History, Loaded, Notification, Server, Tray, Upstream
 from ccproxy_tray.config.secret import Lookup, from_keyring
 from ccproxy_tray.config.section import Section
 from ccproxy_tray.config.value import DAYS, DURATION, FLAG, PORT, Kind, one_of
@@ -76,8 +76,8 @@ def _table(path: Path | None, report: Report) -> Table:
 def _config(root: Section) -> Config:
     accounts = root.section("providers")
     known = providers(accounts)
-    sections = [root.section(key) for key in ("server", "routing", "upstream", "history", "tray")]
-    server, chain, upstream, history, tray = sections
+    sections = [root.section(key) for key in ("server", "routing", "upstream", "history", "tray", "claude_code")]
+    server, chain, upstream, history, tray, claude_code = sections
     config = Config(
         server=_server(server),
         providers=known,
@@ -85,6 +85,7 @@ def _config(root: Section) -> Config:
         upstream=_upstream(upstream),
         history=_history(history),
         tray=_tray(tray),
+        claude_code=ClaudeCode(claude_code.value("disconnect_on_quit", FLAG, ClaudeCode().disconnect_on_quit)),
     )
     for section in (root, *sections):
         section.close()

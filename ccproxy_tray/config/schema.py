@@ -168,6 +168,13 @@ class Tray:
     notifications: tuple[str, ...] = (Notification.FALLBACK, Notification.ALL_DOWN, Notification.RECOVERED)
 
 
+@dataclass(frozen=True, slots=True)
+class ClaudeCode:
+    """What happens to Claude Code's own settings."""
+
+    disconnect_on_quit: bool = False
+
+
 DEFAULT_PROVIDERS = (
     ProviderConfig("bedrock", ProviderType.BEDROCK, region="us-east-1"),
     ProviderConfig("openrouter", ProviderType.OPENROUTER, base_url="https://openrouter.ai"),
@@ -187,6 +194,7 @@ class Config:
     upstream: Upstream = Upstream()
     history: History = History()
     tray: Tray = Tray()
+    claude_code: ClaudeCode = ClaudeCode()
 
     def secrets(self) -> tuple[str, ...]:
         """Every secret value in it, for the log to mask."""

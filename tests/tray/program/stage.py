@@ -65,6 +65,8 @@ class Program:
     notifications: Notifications
     client: aiohttp.ClientSession
     browser: asyncio.StreamReader
+    world: Mapping[str, str]
+    """The environment that it was started in."""
     lines: list[str] = field(default_factory=list)
     """What it has said on its terminal."""
     _urls: list[str] = field(default_factory=list)
@@ -212,7 +214,7 @@ async def program(
         world = environment(folder, bus, **(environ or {}))
         async with reading(folder / "bin" / "opened") as browser:
             process = await launch(folder, world, "--config", str(path))
-            running = Program(folder, process, simulator, panel, notifications, client, browser)
+            running = Program(folder, process, simulator, panel, notifications, client, browser, world)
             assert process.stdout is not None
             listening = asyncio.create_task(running.listen(process.stdout))
             try:

@@ -51,12 +51,28 @@ async def test_a_desktop_without_a_panel_is_told_once_and_a_late_panel_is_found(
             await late.wait_for(lambda menu: menu.children[0].label.startswith("● bedrock"))
 
 
-async def test_a_taken_port_is_a_state_with_a_remedy(tmp_path: Path, bus: PrivateBus) -> None:
+async def test_a_taken_port_is_left_for_the_next_free_one_and_the_menu_says_why(
+    tmp_path: Path, bus: PrivateBus
+) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         port: int = other.getsockname()[1]
         async with program(tmp_path, bus, port=port) as running:
+            menu = await ready(running)
+            assert f"Port {port} is taken by " in menu.text()
+            assert await running.ask() == (200, "bedrock")
+            assert await running.url() != f"http://127.0.0.1:{port}"
+            other.close()
+            await running.panel.click("More/Restart proxy")
+            await running.panel.wait_for(lambda menu: starting(menu, "http://").label == f"http://127.0.0.1:{port}")
+            assert await running.ask(f"http://127.0.0.1:{port}") == (200, "bedrock")
+
+
+async def test_a_taken_port_that_the_user_insists_on_is_a_state_with_a_remedy(tmp_path: Path, bus: PrivateBus) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        port: int = other.getsockname()[1]
+        async with program(tmp_path, bus, environ={"PORT": str(port)}) as running:
             menu = await running.panel.wait_for(lambda menu: menu.children[0].label.startswith("✕ Not serving"))
-            assert f"Port {port}" in menu.text()
+            assert f"Port {port} is taken by " in menu.text()
             await drawn(running, IconState.ERROR)
             other.close()
             await running.panel.click("Restart proxy")

@@ -1,0 +1,92 @@
+"""How the program stands on the user's desktop: in Claude Code's settings, and among what starts at login."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+from ccproxy_tray.desktop.autostart import Autostart, CannotLaunchAtLogin, autostart, repair
+from ccproxy_tray.desktop.claude_code import RECORD_FILE, CannotConnect, Hookup, Repair, settings_path
+from ccproxy_tray.desktop.launch import launch_command
+from ccproxy_tray.journal.events import Switch
+from ccproxy_tray.program import Program
+
+log = logging.getLogger(__name__)
+
+AWAY = Switch(on=False, note="not in the demo", possible=False)
+"""What a program that is not at home shows of either."""
+
+
+class Desk:
+    """Both stores are the user's own: they are read anew each time, and every method blocks for a moment."""
+
+    def __init__(self, hookup: Hookup, entry: Autostart, command: Callable[[], Sequence[str]]) -> None:
+        self._hookup = hookup
+        self._entry = entry
+        self._command = command
+
+    @classmethod
+    def of(cls, program: Program) -> Self:
+        """The desktop of the user who runs the program."""
+        home = Path.home()
+        return cls(
+            Hookup(settings_path(program.environ, home), program.data_dir / RECORD_FILE),
+            autostart(sys.platform, program.environ, home),
+            lambda: launch_command(program.path, program.environ),
+        )
+
+    def settle(self, url: str, token: str) -> None:
+        """The proxy serves here: have Claude Code's settings follow, and the login entry, where they lead elsewhere."""
+        try:
+            done = self._hookup.repair(url, token)
+        except CannotConnect as error:
+            log.warning("%s", error)
+        else:
+            if done is not Repair.NOTHING:
+                log.info("Claude Code: %s", done)
+        try:
+            if repair(self._entry, self._command()):
+                log.info("The entry for launching at login follows the program to its new place")
+        except CannotLaunchAtLogin as error:
+            log.debug("%s", error)
+
+    def connect(self, url: str, token: str) -> None:
+        """Let Claude Code use the proxy at ``url``. Raises CannotConnect."""
+        self._hookup.connect(url, token)
+
+    def disconnect(self) -> None:
+        """Put back what stood in Claude Code's settings. Raises CannotConnect."""
+        self._hookup.disconnect()
+
+    def launch(self, *, on: bool) -> None:
+        """Start at login, or no longer. Raises CannotLaunchAtLogin."""
+        if on:
+            self._entry.enable(self._command())
+        else:
+            self._entry.disable()
+
+    def look(self, url: str) -> tuple[Switch, Switch]:
+        """Whether Claude Code uses the proxy at ``url`` (empty: it does not serve), and whether it starts at login."""
+        return self._claude_code(url), self._login()
+
+    def _claude_code(self, url: str) -> Switch:
+        state = self._hookup.state(url)
+        note = state.problem.replace(str(state.path), state.path.name)  # a row of the menu is short
+        if not note and state.stale:
+            note = f"still at {state.url}"
+        if not note and state.foreign:
+            note = f"now at {state.foreign}"
+        return Switch(state.connected, note, possible=not state.problem and (state.connected or bool(url)))
+
+    def _login(self) -> Switch:
+        try:
+            command = self._command()
+        except CannotLaunchAtLogin as error:
+            state = self._entry.state()
+            return Switch(state.on, str(error), possible=state.on)
+        state = self._entry.state(command)
+        note = state.problem or state.by_system or (f"starts {state.program}" if state.on and state.stale else "")
+        return Switch(state.on, note)
