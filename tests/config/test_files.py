@@ -214,3 +214,13 @@ def test_a_file_that_may_not_be_read_is_a_problem(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="cannot be read: Permission denied"):
         load(path, {})
+
+
+def test_what_killed_writers_left_beside_a_file_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    kept = {"config.yaml", ".config.yaml.original", ".other.yaml.abcd1234.ccproxy-tray"}
+    for name in (*kept, ".config.yaml.abcd1234.ccproxy-tray"):
+        (tmp_path / name).touch()
+    files.sweep(path)
+    assert {entry.name for entry in tmp_path.iterdir()} == kept
+    files.sweep(tmp_path / "not there" / "config.yaml")

@@ -183,6 +183,22 @@ def test_a_second_key_of_the_user_s_stays_beside_ours(world: World) -> None:
     assert env(world) == {"ANTHROPIC_API_KEY": "mine"}
 
 
+def test_a_token_of_the_user_s_beside_ours_is_not_overwritten(world: World) -> None:
+    world.write('{"env": {"ANTHROPIC_API_KEY": "old"}}')
+    world.hookup.connect(URL)
+    world.write(
+        (world.read() or "").replace('"ANTHROPIC_API_KEY"', '"ANTHROPIC_AUTH_TOKEN": "mine", "ANTHROPIC_API_KEY"')
+    )
+    world.hookup.connect(OTHER, "secret")
+    assert env(world) == {
+        "ANTHROPIC_BASE_URL": OTHER,
+        "ANTHROPIC_AUTH_TOKEN": "mine",
+        "ANTHROPIC_API_KEY": "secret",
+    }
+    world.hookup.disconnect()
+    assert env(world) == {"ANTHROPIC_AUTH_TOKEN": "mine", "ANTHROPIC_API_KEY": "old"}
+
+
 def test_settings_that_were_removed_stay_away(world: World) -> None:
     world.write('{"env": {"ANTHROPIC_AUTH_TOKEN": "old"}}')
     world.hookup.connect(URL)
