@@ -61,10 +61,10 @@ class Seat:
                 found.append(box)
         return found
 
-    async def until(self, check: Callable[[Image.Image], Found | None], what: str) -> Found:
+    async def until(self, check: Callable[[Image.Image], Found | None], what: str, patience: float = PATIENCE) -> Found:
         """What the check finds on the screen, which is looked at whenever a pixel of it has changed."""
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 while True:
                     self._changed.clear()
                     self._display.damage_subtract(self._damage)  # before the look: what changes then is told again

@@ -6,7 +6,7 @@ Screenshots are written to the test's own folder; pytest keeps those of the last
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ccproxy_tray.simulator.faults import THROTTLED
 from ccproxy_tray.tray.icon import COLOURS, render
 from ccproxy_tray.tray.view import IconState
 from tests.desktop import screen
-from tests.tray.bus import private_bus
+from tests.tray.bus import PATIENCE, private_bus
 from tests.tray.desktop.picture import Box, bands, drawn, exactly, is_line, likeness
 from tests.tray.desktop.seat import Seat, sit
 from tests.tray.desktop.xfce import HEIGHT, ICON, LARGEST, Xfce, xfce
@@ -27,6 +27,8 @@ from tests.tray.program.test_menu import ready
 WIDTH = 1000
 TRAY = Box(WIDTH - 2 * HEIGHT, 0, WIDTH, HEIGHT - 1)  # without the panel's edge
 """Where the only icon of this panel can be."""
+TRIES, A_LOOK = 8, 1.5
+"""How often the icon is clicked for a whole menu, and how many seconds that has each time."""
 ELSEWHERE = (300, 500)
 """Where the mouse is over nothing."""
 ALIKE, UNLIKE = 0.95, 0.85
@@ -50,9 +52,18 @@ class Desk:
         await self.seat.until(lambda image: drawn(image.crop(TRAY)) is None or None, "an empty tray")
 
     async def open(self, state: IconState) -> Menu:
-        """Click the icon; the menu that opens by it."""
-        await self.seat.click(*(await self.icon(state)).middle)
-        return await self.menu(1, (await self.program.panel.tree()).children)
+        """Click the icon; the menu that opens by it.
+
+        A panel reads a menu that has changed at its own pace and tells nobody when it has. One that is opened meanwhile
+        stays incomplete, so that it is closed and opened once more, as a user would.
+        """
+        for _ in range(TRIES):
+            await self.seat.click(*(await self.icon(state)).middle)
+            with suppress(AssertionError):
+                return await self.menu(1, (await self.program.panel.tree()).children, A_LOOK)
+            await self.seat.click(*ELSEWHERE)
+            await self.closed()
+        raise AssertionError("the menu never showed all its rows")
 
     async def enter(self, menu: Menu, label: str) -> Menu:
         """Click a row that has a submenu; the menu that opens by it."""
@@ -63,7 +74,7 @@ class Desk:
         """Click a row of an open menu."""
         await self.seat.click(*menu.place(label).middle)
 
-    async def menu(self, count: int, rows: Sequence[Row]) -> Menu:
+    async def menu(self, count: int, rows: Sequence[Row], patience: float = PATIENCE) -> Menu:
         """The latest of so many open menus, as soon as it shows these rows."""
 
         def opened(image: Image.Image) -> Menu | None:
@@ -75,7 +86,7 @@ class Desk:
             lines = [is_line(picture, band) for band in found]
             return Menu(popups[-1], found, rows) if lines == [row.separator for row in rows] else None
 
-        return await self.seat.until(opened, f"a menu with {len(rows)} rows")
+        return await self.seat.until(opened, f"a menu with {len(rows)} rows", patience)
 
     async def closed(self) -> None:
         """Come back when no menu is open."""

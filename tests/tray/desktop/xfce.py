@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.desktop.tool import needed
-from tests.tray.bus import BUS, BUS_PATH, Peer, PrivateBus
+from tests.tray.bus import BUS, Peer, PrivateBus
 
 HEIGHT = 30
 """Of the panel, in pixels."""
@@ -77,12 +77,7 @@ class Xfce:
         async with await Peer.join(self._bus) as peer:
             await peer.listen(sender=BUS, member="NameOwnerChanged", arg0=service["Name"])
             self._spawn("settings", service["Exec"])
-
-            async def served() -> bool:
-                (owned,) = await peer.call(BUS, BUS_PATH, BUS, "NameHasOwner", "s", service["Name"])
-                return bool(owned)
-
-            await peer.until(served, "xfconfd")
+            await peer.until(lambda: bool(peer.signals), "xfconfd to serve")
 
     def start(self) -> None:
         """Start the panel."""
