@@ -21,7 +21,7 @@ from ccproxy_tray import __version__
 from ccproxy_tray.config import edit, files
 from ccproxy_tray.config.address import http_url
 from ccproxy_tray.config.load import load
-from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.config.show import shown
 from ccproxy_tray.desktop.claude_code import RECORD_FILE, Hookup, settings_path
 from ccproxy_tray.desktop.environment import Shell, guess_shell, lines
@@ -80,6 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     check = _command(commands, "check", _check, "is the configuration right, and can every target serve?")
     check.add_argument("--model", default="claude-sonnet-4-5", help="the model to ask for (default: %(default)s)")
     check.add_argument("--json", action="store_true", help="print JSON")
+
+    doctor = _command(commands, "doctor", _doctor, "is all well from Claude Code to the providers? fit for an issue")
+    doctor.add_argument("--model", default="claude-sonnet-4-5", help="the model to ask for (default: %(default)s)")
+    doctor.add_argument("--live", action="store_true", help="also one real request to each provider: a few tokens")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
 
     status = _command(commands, "status", _status, "what the running proxy is doing")
     status.add_argument("--json", action="store_true", help="print the whole /debug document")
@@ -243,6 +248,28 @@ def _check(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     findings = asyncio.run(check(loaded.config, environ, args.model))
     _say(report(loaded, findings, as_json=args.json))
     return OK if any(finding.usable for finding in findings) else FAILED
+
+
+def _doctor(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    from ccproxy_tray import doctor
+
+    logging.getLogger("ccproxy_tray").addHandler(logging.NullHandler())  # what it says is the report
+    loaded: Loaded | None = None
+    problems: tuple[str, ...] = ()
+    try:
+        loaded = _loaded(args, environ)
+    except ConfigError as error:
+        problems = error.problems
+    url = _url(loaded or Loaded(Config(), "", {}), args, environ)
+    subject = doctor.Subject(
+        loaded, problems, _path(args, environ), url, environ, Path.home(), Path.cwd(), files.data_dir(environ),
+        args.model, args.live,
+    )  # fmt: skip
+    if args.live and loaded is not None:
+        _complain(doctor.SPENDING)
+    report = asyncio.run(doctor.examine(subject))
+    _say(report.json() if args.json else report.text())
+    return BAD_CONFIG if problems else OK if report.well else FAILED
 
 
 def _status(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
