@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from ccproxy_tray.config.schema import Loaded, Notification
 from ccproxy_tray.errors import CcproxyError
 from ccproxy_tray.routing.plan import ordered
 from ccproxy_tray.tray.action import MoveFirst, SetNotification, SetRouting, Setting, UseOnly
+
+_LINE = re.compile(r"(?<=:)\d+(?=:)")
 
 
 class Unchangeable(CcproxyError):
@@ -60,11 +63,17 @@ def set_key(path: Path, key: str, words: Sequence[str], environ: Mapping[str, st
         trial = Path(folder) / path.name
         trial.write_bytes(path.read_bytes() if path.exists() else files.default_text().encode())
         edit.change(trial, {key: value})
-        doubts = [warning for warning in load(trial, environ).warnings if warning not in loaded.warnings]
+        doubts = _beyond(load(trial, environ).warnings, loaded.warnings)
     if doubts:
         raise Unchangeable("; ".join(doubts))
     _free(key, loaded)
     return edit.change(path, {key: value})
+
+
+def _beyond(warnings: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The warnings that are new; an old one may have moved to another line."""
+    old = {_LINE.sub("", warning) for warning in known}
+    return [warning for warning in warnings if _LINE.sub("", warning) not in old]
 
 
 def _current(key: str, loaded: Loaded) -> object:

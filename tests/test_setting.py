@@ -72,6 +72,13 @@ def test_a_value_that_could_not_be_used_is_refused_before_it_is_written(
     assert path.read_text(encoding="utf-8") == TEXT
 
 
+def test_an_old_warning_that_moves_down_a_line_is_no_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("routing:\n  enable: true\nmine: 1\n", encoding="utf-8")
+    assert set_key(path, "routing.only", ["bedrock"], {})
+    assert path.read_text(encoding="utf-8").endswith("mine: 1\n")
+
+
 def test_a_key_that_does_nothing_is_refused_with_the_likely_spelling(path: Path) -> None:
     with pytest.raises(Unchangeable, match="max_wait_seconds"):
         set_key(path, "routing.max_wait_second", ["30"], {})
