@@ -28,7 +28,7 @@ providers:
 routing:
   enable: false
   provider_sequence: [ {steps} ]
-  models: [ {{ model: sonnet, provider_sequence: [ {{ name: anthropic }} ] }} ]
+  models: [ {{ model: sonnet, provider_sequence: [ {{ name: openrouter, variants: [ nobody/nothing ] }} ] }} ]
 """
 
 
@@ -56,7 +56,7 @@ async def test_each_provider_of_the_default_route_answers_one_token_by_itself(
     ]
     assert told[1].target == "bedrock us-east-1 us.anthropic.claude-sonnet-4-5-20250929-v1:0"
     assert all(each.first_event is not None and each.first_event > 0 for each in told)
-    assert simulator.anthropic.answers == [], "a route of its own for the model is not what is tried"
+    assert told[0].target == "openrouter anthropic/claude-sonnet-4.5", "a route of the model's own is not the default"
     for upstream in (simulator.openrouter, simulator.bedrock):
         [asked] = upstream.answers
         assert asked.body["max_tokens"] == 1
