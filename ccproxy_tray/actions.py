@@ -182,7 +182,9 @@ class Actions:
 
     def _look(self) -> None:
         urls = self._journal.snapshot.urls
-        claude_code, login = (AWAY, AWAY) if self._desk is None else self._desk.look(urls[0] if urls else "")
+        loaded = self._journal.snapshot.loaded
+        token = loaded.config.server.token.reveal() if loaded is not None else ""
+        claude_code, login = (AWAY, AWAY) if self._desk is None else self._desk.look(urls[0] if urls else "", token)
         self._supervisor.tell(lambda at: events.DesktopLooked(at, claude_code, login))
 
     def _token(self) -> str:

@@ -8,9 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from ccproxy_tray.desktop import claude_level
 from ccproxy_tray.desktop.autostart import Autostart, CannotLaunchAtLogin, autostart, repair
 from ccproxy_tray.desktop.claude_code import RECORD_FILE, CannotConnect, Hookup, Repair, settings_path
+from ccproxy_tray.desktop.claude_level import World
 from ccproxy_tray.desktop.launch import launch_command
+from ccproxy_tray.desktop.precedence import Severity, findings
 from ccproxy_tray.journal.events import Switch
 from ccproxy_tray.program import Program
 
@@ -23,10 +26,13 @@ AWAY = Switch(on=False, note="not in the demo", possible=False)
 class Desk:
     """Both stores are the user's own: they are read anew each time, and every method blocks for a moment."""
 
-    def __init__(self, hookup: Hookup, entry: Autostart, command: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self, hookup: Hookup, entry: Autostart, command: Callable[[], Sequence[str]], world: Callable[[], World]
+    ) -> None:
         self._hookup = hookup
         self._entry = entry
         self._command = command
+        self._world = world
 
     @classmethod
     def of(cls, program: Program) -> Self:
@@ -36,6 +42,7 @@ class Desk:
             Hookup(settings_path(program.environ, home), program.data_dir / RECORD_FILE),
             autostart(sys.platform, program.environ, home),
             lambda: launch_command(program.path, program.environ),
+            lambda: claude_level.look(program.environ, home, None, sys.platform),
         )
 
     def settle(self, url: str, token: str) -> None:
@@ -68,18 +75,24 @@ class Desk:
         else:
             self._entry.disable()
 
-    def look(self, url: str) -> tuple[Switch, Switch]:
+    def look(self, url: str, token: str = "") -> tuple[Switch, Switch]:
         """Whether Claude Code uses the proxy at ``url`` (empty: it does not serve), and whether it starts at login."""
-        return self._claude_code(url), self._login()
+        return self._claude_code(url, token), self._login()
 
-    def _claude_code(self, url: str) -> Switch:
+    def _claude_code(self, url: str, token: str) -> Switch:
         state = self._hookup.state(url)
         note = state.problem.replace(str(state.path), state.path.name)  # a row of the menu is short
         if not note and state.stale:
             note = f"still at {state.url}"
         if not note and state.foreign:
             note = f"now at {state.foreign}"
-        return Switch(state.connected, note, possible=not state.problem and (state.connected or bool(url)))
+        possible = not state.problem and (state.connected or bool(url))
+        return Switch(state.connected, note, possible, self._advice(url, token) if state.connected and url else ())
+
+    def _advice(self, url: str, token: str) -> tuple[str, ...]:
+        """What keeps Claude Code from the proxy although it is connected, in whatever folder it is started."""
+        conflicts = findings(self._world(), url, token)
+        return tuple(str(conflict) for conflict in conflicts if conflict.severity is Severity.BREAKS)
 
     def _login(self) -> Switch:
         try:

@@ -186,12 +186,14 @@ class Stopped:
 class Switch:
     """Something on the user's desktop that is on or off, as its own store says.
 
-    ``note`` is what else the user should know, in a few words. What is not ``possible`` cannot be switched here.
+    ``note`` is what else the user should know, in a few words, and ``advice`` what stands in its way, in sentences.
+    What is not ``possible`` cannot be switched here.
     """
 
     on: bool
     note: str = ""
     possible: bool = True
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,8 @@ def _choices(snapshot: Snapshot, chain: Chain, loaded: Loaded) -> Iterator[Item]
     yield choice.order(chain, loaded)
     yield choice.only(chain, loaded)
     yield _switch("hookup", "Claude Code uses this proxy", snapshot.claude_code, SetClaudeCode)
+    if snapshot.claude_code is not None:
+        yield from sentences("advice", snapshot.claude_code.advice, Document.CONFIG)
     shells = (click(f"shell {shell}", text, CopyEnvironment(shell)) for shell, text in _SHELLS)
     yield submenu("environment", "Copy environment lines", shells if snapshot.urls else ())
     yield separator("after choices")

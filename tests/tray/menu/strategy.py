@@ -118,7 +118,9 @@ loaded = st.builds(
 counts = st.builds(Counts, *(st.integers(0, 3) for _ in range(6)))
 provider = st.builds(ProviderState, name, st.sampled_from(ProviderType), st.sampled_from(Credentials), text)
 
-switch = st.none() | st.builds(Switch, st.booleans(), st.just("") | text, st.booleans())
+switch = st.none() | st.builds(
+    Switch, st.booleans(), st.just("") | text, st.booleans(), st.lists(text, max_size=12).map(tuple)
+)
 
 snapshots = st.builds(
     Snapshot,

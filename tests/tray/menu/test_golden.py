@@ -218,6 +218,13 @@ STATES: Mapping[str, Snapshot] = {
     "another model": replace(SERVING, requested="claude-haiku-4-5", cooling=(cooling(EAST), cooling(ROUTER))),
     "two addresses": replace(READY, urls=("http://127.0.0.1:8000", "http://[::1]:8000"), providers=PROVIDERS[:1]),
     "at home on the desktop": replace(SERVING, claude_code=Switch(on=True), login=Switch(on=True)),
+    "connected in vain": replace(
+        SERVING,
+        claude_code=Switch(
+            on=True,
+            advice=("CLAUDE_CODE_USE_BEDROCK in settings.json:4: Claude Code asks Bedrock itself. Remove it there.",),
+        ),
+    ),
     "not at home on the desktop": replace(
         SERVING,
         note="Port 8000 is taken by python3 (pid 4711), so the proxy serves at 8001 for now",

@@ -142,3 +142,15 @@ async def test_the_command_line_does_what_the_menu_does(tmp_path: Path, bus: Pri
         done = await launch(tmp_path, running.world, "status", "--config", str(running.config))
         said, _ = await done.communicate()
         assert await running.url() in said.decode(), "also where the file asks for any free port"
+
+
+async def test_what_wins_over_the_proxy_is_named_in_the_menu(tmp_path: Path, bus: PrivateBus) -> None:
+    path = settings(tmp_path, '{ "env": { "CLAUDE_CODE_USE_BEDROCK": "1" } }')
+    async with program(tmp_path, bus) as running:
+        await running.panel.wait_for(lambda menu: menu.find(HOOKUP).enabled)
+        await running.panel.click(HOOKUP)
+        await running.panel.wait_for(lambda menu: "CLAUDE_CODE_USE_BEDROCK" in menu.text())
+        text = path.read_text(encoding="utf-8").replace('"CLAUDE_CODE_USE_BEDROCK": "1", ', "")
+        assert "BEDROCK" not in text
+        path.write_text(text, encoding="utf-8")
+        await running.panel.wait_for(lambda menu: "CLAUDE_CODE_USE_BEDROCK" not in menu.text())
