@@ -2,8 +2,8 @@
 
     python benchmarks/idle.py [--seconds 60]
 
-Starts the program as a user would, with the default configuration, on a session bus of its own with a stand-in for a
-panel, waits until it has settled, and watches it for a while from outside. No request is sent.
+Starts the program as a user would, with the default configuration, on a session bus of its own without a panel,
+waits until it has settled, and watches it for a while from outside. No request is sent.
 """
 
 from __future__ import annotations
