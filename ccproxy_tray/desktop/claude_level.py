@@ -57,7 +57,7 @@ class Source:
     def where(self, place: str = "") -> str:
         """The file with the line of ``KEY`` or ``env.KEY``; for the shell what a reader knows it by."""
         if not self.path:
-            return "the environment of this shell"
+            return "the environment"
         line = self.lines.get(place)
         return f"{self.path}:{line}" if line else self.path
 
@@ -140,7 +140,10 @@ def _source(level: Level, path: Path) -> Source | None:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
             return Source(level, str(path), problem="it is no file of a sensible size")
-        return parsed(level, str(path), path.read_bytes())
+        content = path.read_bytes()
+        if level is Level.STATE and f'"{ENV}"'.encode() not in content:  # the usual case, in what may be megabytes
+            return None
+        return parsed(level, str(path), content)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as fault:

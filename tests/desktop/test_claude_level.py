@@ -162,6 +162,11 @@ def test_of_the_state_file_only_the_variables_count() -> None:
     assert (source.env, source.content) == ({"A": "1"}, {})
 
 
+def test_a_state_file_without_variables_is_not_even_parsed(tmp_path: Path) -> None:
+    (tmp_path / ".claude.json").write_text('{"projects": {')
+    assert places(seen(tmp_path, None)) == [(Level.SHELL, "")]
+
+
 def test_a_setting_is_that_of_the_strongest_level_that_is_asked() -> None:
     def file(level: Level, content: dict[str, Any]) -> Source:
         return parsed(level, f"/{level}", json.dumps(content).encode())

@@ -209,7 +209,7 @@ def test_exceptions_count_wherever_they_are_set() -> None:
 def test_exceptions_in_lower_case_win_and_are_the_ones_to_complete() -> None:
     shell = env(HTTP_PROXY="http://proxy.example:1", no_proxy="intranet", NO_PROXY="127.0.0.1")
     conflict = only(findings(connected(shell=shell), URL))
-    assert conflict.remedy == "Add localhost,127.0.0.1 to no_proxy in the environment of this shell."
+    assert conflict.remedy == "Add localhost,127.0.0.1 to no_proxy in the environment."
     empty = env(HTTP_PROXY="http://proxy.example:1", no_proxy="", NO_PROXY="127.0.0.1")
     assert findings(connected(shell=empty), URL) == ()
 
@@ -220,7 +220,7 @@ def test_the_exception_has_to_name_the_host_as_the_base_url_does() -> None:
         Level.USER: env(**{BASE: "http://localhost:8000"}),
     }
     conflict = findings(world(levels), URL)[-1]
-    assert conflict.remedy == "Add localhost,127.0.0.1 to NO_PROXY in the environment of this shell."
+    assert conflict.remedy == "Add localhost,127.0.0.1 to NO_PROXY in the environment."
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_a_hookup_in_another_settings_file_than_this_shell_s_is_told() -> None:
     assert misplaced(connected(), USER) is None
     moved = misplaced(connected(shell=env(CLAUDE_CONFIG_DIR="/else")), "/home/other/settings.json")
     assert moved is not None
-    assert moved.where == "the environment of this shell"
+    assert moved.where == "the environment"
     assert USER in moved.effect
     gone = misplaced(connected(), "/home/other/settings.json")
     assert gone is not None
