@@ -70,12 +70,19 @@ class Resident:
                 self._show(choice)
             finally:
                 self._ending = True
-                _end_at_last()
-                self._actions.close()
-                stopped = self._supervisor.stop()
-                self._painter.close()
-                self._signals.restore()
+                stopped = self._close()
         return 0 if stopped else HUNG
+
+    def _close(self) -> bool:
+        """End everything in its order; False when the proxy refused to. It does not take longer than LAST_RESORT."""
+        last_resort = _later(LAST_RESORT, lambda: os._exit(HUNG))
+        self._absence.cancel()
+        self._actions.close()
+        stopped = self._supervisor.stop()
+        self._painter.close()
+        self._signals.restore()
+        last_resort.cancel()
+        return stopped
 
     def clicked(self, action: Action) -> None:
         """Onlooker: the user chose an item."""
@@ -166,11 +173,6 @@ def run(program: Program, say: Say, greet: Greet = greeting) -> int:
     """Serve behind the tray that fits here, or without one where none does; returns the exit code."""
     choice = choose.choose(sys.platform, program.environ)
     return Resident(program, say, greet).run(choice)
-
-
-def _end_at_last() -> None:
-    """End the process when something refuses to: an upstream, a panel, a disk."""
-    _later(LAST_RESORT, lambda: os._exit(HUNG))
 
 
 def _later(seconds: float, do: Callable[[], None]) -> threading.Timer:

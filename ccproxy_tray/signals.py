@@ -24,16 +24,14 @@ class Signals:
     def __init__(self, stop: Callable[[], None], give_up: Callable[[int], object] = os._exit) -> None:
         self._stop = stop
         self._give_up = give_up
-        self._inbox: socket.socket | None = None
-        self._outbox: socket.socket | None = None
+        self._inbox, self._outbox = socket.socketpair()
+        self._outbox.setblocking(False)
+        self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
 
     def install(self) -> None:
         """Take over the signals; on the main thread, after anybody else who sets handlers. Once is enough."""
-        if self._inbox is None:
-            self._inbox, self._outbox = socket.socketpair()
-            self._outbox.setblocking(False)
-            threading.Thread(target=self._listen, args=(self._inbox,), name="signals", daemon=True).start()
-        assert self._outbox is not None
+        if self._thread.ident is None:
+            self._thread.start()
         signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
         for number in _numbers():
             signal.signal(number, _nothing)
@@ -43,19 +41,20 @@ class Signals:
         signal.set_wakeup_fd(-1)
         for number in _numbers():
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-        if self._outbox is not None:
-            self._outbox.close()  # the listening thread reads the end and is over
+        self._outbox.close()  # the listening thread reads the end and is over
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._inbox.close()
 
-    def _listen(self, inbox: socket.socket) -> None:
+    def _listen(self) -> None:
         ending = {int(number) for number in _numbers()}
         told = False
-        with inbox:
-            while received := inbox.recv(16):
-                for _ in (number for number in received if number in ending):
-                    if told:
-                        self._give_up(IMPATIENT)
-                    told = True
-                    self._stop()
+        while received := self._inbox.recv(16):
+            for _ in (number for number in received if number in ending):
+                if told:
+                    self._give_up(IMPATIENT)
+                told = True
+                self._stop()
 
 
 def _numbers() -> list[signal.Signals]:

@@ -1,0 +1,116 @@
+"""The program around its tray: whatever becomes of the tray, it serves, and it ends when it is told to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ccproxy_tray.config.load import load
+from ccproxy_tray.program import Program
+from ccproxy_tray.resident import Resident, greeting
+from ccproxy_tray.tray.action import Quit
+from ccproxy_tray.tray.hosts.base import NoTray, Onlooker
+from ccproxy_tray.tray.hosts.choose import Choice
+from ccproxy_tray.tray.hosts.null import NullHost
+from ccproxy_tray.tray.view import View
+
+CONFIG = """\
+server: { port: 0 }
+providers: { local: { type: openai, base_url: "http://127.0.0.1:9/v1" } }
+routing: { provider_sequence: [ { name: local } ] }
+"""
+
+
+class Broken(NullHost):
+    """A tray that starts and then falls apart."""
+
+    fault: BaseException = RuntimeError("the panel has gone mad")
+
+    def run(self, ready: Callable[[], None]) -> None:
+        ready()
+        raise self.fault
+
+
+class Useless(Broken):
+    """A tray that finds out late that it cannot be used."""
+
+    fault = NoTray("No tray icon: the library is broken")
+
+
+def refused(_onlooker: Onlooker, _view: View) -> NullHost:
+    raise NoTray("No tray icon: the library is missing")
+
+
+class Ran:
+    """One run of the program with a tray of the test's choice; it ends as soon as it has said that it serves."""
+
+    def __init__(self, folder: Path, choice: Choice, *, end: bool = True) -> None:
+        (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
+        self.said: list[str] = []
+        self.announced = threading.Event()
+        self._end = end
+        path = folder / "config.yaml"
+        program = Program(
+            read=lambda: load(path, {}),
+            path=path,
+            environ={},
+            data_dir=folder / "data",
+            log_path=folder / "log",
+            redact=str,
+            wall=time.time,
+            announce=self._announced,
+            at_home=False,
+        )
+        self.resident = Resident(program, self.said.append, greeting)
+        self.code = self.resident.run(choice)
+
+    def _announced(self, _url: str) -> None:
+        self.announced.set()
+        if self._end:
+            self.resident.clicked(Quit())
+
+    @property
+    def served(self) -> bool:
+        """Whether it has said where it serves."""
+        return any("serves http://127.0.0.1:" in line for line in self.said)
+
+
+def test_without_a_tray_the_reason_is_said_once_and_it_serves(tmp_path: Path) -> None:
+    ran = Ran(tmp_path, Choice("none", NullHost, "No tray icon: nothing here."))
+    assert ran.code == 0
+    assert ran.served
+    assert ran.said.count("No tray icon: nothing here.") == 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        (Choice("sni", refused), "No tray icon: the library is missing"),
+        (Choice("sni", Useless), "No tray icon: the library is broken"),
+    ],
+)
+def test_a_tray_that_cannot_be_used_after_all_is_done_without(tmp_path: Path, choice: Choice, sentence: str) -> None:
+    ran = Ran(tmp_path, choice)
+    assert ran.code == 0
+    assert ran.served
+    assert sentence in ran.said
+
+
+def test_a_tray_that_falls_apart_does_not_take_the_proxy_with_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran = Ran(tmp_path, Choice("sni", Broken))
+    assert ran.code == 0
+    assert ran.served
+    assert "The tray ended unexpectedly" in caplog.text
+
+
+def test_no_thread_is_left_behind(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    assert Ran(tmp_path, Choice("none", NullHost)).served
+    left = [thread.name for thread in set(threading.enumerate()) - before if not isinstance(thread, threading.Timer)]
+    assert left == []
