@@ -11,7 +11,9 @@ from types import FrameType
 
 from ccproxy_tray.app import App
 from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.desktop import port_owner
 from ccproxy_tray.errors import ConfigError
+from ccproxy_tray.server.listener import CannotListen, PortTaken
 from ccproxy_tray.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -28,17 +30,30 @@ async def serve(
     read_again: Read | None = None,
     data_dir: Path | None = None,
 ) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit code. Raises CannotListen.
+    """Serve until SIGINT or SIGTERM; returns the exit code. Raises CannotListen, which says who has a taken port.
 
     ``ready`` is told the URLs as soon as connections are accepted. With ``read_again``, a changed configuration
     file takes effect within two seconds. With ``data_dir``, cooldowns survive a restart.
     """
     stop = asyncio.Event()
     _on_signals(stop)
-    async with App(loaded, environ, data_dir=data_dir) as app:
+    try:
+        return await _serve(App(loaded, environ, data_dir=data_dir), ready, read_again or (lambda: loaded), stop)
+    except PortTaken as taken:
+        told = await asyncio.to_thread(who_has, taken)
+        raise CannotListen(taken.host, taken.port, told) from taken
+
+
+def who_has(taken: PortTaken) -> str:
+    """Who has the port, and what to do, in a sentence. Blocks for a second or two at worst."""
+    return port_owner.sentence(port_owner.owner(taken.host, taken.port), taken.port)
+
+
+async def _serve(program: App, ready: Ready, read: Read, stop: asyncio.Event) -> int:
+    async with program as app:
         log.info("Serving at %s", " and ".join(app.urls))
         ready(app.urls)
-        follower = Follower(app, read_again or (lambda: loaded))
+        follower = Follower(app, read)
         following = asyncio.create_task(follower.run())
         loop = asyncio.get_running_loop()
 
@@ -48,7 +63,7 @@ async def serve(
         def resumed(seconds: float) -> None:
             loop.call_soon_threadsafe(app.resumed, seconds)
 
-        with Watch({Path(loaded.path): changed}, resumed):
+        with Watch({Path(app.loaded.path): changed}, resumed):
             await stop.wait()
         log.info("Stopping: running requests may end first")
         following.cancel()

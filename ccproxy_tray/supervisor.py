@@ -257,8 +257,9 @@ class Supervisor:
 def _elsewhere(loaded: Loaded, taken: PortTaken) -> Elsewhere:
     """The next free port within ten, if the user has not insisted on this one. Blocks. Raises Blocked."""
     from ccproxy_tray.app import Elsewhere
+    from ccproxy_tray.run import who_has
 
-    told = port_owner.sentence(port_owner.owner(taken.host, taken.port), taken.port)
+    told = who_has(taken)
     if loaded.sources.get("server.port", "default") not in ("file", "default"):
         raise Blocked(told)
     port = port_owner.free_port(taken.host, taken.port + 1)
