@@ -245,6 +245,8 @@ class Supervisor:
                     self._serving = _Serving(asyncio.get_running_loop(), app, follower, over)
                     if self._stopping:
                         over.set()
+                    if self._again:  # what was asked while it began: the file may have been read before that
+                        follower.look()
                 self._catch_up()
                 await over.wait()
             finally:

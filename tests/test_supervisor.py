@@ -217,6 +217,26 @@ def test_a_saved_file_is_read_while_it_serves(tmp_path: Path) -> None:
         assert watched.until(events.ConfigChanged).loaded == watched.loaded
 
 
+def test_a_file_that_is_saved_while_it_starts_is_read_again(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    read = watched.supervisor._read
+
+    def saved_meanwhile() -> Loaded:
+        before = read()
+        watched.supervisor._read = read
+        watched.loaded = replace(GOOD, config=replace(CONFIG, routing=replace(CONFIG.routing, only="local")))
+        watched.supervisor.changed()
+        return before
+
+    watched.supervisor._read = saved_meanwhile
+    watched.supervisor.start()
+    try:
+        assert watched.until(events.ConfigChanged).loaded == GOOD
+        assert watched.until(events.ConfigChanged).loaded == watched.loaded
+    finally:
+        assert watched.supervisor.stop()
+
+
 def test_what_is_asked_is_done_on_the_program_s_loop(tmp_path: Path) -> None:
     async def urls(app: App) -> tuple[str, ...]:
         return tuple(app.urls)
