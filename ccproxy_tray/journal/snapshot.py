@@ -115,7 +115,7 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
         case WentOffline() | CameBack():
             return replace(snapshot, offline=isinstance(event, WentOffline))
         case ConfigChanged(loaded=loaded):
-            return replace(snapshot, loaded=loaded, problems=())
+            return replace(_reordered(snapshot, loaded), loaded=loaded, problems=())
         case ConfigRejected(problems=problems):
             return replace(snapshot, problems=problems)
         case ProvidersChecked(providers=providers):
@@ -124,6 +124,12 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
             return replace(snapshot, outage=outage)
         case DesktopLooked(claude_code=claude_code, login=login):
             return replace(snapshot, claude_code=claude_code, login=login)
+
+
+def _reordered(snapshot: Snapshot, loaded: Loaded) -> Snapshot:
+    """Under another routing, whoever served last is no fallback until a request makes it one."""
+    same = snapshot.loaded is not None and snapshot.loaded.config.routing == loaded.config.routing
+    return snapshot if same else replace(snapshot, on_fallback=False)
 
 
 def _moved(snapshot: Snapshot, event: Starting | Listened | StartFailed | Stopped) -> Snapshot:

@@ -24,12 +24,14 @@ def fallbacks(snapshot: Snapshot, now: float) -> Item:
     latest = snapshot.recent[::-1]
     words = [f"Fallbacks today: {counts.fell_back}", *_failures(counts)]
     text = ", ".join(words) + (f" · {clock(latest[0].at, now)} {cause(latest[0])}" if latest else "")
-    return submenu("fallbacks", text, _stories(latest, counts, now) if latest else ())
+    return submenu("fallbacks", text, _stories(latest, counts, now))
 
 
 def _stories(latest: tuple[FellBack | Exhausted | BrokeOff, ...], counts: Counts, now: float) -> Iterator[Item]:
     words = [plural(counts.total, "request"), plural(counts.fell_back, "fallback"), *_failures(counts)]
     yield inform("counts", f"Today: {', '.join(words)}")
+    if not latest:
+        return
     yield inform("hint", "Click a line to copy it")
     yield separator("head")
     yield from listed(latest, lambda event: _story(event, now))
@@ -48,10 +50,13 @@ def _story(event: FellBack | Exhausted | BrokeOff, now: float) -> Item:
 
 def coolings(cooling: tuple[CoolingTarget, ...], now: float) -> Item:
     """``Rate-limited: 2``, with a row for each target that is not tried at the moment, whatever the reason."""
-    return submenu("cooling", f"Rate-limited: {len(cooling)}", _cooling_rows(cooling, now) if cooling else ())
+    return submenu("cooling", f"Rate-limited: {len(cooling)}", _cooling_rows(cooling, now))
 
 
 def _cooling_rows(cooling: tuple[CoolingTarget, ...], now: float) -> Iterator[Item]:
+    if not cooling:  # a row that stops being a submenu is another row for a panel: an open menu would keep the old one
+        yield inform("none", "No target is cooling")
+        return
     yield inform("hint", "Click a line to try that target again now")
     yield from listed(cooling, lambda row: _cooling_row(row, now))
     yield separator("tail")

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
 import pytest
 
-from ccproxy_tray.config.schema import Config, Loaded
+from ccproxy_tray.config.schema import Config, Loaded, Tray
 from ccproxy_tray.errors import Fault
 from ccproxy_tray.journal.events import (
     Abandoned,
@@ -14,6 +15,7 @@ from ccproxy_tray.journal.events import (
     Cooled,
     CoolingTarget,
     Credentials,
+    DesktopLooked,
     Event,
     Exhausted,
     FellBack,
@@ -22,11 +24,15 @@ from ccproxy_tray.journal.events import (
     ProviderState,
     Refused,
     Served,
+    StartFailed,
+    Starting,
+    Stopped,
+    Switch,
     WentOffline,
     answered,
     cooled,
 )
-from ccproxy_tray.journal.snapshot import RECENT, Counts, Snapshot, advance, cooling_now, counts_today
+from ccproxy_tray.journal.snapshot import RECENT, Counts, Phase, Snapshot, advance, cooling_now, counts_today
 from ccproxy_tray.routing.cooldown import Cooling
 from ccproxy_tray.routing.story import Attempt, Story
 from ccproxy_tray.routing.target import ProviderType, Target
@@ -144,6 +150,30 @@ def test_a_rejected_config_shows_its_problems_until_a_good_one_comes() -> None:
     assert broken.problems == ("config.yaml:3: server.port: ...",)
     assert broken.loaded is loaded
     assert fold(ConfigChanged(NOON, loaded), start=broken).problems == ()
+
+
+def test_another_routing_ends_the_fallback_state_and_another_setting_does_not() -> None:
+    config = Config()
+    before = fold(ConfigChanged(NOON, Loaded(config, "", MappingProxyType({}))), answered(NOON, BUMPY))
+    other = replace(config, tray=Tray(()))
+    reordered = replace(config, routing=replace(config.routing, order=("openrouter",)))
+    assert fold(ConfigChanged(NOON, Loaded(other, "", MappingProxyType({}))), start=before).on_fallback
+    assert not fold(ConfigChanged(NOON, Loaded(reordered, "", MappingProxyType({}))), start=before).on_fallback
+
+
+def test_the_desktop_is_shown_as_it_was_found_last() -> None:
+    switches = Switch(on=True), Switch(on=False, note="switched off")
+    snapshot = fold(DesktopLooked(NOON, *switches))
+    assert (snapshot.claude_code, snapshot.login) == switches
+
+
+def test_the_endpoint_s_phases_follow_its_events() -> None:
+    served = fold(Starting(NOON), Listened(NOON, ("http://127.0.0.1:8001",), "8000 is taken"))
+    assert (served.phase, served.note) == (Phase.SERVING, "8000 is taken")
+    failed = fold(StartFailed(NOON, ("no",)), start=served)
+    assert (failed.phase, failed.failure, failed.urls, failed.note) == (Phase.FAILED, ("no",), (), "")
+    assert fold(Stopped(NOON), start=failed).phase is Phase.STOPPED
+    assert fold(Starting(NOON), start=failed).failure == ()
 
 
 def test_offline_lasts_until_something_was_reached() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def berlin() -> Iterator[None]:
     """Notices tell local time: here it is Berlin's, wherever the tests run."""
     if not hasattr(time, "tzset"):
