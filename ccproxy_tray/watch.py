@@ -28,7 +28,8 @@ class Watch:
     ``files`` has for each file what to call when it may say something else; that is called once after the first look,
     too, because the file may have changed since it was read. ``resumed`` is told for how many seconds the machine
     slept: so many more have passed on the wall clock than on the monotonic one, which stands still meanwhile (Linux,
-    macOS). A clock that was set looks the same; one that was set back counts as 0 seconds of sleep.
+    macOS). A clock that was set looks the same; one that was set back counts as 0 seconds of sleep. So does a look
+    that comes far too late: Windows' monotonic clock has counted the sleep already.
     """
 
     def __init__(
@@ -60,17 +61,24 @@ class Watch:
 
     def _run(self) -> None:
         seen: dict[Path, Stamp] = {}
-        apart = self._wall() - self._monotonic()
+        before, apart = self._clocks()
         while not self._wait(PERIOD):
-            now_apart = self._wall() - self._monotonic()
+            now, now_apart = self._clocks()
             if abs(now_apart - apart) > JUMP:
                 self._resumed(max(0.0, now_apart - apart))
-            apart = now_apart
+            elif now - before > PERIOD + JUMP:
+                self._resumed(0.0)
+            before, apart = now, now_apart
             for path, changed in self._files.items():
                 stamp = _stamp(path)
                 if stamp != seen.get(path):
                     seen[path] = stamp
                     changed()
+
+    def _clocks(self) -> tuple[float, float]:
+        """The monotonic clock, and by how much the wall clock is ahead of it."""
+        now = self._monotonic()
+        return now, self._wall() - now
 
 
 def _stamp(path: Path) -> Stamp:

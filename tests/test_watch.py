@@ -36,7 +36,7 @@ class Looks:
         self.wall += seconds
 
     def awake_for(self, seconds: float) -> None:
-        """Both clocks go on, as while the program is stopped."""
+        """Both clocks go on, as while Windows sleeps."""
         self.wall += seconds
         self.monotonic += seconds
 
@@ -92,9 +92,15 @@ def test_a_clock_that_was_set_back_counts_as_no_sleep(tmp_path: Path) -> None:
     assert watched(tmp_path / "none", looks) == ["changed", 0.0]
 
 
-def test_a_program_that_was_held_up_did_not_sleep(tmp_path: Path) -> None:
+def test_a_sleep_that_both_clocks_counted_is_told_without_a_length(tmp_path: Path) -> None:
     looks = Looks(nothing)
-    looks._steps += [lambda: looks.awake_for(3600.0), lambda: looks.asleep(4.0), nothing]
+    looks._steps += [lambda: looks.awake_for(3600.0), nothing]
+    assert watched(tmp_path / "none", looks) == ["changed", 0.0]
+
+
+def test_a_look_that_is_a_little_late_is_no_sleep(tmp_path: Path) -> None:
+    looks = Looks(nothing)
+    looks._steps += [lambda: looks.awake_for(4.0), lambda: looks.asleep(4.0), nothing]
     assert watched(tmp_path / "none", looks) == ["changed"]
 
 
