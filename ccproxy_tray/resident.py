@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ccproxy_tray import __version__
@@ -74,14 +75,18 @@ class Resident:
         return 0 if stopped else HUNG
 
     def _close(self) -> bool:
-        """End everything in its order; False when the proxy refused to. It does not take longer than LAST_RESORT."""
+        """End everything in its order; False when the proxy refused to. It does not take longer than LAST_RESORT.
+
+        What the proxy left running (a read from a dead network drive) would hold up the interpreter's own end, too.
+        """
         last_resort = _later(LAST_RESORT, lambda: os._exit(HUNG))
         self._absence.cancel()
         self._actions.close()
         stopped = self._supervisor.stop()
         self._painter.close()
         self._signals.restore()
-        last_resort.cancel()
+        if stopped:
+            last_resort.cancel()
         return stopped
 
     def clicked(self, action: Action) -> None:
@@ -154,14 +159,18 @@ class Resident:
             self._notify(notice)
         if isinstance(event, events.Listened):
             self._actions.settle()
-            self._say(self._greet(snapshot.urls[0]))
+            self._print(self._greet(snapshot.urls[0]))
 
     def _tell(self, sentence: str) -> None:
         """On the terminal, if there is one, and in the log; each sentence once."""
         if sentence not in self._said:
             self._said.add(sentence)
             log.info("%s", sentence)
-            self._say(sentence)
+            self._print(sentence)
+
+    def _print(self, text: str) -> None:
+        with suppress(OSError):  # whoever read what we print may be gone
+            self._say(text)
 
 
 def greeting(url: str) -> str:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ccproxy_tray import resident
 from ccproxy_tray.config.load import load
 from ccproxy_tray.program import Program
 from ccproxy_tray.resident import Resident, greeting
+from ccproxy_tray.supervisor import Supervisor
 from ccproxy_tray.tray.action import Quit
 from ccproxy_tray.tray.hosts.base import NoTray, Onlooker
 from ccproxy_tray.tray.hosts.choose import Choice
@@ -48,7 +50,9 @@ def refused(_onlooker: Onlooker, _view: View) -> NullHost:
 class Ran:
     """One run of the program with a tray of the test's choice; it ends as soon as it has said that it serves."""
 
-    def __init__(self, folder: Path, choice: Choice, *, end: bool = True) -> None:
+    def __init__(
+        self, folder: Path, choice: Choice, *, end: bool = True, say: Callable[[str], None] | None = None
+    ) -> None:
         (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
         self.said: list[str] = []
         self.announced = threading.Event()
@@ -65,7 +69,7 @@ class Ran:
             announce=self._announced,
             at_home=False,
         )
-        self.resident = Resident(program, self.said.append, greeting)
+        self.resident = Resident(program, say or self.said.append, greeting)
         self.code = self.resident.run(choice)
 
     def _announced(self, _url: str) -> None:
@@ -107,6 +111,32 @@ def test_a_tray_that_falls_apart_does_not_take_the_proxy_with_it(
     assert ran.code == 0
     assert ran.served
     assert "The tray ended unexpectedly" in caplog.text
+
+
+def test_a_terminal_that_is_gone_does_not_end_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def gone(_text: str) -> None:
+        raise BrokenPipeError
+
+    ran = Ran(tmp_path, Choice("none", NullHost, "No tray icon: nothing here."), say=gone)
+    assert ran.code == 0
+    assert ran.announced.is_set()
+    assert "failed" not in caplog.text
+
+
+def test_what_the_proxy_leaves_running_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = Supervisor.stop
+    monkeypatch.setattr(Supervisor, "stop", lambda supervisor: stop(supervisor) and False)
+    timers: list[threading.Timer] = []
+
+    def later(_seconds: float, do: Callable[[], None]) -> threading.Timer:
+        timers.append(threading.Timer(0, do))  # never started
+        return timers[-1]
+
+    monkeypatch.setattr(resident, "_later", later)
+    assert Ran(tmp_path, Choice("none", NullHost)).code == resident.HUNG
+    assert not timers[-1].finished.is_set()  # what cancel() sets
 
 
 def test_no_thread_is_left_behind(tmp_path: Path) -> None:
