@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ccproxy_tray import __version__
 from ccproxy_tray.config import edit, files
@@ -17,14 +17,14 @@ from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desk import AWAY, Desk
 from ccproxy_tray.desktop import clipboard, environment, opening
 from ccproxy_tray.diagnostics import diagnostics, status_text
-from ccproxy_tray.errors import CcproxyError
+from ccproxy_tray.errors import CcproxyError, ConfigError
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.program import Program
 from ccproxy_tray.redact import shown
 from ccproxy_tray.setting import Unchangeable, change
-from ccproxy_tray.supervisor import Supervisor
+from ccproxy_tray.supervisor import NotServing, Supervisor
 from ccproxy_tray.tray.action import (
     Action,
     CheckProviders,
@@ -58,6 +58,17 @@ PATIENCE = 60.0
 CHECKED_MODEL = "claude-sonnet-4-5"
 """Whose route is checked before any request has named a model."""
 
+T = TypeVar("T")
+_Answer = Callable[[str, str], None]
+"""Takes the title and the text of what the user is to hear."""
+
+
+class NoAnswer(CcproxyError):
+    """The proxy runs, but has not done what was asked in time."""
+
+    def __init__(self) -> None:
+        super().__init__(f"The proxy has not finished that within {PATIENCE:.0f} s.")
+
 
 class Actions:
     """One thread does one thing after the other, so that clicks take effect in their order and a host never waits."""
@@ -76,6 +87,8 @@ class Actions:
         self._supervisor = supervisor
         self._answer = answer
         self._leave = leave
+        self._question: Future[Any] | None = None
+        self._closed = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="actions")
 
     def put(self, action: Action) -> None:
@@ -83,19 +96,23 @@ class Actions:
         if isinstance(action, Quit):
             self._leave()
             return
-        self._submit(type(action).__name__, lambda: self._perform(action))
+        self._submit(type(action).__name__, lambda: self._perform(action), self._say)
 
     def settle(self) -> None:
         """The proxy serves somewhere, perhaps elsewhere than before: have everybody who has to know it told."""
-        self._submit("settling", self._settle)
+        self._submit("settling", self._settle, _unheard)
 
     def look(self) -> None:
         """Claude Code's settings may have changed: look soon, and show what is found."""
-        self._submit("looking", self._look)
+        self._submit("looking", self._look, _unheard)
 
     def close(self) -> None:
         """End what has not begun, wait for what has; Claude Code gets its settings back where the user wants that."""
-        self._worker.shutdown(cancel_futures=True)
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._closed = True
+        if self._question is not None:
+            self._question.cancel()  # the user who asked is leaving
+        self._worker.shutdown()
         loaded = self._journal.snapshot.loaded
         if self._desk is not None and loaded is not None and loaded.config.claude_code.disconnect_on_quit:
             try:
@@ -103,21 +120,21 @@ class Actions:
             except CcproxyError as error:
                 log.warning("%s", error)
 
-    def _submit(self, what: str, task: Callable[[], None]) -> None:
+    def _submit(self, what: str, task: Callable[[], None], answer: _Answer) -> None:
         try:
-            self._worker.submit(self._guarded, what, task)
+            self._worker.submit(self._guarded, what, task, answer)
         except RuntimeError:
             log.debug("Too late for %s", what)
 
-    def _guarded(self, what: str, task: Callable[[], None]) -> None:
+    def _guarded(self, what: str, task: Callable[[], None], answer: _Answer) -> None:
         try:
             task()
         except CcproxyError as error:
             log.warning("%s: %s", what, error)
-            self._say("That did not work", str(error))
+            answer("That did not work", str(error))
         except Exception as error:  # the last line of defence: one click's defect must not end all clicks
             log.exception("%s failed", what)
-            self._say("That did not work", f"Internal error ({type(error).__name__}); the log tells more.")
+            answer("That did not work", f"Internal error ({type(error).__name__}); the log tells more.")
 
     def _perform(self, action: Action) -> None:
         match action:
@@ -144,10 +161,18 @@ class Actions:
         self._answer(Notice(None, shown(title, 60), shown(text, 250)))
 
     def _change(self, setting: Setting) -> None:
-        key, value = change(setting, self._loaded())
+        key, value = change(setting, self._in_file())
         log.info("%s is set to %s", key, value)
         edit.change(self._program.path, {key: value})
         self._supervisor.changed()
+
+    def _in_file(self) -> Loaded:
+        """The configuration as the file has it now: the click before this one may not be in force yet."""
+        in_force = self._loaded()
+        try:
+            return self._program.read()
+        except ConfigError:  # a broken hand edit does not keep a setting from being changed
+            return in_force
 
     def _loaded(self) -> Loaded:
         loaded = self._journal.snapshot.loaded
@@ -159,7 +184,21 @@ class Actions:
         async def asked(app: App) -> None:
             question(app)
 
-        self._supervisor.ask(asked).result(PATIENCE)
+        self._asked(asked)
+
+    def _asked(self, question: Callable[[App], Awaitable[T]]) -> T:
+        """What the running program answers. Raises NotServing, also when it stops meanwhile, and NoAnswer."""
+        asked = self._supervisor.ask(question)
+        self._question = asked
+        if self._closed:
+            asked.cancel()
+        try:
+            return asked.result(PATIENCE)
+        except CancelledError:
+            raise NotServing from None
+        except TimeoutError:
+            asked.cancel()
+            raise NoAnswer from None
 
     def _settle(self) -> None:
         url = self._url()
@@ -193,7 +232,7 @@ class Actions:
     def _check(self) -> None:
         snapshot = self._journal.snapshot
         model = snapshot.current.model if snapshot.current is not None else CHECKED_MODEL
-        findings = self._supervisor.ask(lambda app: app.check_providers(model)).result(PATIENCE)
+        findings = self._asked(lambda app: app.check_providers(model))
         for finding in findings:
             log.info("%s: %s", finding.target, _told(finding))
         self._say("Providers checked", summary(findings))
@@ -246,6 +285,10 @@ class Actions:
         self._program.data_dir.mkdir(mode=files.PRIVATE_DIRECTORY, parents=True, exist_ok=True)
         files.write_atomically(path, self._program.redact(status_text(snapshot, self._program.wall())))
         opening.open_path(path)
+
+
+def _unheard(_title: str, _text: str) -> None:
+    """What nobody asked for needs no answer; the log has it."""
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 
-from ccproxy_tray import __version__
+from ccproxy_tray import __version__, actions
 from ccproxy_tray.actions import Actions, summary
 from ccproxy_tray.check import UNKNOWN, YES, Finding, Found, Known
 from ccproxy_tray.config.load import load
@@ -144,6 +145,20 @@ def test_a_click_changes_its_line_and_no_other(desk: Desk) -> None:
     assert desk.notices.empty()
 
 
+def test_a_click_builds_on_the_one_before_it_even_if_that_is_not_in_force_yet(desk: Desk) -> None:
+    desk.listen()
+    desk.do(SetNotification(Notification.FALLBACK, on=False))
+    desk.do(SetNotification(Notification.RECOVERED, on=False))
+    assert load(desk.path, {}).config.tray.notifications == ("all_down",)
+
+
+def test_a_broken_hand_edit_does_not_keep_a_setting_from_being_changed(desk: Desk) -> None:
+    desk.listen()
+    desk.path.write_text(TEXT + "  max_wait_seconds: soon\n", encoding="utf-8")
+    desk.do(SetRouting(enable=False))
+    assert "enable: false" in desk.path.read_text(encoding="utf-8")
+
+
 def test_a_click_before_the_configuration_is_known_says_so(desk: Desk) -> None:
     desk.do(SetRouting(enable=False))
     assert desk.path.read_text(encoding="utf-8") == TEXT
@@ -168,6 +183,54 @@ def test_a_defect_in_one_click_does_not_end_all_clicks(desk: Desk, monkeypatch: 
     assert "LookupError" in desk.notices.get_nowait().text
     desk.do(SetRouting(enable=False))
     assert "false" in desk.path.read_text(encoding="utf-8")
+
+
+def test_what_nobody_asked_for_bothers_nobody_when_it_fails(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.actions.settle()  # by now the proxy is being started again, and has no address
+    desk.actions._worker.submit(lambda: None).result(30)
+    assert "no address" in caplog.text
+    assert desk.notices.empty()
+
+
+@dataclass
+class Silent:
+    """A running program that does not answer."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+    answer: Future[None] = field(default_factory=Future)
+
+    def ask(self, _question: object) -> Future[None]:
+        self.asked.set()
+        return self.answer
+
+
+@pytest.fixture
+def silent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Silent:
+    silent = Silent()
+    monkeypatch.setattr(desk.supervisor, "ask", silent.ask)
+    return silent
+
+
+def test_the_end_does_not_wait_for_what_the_program_was_asked(desk: Desk, silent: Silent) -> None:
+    desk.actions.put(CheckProviders())
+    assert silent.asked.wait(20)
+    desk.actions.close()
+    assert silent.answer.cancelled()
+
+
+def test_a_question_that_the_end_of_the_proxy_cuts_off_is_told_as_such(desk: Desk, silent: Silent) -> None:
+    silent.answer.cancel()
+    desk.do(ClearCooldowns())
+    assert "not running" in desk.notices.get_nowait().text
+
+
+def test_a_program_that_does_not_answer_is_given_up(
+    desk: Desk, silent: Silent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actions, "PATIENCE", 0.0)
+    desk.do(CheckProviders())
+    assert "has not finished" in desk.notices.get_nowait().text
+    assert silent.answer.cancelled()
 
 
 def test_what_is_copied_is_confirmed(desk: Desk) -> None:
