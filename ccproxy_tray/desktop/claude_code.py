@@ -67,11 +67,18 @@ class Hookup:
     While there is a record, the settings file that it names is the one that counts, even when ``settings`` has become
     another (``CLAUDE_CONFIG_DIR`` differs between a shell and a session); connecting then moves to the new one.
     Programs that use the same record take turns.
+
+    ``owner`` is the configuration file of the program that asks: there may be several programs, and settings that lead
+    to another one which is alive are left alone. ``alive`` tells whether one of them answers at a URL.
     """
 
-    def __init__(self, settings: Path, record: Path) -> None:
+    def __init__(
+        self, settings: Path, record: Path, owner: Path | None = None, alive: Callable[[str], bool] = lambda _url: False
+    ) -> None:
         self._settings = settings.absolute()
         self._record = record.absolute()
+        self._owner = "" if owner is None else str(owner.resolve())
+        self._alive = alive
 
     def connect(self, url: str, token: str = "") -> None:
         """Let Claude Code use this proxy; what stands so already is not written. Raises CannotConnect.
@@ -98,11 +105,18 @@ class Hookup:
             else:
                 self._leave(known)
 
+    def quit(self, url: str) -> None:
+        """Disconnect at the end of the program at ``url``, but not from another one. Raises CannotConnect."""
+        known = self._recorded()
+        if (known is not None and self._owns(known)) or self.state().url == url:
+            self.disconnect()
+
     def repair(self, url: str | None, token: str = "") -> Repair:
         """Bring settings and record in order at a start; None for a proxy that does not serve. Raises CannotConnect.
 
-        A connection is kept and follows the proxy's address. Our pair of values without a record is removed, unless
-        it is the very address that is served: then it works, and somebody wrote it on purpose.
+        A connection is kept and follows the proxy's address, one of another program only when that is dead. Our pair
+        of values without a record is removed, unless some program of ours serves there: then it works, and somebody
+        wrote it on purpose.
         """
         with self._turn():
             sweep(self._record)
@@ -113,9 +127,12 @@ class Hookup:
             if known.leaving:
                 self._leave(known)
                 return Repair.FINISHED
-            if not holds_ours(claude_settings.load(Path(known.settings)), known, BASE_URL):
+            reading = claude_settings.load(Path(known.settings))
+            if not holds_ours(reading, known, BASE_URL):
                 self._leave(known)
                 return Repair.DROPPED
+            if not self._owns(known) and self._leads_elsewhere(reading, url):
+                return Repair.NOTHING
             if url is None:
                 self._leave(known)
                 return Repair.REMOVED
@@ -144,7 +161,7 @@ class Hookup:
         text = settled(reading, wanted)
         if text != reading.text:
             _check(reading)
-        record = recorded(reading, known, wanted)
+        record = replace(recorded(reading, known, wanted), owner=self._owner)
         if record != known:
             self._save(record)
         if text == reading.text:
@@ -168,12 +185,20 @@ class Hookup:
                 return True
             _check(reading)
             renewed = {key: known.entries[key].renewed(value) for key, value in wanted.items()}
-            self._save(replace(known, entries={**known.entries, **renewed}))
+            self._save(replace(known, entries={**known.entries, **renewed}, owner=self._owner))
             done = Repair.FOLLOWED
             return claude_settings.store(reading, text)
 
         _persist(Path(known.settings), once)
         return done
+
+    def _owns(self, known: Record) -> bool:
+        return known.owner in ("", self._owner)
+
+    def _leads_elsewhere(self, reading: claude_settings.Reading, url: str | None) -> bool:
+        """Whether the settings lead to another program of ours that is alive."""
+        given = reading.value(BASE_URL)
+        return given is not None and given != url and self._alive(given)
 
     def _leave(self, known: Record) -> None:
         _persist(Path(known.settings), lambda: self._leave_once(known))
@@ -191,7 +216,7 @@ class Hookup:
 
     def _repair_strays(self, url: str | None, token: str) -> Repair:
         reading = claude_settings.load(self._settings)
-        if not strays(reading, token) or reading.value(BASE_URL) == url:
+        if not strays(reading, token) or reading.value(BASE_URL) == url or self._leads_elsewhere(reading, url):
             return Repair.NOTHING
         _persist(self._settings, lambda: self._remove_strays(token))
         return Repair.REMOVED

@@ -52,12 +52,16 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The settings file of a hookup, and the way back. ``leaving``: the way back has been begun."""
+    """The settings file of a hookup, and the way back. ``leaving``: the way back has been begun.
+
+    ``owner`` is the configuration file of the program to which the settings lead; empty when nobody said.
+    """
 
     settings: str
     origin: Origin
     entries: Mapping[str, Entry]
     leaving: bool = False
+    owner: str = ""
 
 
 def load(path: Path) -> Record | None:
@@ -102,6 +106,7 @@ def _decoded(content: dict[str, Any]) -> Record:
         ),
         entries=entries,
         leaving=bool(content["leaving"]),
+        owner=_text(content.get("owner", "")),
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ccproxy_tray.config.files import PRIVATE_DIRECTORY, PRIVATE_FILE, write_atomically
+from ccproxy_tray.config.files import PRIVATE_DIRECTORY, PRIVATE_FILE, sweep, write_atomically
 from ccproxy_tray.desktop.lock import Lock, native
 from ccproxy_tray.errors import CcproxyError
 from ccproxy_tray.redact import shown
@@ -92,6 +92,7 @@ class Instance:
             assert descriptor is not None
             os.close(descriptor)
             raise AlreadyRunning(_read(note) or Note())
+        sweep(note)
         return cls(note, descriptor, time.time() if since is None else since)
 
     def tell(self, url: str) -> None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from ccproxy_tray.config.address import http_url
 from ccproxy_tray.desktop.instance import since_when
@@ -84,6 +85,16 @@ def health(host: str, port: int) -> str | None:
         return _version(received)
     except (OSError, ValueError, RecursionError):
         return None
+
+
+def serves(url: str) -> bool:
+    """Whether a ccproxy-tray answers at this URL. Blocks for a second at worst."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    return host is not None and port is not None and health(host, port) is not None
 
 
 def _version(answer: bytes) -> str | None:

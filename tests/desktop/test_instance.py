@@ -49,6 +49,15 @@ def test_the_first_is_the_one_and_the_second_learns_where_it_is(folder: Path, co
     Instance.claim(folder, config).release()
 
 
+def test_what_a_killed_program_left_half_written_goes(folder: Path, config: Path) -> None:
+    with Instance.claim(folder, config):
+        note = next(folder.glob("instance-*.json"))
+    left = folder / f".{note.name}.abc.ccproxy-tray"
+    left.touch()
+    with Instance.claim(folder, config):
+        assert not left.exists()
+
+
 def test_an_address_that_is_gone_is_taken_back(folder: Path, config: Path) -> None:
     with Instance.claim(folder, config, since=SINCE) as first:
         first.tell(URL)

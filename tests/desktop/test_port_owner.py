@@ -17,7 +17,7 @@ import pytest
 
 from ccproxy_tray.desktop import port_owner
 from ccproxy_tray.desktop.instance import since_when
-from ccproxy_tray.desktop.port_owner import Kind, Owner, Process, free_port, health, listener, owner, sentence
+from ccproxy_tray.desktop.port_owner import Kind, Owner, Process, free_port, health, listener, owner, sentence, serves
 from tests.server.harness import serving
 
 SINCE = 1_763_800_000.0
@@ -72,6 +72,18 @@ def test_one_plain_request_is_made() -> None:
     with answering(ok(OURS)) as (port, asked):
         assert health("127.0.0.1", port) == "1.2.3"
     assert asked == [f"GET /health HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{}", "http://localhost:{}/"])
+def test_an_address_where_one_of_ours_answers_is_served(url: str) -> None:
+    with answering(ok(OURS)) as (port, _asked):
+        assert serves(url.format(port))
+
+
+def test_an_address_where_somebody_else_or_nobody_answers_is_not_served() -> None:
+    with answering(ok({"service": "other"})) as (port, _asked):
+        assert not serves(f"http://127.0.0.1:{port}")
+    assert not any(map(serves, (f"http://127.0.0.1:{port}", "http://127.0.0.1", "http://127.0.0.1:x", "", "http://[")))
 
 
 def test_the_second_loopback_is_asked_in_its_own_writing() -> None:

@@ -293,6 +293,46 @@ def test_a_dead_pair_without_a_record_is_removed_and_a_living_one_is_not(world: 
     assert json.loads(world.read() or "") == {"env": {}}
 
 
+def living(*urls: str) -> Callable[[str], bool]:
+    """Where a program of ours answers."""
+    return lambda url: url in urls
+
+
+def test_a_pair_without_a_record_that_leads_to_a_living_program_stays(world: World) -> None:
+    """Another data folder has its record."""
+    world.write("{}")
+    world.hookup.connect(URL)
+    before = world.read()
+    stranger = Hookup(world.settings, world.root / "other" / "claude-code.json", alive=living(URL))
+    assert stranger.repair(OTHER) is Repair.NOTHING
+    stranger.quit(OTHER)
+    assert world.read() == before
+    assert Hookup(world.settings, world.root / "other" / "claude-code.json").repair(OTHER) is Repair.REMOVED
+
+
+def test_settings_that_lead_to_another_living_program_do_not_follow_this_one(world: World) -> None:
+    world.write("{}")
+    first = Hookup(world.settings, world.record, Path("first.yaml"), living(URL))
+    second = Hookup(world.settings, world.record, Path("second.yaml"), living(URL))
+    first.connect(URL)
+    assert second.repair(OTHER) is Repair.NOTHING
+    second.quit(OTHER)
+    assert env(world)["ANTHROPIC_BASE_URL"] == URL
+    assert first.repair(OTHER) is Repair.FOLLOWED, "the first had to give way to somebody at its old address"
+    first.quit(OTHER)
+    assert world.read() == "{}"
+
+
+def test_settings_that_lead_to_another_dead_program_follow_this_one(world: World) -> None:
+    world.write("{}")
+    Hookup(world.settings, world.record, Path("first.yaml")).connect(URL)
+    second = Hookup(world.settings, world.record, Path("second.yaml"), living(OTHER))
+    assert second.repair(OTHER) is Repair.FOLLOWED
+    assert Hookup(world.settings, world.record, Path("first.yaml"), living(OTHER)).repair(URL) is Repair.NOTHING
+    second.quit(OTHER)
+    assert world.read() == "{}"
+
+
 def test_disconnecting_without_a_record_removes_a_pair_of_ours(world: World) -> None:
     world.write("{}")
     world.hookup.connect(URL)
