@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Self
 
+from ccproxy_tray.config import files
 from ccproxy_tray.desktop import claude_level
 from ccproxy_tray.desktop.autostart import Autostart, CannotLaunchAtLogin, autostart, repair
 from ccproxy_tray.desktop.claude_code import RECORD_FILE, CannotConnect, Hookup, Repair, settings_path
@@ -37,7 +37,7 @@ class Desk:
     @classmethod
     def of(cls, program: Program) -> Self:
         """The desktop of the user who runs the program."""
-        home = Path.home()
+        home = files.home()
         return cls(
             Hookup(settings_path(program.environ, home), program.data_dir / RECORD_FILE),
             autostart(sys.platform, program.environ, home),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ccproxy_tray import __version__
 from ccproxy_tray.actions import Actions
+from ccproxy_tray.config.files import home
 from ccproxy_tray.desktop.claude_code import settings_path
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.events import Event
@@ -130,7 +131,7 @@ class Resident:
         """What to look at for changes that others make."""
         files: dict[Path, Callable[[], None]] = {self._program.path: self._supervisor.changed}
         if self._program.at_home:
-            files[settings_path(self._program.environ, Path.home())] = self._actions.look
+            files[settings_path(self._program.environ, home())] = self._actions.look
         return files
 
     def _ready(self) -> None:

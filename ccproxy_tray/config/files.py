@@ -53,6 +53,11 @@ def log_dir(environ: Mapping[str, str]) -> Path:
     return _expanded(given) / "log" if given else platformdirs.user_log_path(APP, appauthor=False)
 
 
+def home() -> Path:
+    """The user's home folder. Never raises: in a container a user may have none."""
+    return _expanded("~")
+
+
 def _expanded(text: str) -> Path:
     # os.path.expanduser leaves "~" standing where there is no home; Path.expanduser raises.
     return Path(os.path.expanduser(text)).absolute()  # noqa: PTH111 - see above
@@ -71,8 +76,7 @@ def create_default(path: Path) -> bool:
     if path.is_symlink() or path.exists():
         return False
     path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-    write_atomically(path, default_text())
-    return True
+    return write_atomically(path, default_text(), ready=lambda: not path.exists())
 
 
 def write_atomically(

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ccproxy_tray.config import files
 from ccproxy_tray.desktop.launch_agent import LaunchAgent
 from ccproxy_tray.desktop.login import Autostart, CannotLaunchAtLogin, LoginState
 from ccproxy_tray.desktop.run_key import Registry, RunKey, WindowsRegistry
@@ -24,7 +25,7 @@ def autostart(
     """The list of what starts at login on this system; ``home`` and ``registry`` are the user's own by default."""
     if platform == "win32":
         return RunKey(registry or WindowsRegistry())
-    home = home or Path.home()
+    home = home or files.home()
     if platform == "darwin":
         return LaunchAgent(home / "Library" / "LaunchAgents")
     return XdgAutostart(config_home(environ, home) / "autostart")

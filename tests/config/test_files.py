@@ -88,6 +88,31 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "server: {port: 1}\n"
 
 
+def test_a_file_that_comes_in_the_same_moment_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.yaml"
+
+    def saved_meanwhile() -> str:
+        path.write_text("server: {port: 1}\n", encoding="utf-8")
+        return "# ours"
+
+    monkeypatch.setattr(files, "default_text", saved_meanwhile)
+    assert not create_default(path)
+    assert path.read_text(encoding="utf-8") == "server: {port: 1}\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["config.yaml"]
+
+
+@posix
+def test_a_user_without_a_home_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_number: int) -> object:
+        raise KeyError
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    assert files.home().is_absolute()
+
+
 @posix
 def test_a_link_that_leads_nowhere_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
