@@ -8,9 +8,11 @@ import platform
 from collections.abc import Iterator
 from pathlib import Path
 
+from ccproxy_tray.config import files
 from ccproxy_tray.config.show import shown
 from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.program import Program
+from ccproxy_tray.redact import without_accounts
 from ccproxy_tray.server.status import status
 
 LOG_BYTES = 32 * 1024
@@ -23,11 +25,12 @@ def status_text(snapshot: Snapshot, now: float) -> str:
 
 
 def diagnostics(snapshot: Snapshot, program: Program) -> str:
-    """Version, system, configuration in force, state, and the end of the log.
+    """Version, system, configuration in force, state, and the end of the log, without account ids and home folder.
 
     The configuration shows no secret, the log holds none; whoever hands this on masks what is known by value once more.
     """
-    return "\n".join(_parts(snapshot, program)).replace(str(Path.home()), "~")
+    text, home = "\n".join(_parts(snapshot, program)), files.home()
+    return without_accounts(text if home == Path(home.anchor) else text.replace(str(home), "~"))
 
 
 def _parts(snapshot: Snapshot, program: Program) -> Iterator[str]:

@@ -99,10 +99,12 @@ def shown(text: str, limit: int = 200) -> str:
 
 def public(text: str, limit: int = 300) -> str:
     """As :func:`shown`, and without AWS account ids: for what people copy into reports and photograph."""
-    masked = _masked(text, limit)
-    if len(masked) >= len(_HIDDEN_ACCOUNT):
-        masked = _ACCOUNT.sub(_HIDDEN_ACCOUNT, masked)
-    return _cut(escape(masked), limit)
+    return _cut(escape(without_accounts(_masked(text, limit))), limit)
+
+
+def without_accounts(text: str) -> str:
+    """The text with AWS account ids masked: twelve digits that stand alone."""
+    return _ACCOUNT.sub(_HIDDEN_ACCOUNT, text) if len(text) >= len(_HIDDEN_ACCOUNT) else text
 
 
 def _masked(text: str, limit: int) -> str:

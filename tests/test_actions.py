@@ -257,6 +257,20 @@ def test_diagnostics_hold_state_configuration_and_log_but_no_secret(desk: Desk) 
     assert "canary" not in text
 
 
+def test_diagnostics_name_no_account_and_no_user(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = desk.path.parent
+    monkeypatch.setenv("HOME", str(home))
+    line = f"{home}/notes: arn:aws:bedrock:us-east-1:123456789012:inference-profile/x"
+    desk.program.log_path.write_text(f"{line}\n", encoding="utf-8")
+    desk.listen()
+    desk.do(CopyDiagnostics())
+    assert "~/notes: arn:aws:bedrock:us-east-1:************:inference" in desk.copied[0]
+    assert str(home) not in desk.copied[0]
+    monkeypatch.setenv("HOME", "/")
+    desk.do(CopyDiagnostics())
+    assert f"{home}/notes" in desk.copied[1]
+
+
 def test_the_status_opens_in_the_browser(desk: Desk) -> None:
     desk.listen()
     desk.do(Open(Document.STATUS))
