@@ -63,7 +63,7 @@ def commands(parser: argparse.ArgumentParser, prefix: str = "") -> list[list[str
 
 
 def test_the_commands_table_is_the_parser_s() -> None:
-    assert rows("commands") == commands(cli._parser(), "ccproxy-tray")
+    assert rows("commands") == commands(cli.parser(), "ccproxy-tray")
 
 
 def test_the_endpoints_table_is_the_server_s() -> None:

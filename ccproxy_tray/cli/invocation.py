@@ -1,0 +1,80 @@
+"""What all commands share: exit codes, where the answer goes, and the configuration that the command line means."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ccproxy_tray.config import files
+from ccproxy_tray.config.address import http_url
+from ccproxy_tray.config.load import load
+from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.desktop.instance import running
+
+OK = 0
+FAILED = 1
+BAD_CONFIG = 2
+INTERRUPTED = 130
+
+Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
+"""Runs with its arguments in an environment; returns the exit code. Raises CcproxyError."""
+
+
+def say(*text: str) -> None:
+    """The answer to a command."""
+    print(*text, flush=True)  # noqa: T201 - see above
+
+
+def complain(*text: str) -> None:
+    """What went wrong with it, one line each."""
+    print(*text, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - see above
+
+
+def path_of(args: argparse.Namespace, environ: Mapping[str, str]) -> Path:
+    """The configuration file, whether or not it is there."""
+    given: Path | None = args.config
+    return given if given is not None else files.config_path(environ)
+
+
+def loaded_for(args: argparse.Namespace, environ: Mapping[str, str]) -> Loaded:
+    """The configuration for a command, under what the command line sets. Raises ConfigError."""
+    path = path_of(args, environ)
+    overrides = {
+        f"server.{key}": str(value) for key in ("host", "port") if (value := getattr(args, key, None)) is not None
+    }
+    return load(path if args.config is not None or _stands(path) else None, environ, overrides)
+
+
+def create(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
+    """Write a configuration with comments where there is none, unless a file was named."""
+    if args.config is not None:
+        return
+    path = path_of(args, environ)
+    try:
+        files.create_default(path)
+    except OSError as error:
+        complain(f"warning: {path} cannot be written ({error.strerror}); going on with the defaults")
+
+
+def _stands(path: Path) -> bool:
+    """Whether there is a file. One that may not be looked at counts: reading it will say what is wrong."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def url_of(loaded: Loaded, args: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """Where this machine reaches the proxy: where the running one says, else where it is configured."""
+    note = running(files.data_dir(environ), path_of(args, environ))
+    if note is not None and note.url:
+        return note.url
+    server = loaded.config.server
+    # A socket at ``::`` takes IPv6 connections only.
+    reachable = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared only
+    return http_url(reachable.get(server.host, server.host), server.port)

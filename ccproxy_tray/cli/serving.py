@@ -1,0 +1,108 @@
+"""The commands that serve until they are stopped."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ccproxy_tray import __version__
+from ccproxy_tray.cli.invocation import OK, create, loaded_for, path_of, say
+from ccproxy_tray.config import files
+from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.desktop.instance import AlreadyRunning, Instance
+
+if TYPE_CHECKING:
+    from ccproxy_tray.log import Log  # imported where it is used: most commands write no log
+
+
+def tray(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Serve with an icon; a second start shows what runs already."""
+    from ccproxy_tray import log, resident  # the tray's libraries are needed by two commands only
+    from ccproxy_tray.desktop import opening
+    from ccproxy_tray.program import Program
+
+    try:
+        instance = Instance.claim(files.data_dir(environ), path_of(args, environ))
+    except AlreadyRunning as error:
+        say(str(error))
+        with suppress(opening.CannotOpen):  # what runs is running, whether or not it can be shown here
+            opening.open_url(f"{error.note.url}/debug")
+        return OK
+    with instance, log.setup(_level(args), files.log_dir(environ), environ) as running_log:
+        create(args, environ)
+        program = Program(
+            _reader(args, environ, running_log), path_of(args, environ), environ, files.data_dir(environ),
+            files.log_dir(environ) / log.FILE, running_log.redact, time.time, instance.tell,
+        )  # fmt: skip
+        return resident.run(program, say)
+
+
+def serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Serve without an icon; a second start says what runs already."""
+    from ccproxy_tray import log
+    from ccproxy_tray.run import serve as run  # the server's libraries are needed by few commands only
+
+    create(args, environ)
+    loaded = loaded_for(args, environ)
+    try:
+        instance = Instance.claim(files.data_dir(environ), path_of(args, environ))
+    except AlreadyRunning as error:
+        say(str(error))
+        return OK
+    secrets = loaded.config.secrets()
+    with instance, log.setup(_level(args), files.log_dir(environ), environ, secrets=secrets) as running_log:
+        _warn(_warnings(loaded))
+
+        def ready(urls: Sequence[str]) -> None:
+            say(f"ccproxy-tray {__version__} serves {urls[0]}")
+            threading.Thread(target=instance.tell, args=(urls[0],), daemon=True).start()  # it waits for the disk
+
+        again = _reader(args, environ, running_log, _warnings(loaded))
+        return asyncio.run(run(loaded, environ, ready, again, files.data_dir(environ)))
+
+
+def demo(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """The whole program on simulated providers."""
+    from ccproxy_tray import log
+    from ccproxy_tray.demo import demo as run
+
+    with log.setup(_level(args), None, environ) as running_log:  # a log file is the user's own program's
+        return run(args.port, environ, running_log.redact, say)
+
+
+def _reader(
+    args: argparse.Namespace, environ: Mapping[str, str], running_log: Log, known: Iterable[str] = ()
+) -> Callable[[], Loaded]:
+    """Reads the configuration in force. The log masks its secrets from then on, and tells each new warning once."""
+    told = set(known)
+
+    def read() -> Loaded:
+        fresh = loaded_for(args, environ)
+        running_log.redact_values(fresh.config.secrets())
+        warnings = [warning for warning in _warnings(fresh) if warning not in told]
+        told.update(warnings)
+        _warn(warnings)
+        return fresh
+
+    return read
+
+
+def _warnings(loaded: Loaded) -> list[str]:
+    private = files.permission_warning(Path(loaded.path)) if loaded.path else ""
+    return list(filter(None, (*loaded.warnings, private)))
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        logging.getLogger(__name__).warning("%s", warning)
+
+
+def _level(args: argparse.Namespace) -> int:
+    return logging.DEBUG if args.verbose else logging.INFO
