@@ -18,10 +18,8 @@ from ccproxy_tray.tray.palette import COLOURS, Colour
 from ccproxy_tray.tray.shape import Blob, Part, Point, RightHalf, Wire
 from ccproxy_tray.tray.view import IconState
 
-__all__ = ["COLOURS", "WINDOWS_SIZES", "argb", "bitmap", "ico", "inked", "mask", "render", "template"]
+__all__ = ["COLOURS", "argb", "bitmap", "inked", "mask", "render", "template"]
 
-WINDOWS_SIZES = (16, 20, 24, 32, 40, 48, 64)
-"""Pixels of a notification icon at the scales that Windows offers (SM_CXSMICON, SM_CXICON)."""
 CACHED = 64
 """Images kept: all that a session shows, many times over."""
 OUTLINE = 0.6
@@ -29,20 +27,18 @@ OUTLINE = 0.6
 OUTLINE_ALPHA = 0.55
 """... how much of the panel it hides."""
 GAP = 1.2
-"""What a badge keeps free around itself. Like OUTLINE in sixteenths of the size."""
+"""What the badge keeps free around itself. Like OUTLINE in sixteenths of the size."""
 
 
 @lru_cache(maxsize=CACHED)
-def render(
-    state: IconState, size: int, *, dark: bool | None, simulated: bool = False, alert: bool = False
-) -> Image.Image:
+def render(state: IconState, size: int, *, dark: bool | None, simulated: bool = False) -> Image.Image:
     """The icon in colour, RGBA and square.
 
     ``dark`` tells the panel's background: dark, light, or None where nobody knows, which gives colours between the two
-    with an outline. ``simulated`` and ``alert`` each add a badge: a lozenge below, a dot above.
+    with an outline. ``simulated`` adds a badge below: a lozenge.
     """
     colours = palette.colours(dark=dark)
-    steps = (*shape.parts(state, size), *_room(_badges(size, simulated=simulated, alert=alert), size))
+    steps = _mark(state, size, simulated=simulated)
     image = Image.new("RGBA", (size, size), (*colours[state], 0))
     if dark is None:
         border = mask(steps, size, OUTLINE * size / 16).point(_dimmed)
@@ -51,18 +47,14 @@ def render(
     if simulated:
         badge = inked(palette.simulated(dark=dark), mask([Part(shape.simulated(size))], size))
         image = Image.alpha_composite(image, badge)
-    if alert:
-        badge = inked(colours[IconState.ERROR], mask([Part(shape.alert(size))], size))
-        image = Image.alpha_composite(image, badge)
     return image
 
 
 @lru_cache(maxsize=CACHED)
-def template(state: IconState, size: int, *, simulated: bool = False, alert: bool = False) -> Image.Image:
+def template(state: IconState, size: int, *, simulated: bool = False) -> Image.Image:
     """The icon as black and alpha alone, which macOS tints to its menu bar (NSImage, ``isTemplate``)."""
-    badges = _badges(size, simulated=simulated, alert=alert)
-    steps = (*shape.parts(state, size), *_room(badges, size), *map(Part, badges))
-    return inked((0, 0, 0), mask(steps, size))
+    badge = (Part(shape.simulated(size)),) if simulated else ()
+    return inked((0, 0, 0), mask((*_mark(state, size, simulated=simulated), *badge), size))
 
 
 def argb(image: Image.Image) -> bytes:
@@ -71,43 +63,26 @@ def argb(image: Image.Image) -> bytes:
     return Image.merge("RGBA", (alpha, red, green, blue)).tobytes()
 
 
-@lru_cache(maxsize=CACHED)
-def ico(state: IconState, *, dark: bool | None, simulated: bool = False, alert: bool = False) -> bytes:
-    """The icon as a Windows .ico file with an image for each of ``WINDOWS_SIZES``.
-
-    Written here because Pillow's own writer first loads a dozen plugins, which takes longer than everything else.
-    """
-    images = [bitmap(render(state, size, dark=dark, simulated=simulated, alert=alert)) for size in WINDOWS_SIZES]
-    entries = []
-    offset = _ICO_HEADER.size + _ICO_ENTRY.size * len(images)
-    for size, image in zip(WINDOWS_SIZES, images, strict=True):
-        entries.append(_ICO_ENTRY.pack(size, size, 0, 0, 1, 32, len(image), offset))
-        offset += len(image)
-    return b"".join((_ICO_HEADER.pack(0, 1, len(images)), *entries, *images))
-
-
-_ICO_HEADER = struct.Struct("<HHH")
-"""ICONDIR: reserved, type (1: icon), number of images."""
-_ICO_ENTRY = struct.Struct("<BBBBHHII")
-"""ICONDIRENTRY: width, height, colours of a palette, reserved, planes, bits per pixel, length, offset."""
 _BITMAP_HEADER = struct.Struct("<IiiHHIIiiII")
 """BITMAPINFOHEADER: its length, width, height of image and mask together, planes, bits per pixel, and no more."""
 
 
 def bitmap(image: Image.Image) -> bytes:
-    """An image of an .ico file: rows from below, blue first; then a mask, which nobody reads where there is alpha."""
+    """An image as Windows takes icons: rows from below, blue first; then a mask, unread where there is alpha.
+
+    Written here because Pillow's own writer first loads a dozen plugins, which takes longer than everything else.
+    """
     header = _BITMAP_HEADER.pack(_BITMAP_HEADER.size, image.width, image.height * 2, 1, 32, 0, 0, 0, 0, 0, 0)
     words_per_mask_row = (image.width + 31) // 32
     return header + image.tobytes("raw", "BGRA", 0, -1) + bytes(words_per_mask_row * 4 * image.height)
 
 
-def _badges(size: int, *, simulated: bool, alert: bool) -> tuple[Blob, ...]:
-    return (shape.simulated(size),) * simulated + (shape.alert(size),) * alert
-
-
-def _room(badges: Iterable[Blob], size: int) -> tuple[Part, ...]:
-    """What the mark gives way to, so that a badge stands apart from it without any colour."""
-    return tuple(Part(shape.grown(badge, GAP * size / 16), cut=True) for badge in badges)
+def _mark(state: IconState, size: int, *, simulated: bool) -> tuple[Part, ...]:
+    """The state's drawing. It gives way to the badge, so that this stands apart from it without any colour."""
+    drawing = shape.parts(state, size)
+    if not simulated:
+        return drawing
+    return *drawing, Part(shape.grown(shape.simulated(size), GAP * size / 16), cut=True)
 
 
 def _dimmed(alpha: int) -> int:

@@ -102,14 +102,6 @@ def simulated(size: int) -> Blob:
     return Blob((grid.at(3.75, 0.75), grid.at(6.5, 3.75), grid.at(3.75, 6.5), grid.at(0.75, 3.75)), 0.25 * size / 16)
 
 
-def alert(size: int) -> Blob:
-    """The badge of something that wants to be read: a dot in the upper corner."""
-    grid = _Grid(size)
-    radius = grid.snapped(2.5)
-    off = grid.reach - radius
-    return Blob(((grid.centre + off, grid.centre - off),), radius)
-
-
 def grown(blob: Blob, by: float) -> Blob:
     """The blob and everything within a distance of it."""
     return Blob(blob.points, blob.radius + by)
