@@ -78,27 +78,33 @@ class App:
 
     async def __aenter__(self) -> Self:
         """Listen. Raises CannotListen; nothing is left open then."""
+        try:
+            await self._begin()
+        except BaseException:  # whatever it is: whoever tries again does so on the same journal
+            self._unsubscribe()
+            raise
+        return self
+
+    async def _begin(self) -> None:
         config = self.loaded.config
         self._subscriptions.append(self.journal.subscribe(tell_log))
         if self._memory is not None:
             self._recall(await self._memory.load())
             self._subscriptions.append(self.journal.subscribe(self._remember))
-        self._transport = Transport(config.upstream.connect_timeout)
         runtime = Runtime(config, providers(config.providers, self._environ))
+        self._transport = Transport(config.upstream.connect_timeout)
         self._dispatcher = Dispatcher(runtime, self._transport, self.journal, self._state, self._clock)
         server = config.server if self._elsewhere is None else replace(config.server, port=self._elsewhere.port)
         self._endpoint = Endpoint(self._dispatcher, self.journal, server, clock=self._clock.wall)
         self._record(lambda at: events.ConfigChanged(at, self.loaded))
         try:
             self.urls = await self._endpoint.start()
-        except BaseException:
-            self._unsubscribe()
+        except BaseException:  # also a cancellation
             await self._transport.close()
             raise
         note = "" if self._elsewhere is None else self._elsewhere.why
         self._record(lambda at: events.Listened(at, tuple(self.urls), note))
         self._looking = asyncio.create_task(self._look_for_credentials(runtime))
-        return self
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None

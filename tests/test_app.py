@@ -8,9 +8,11 @@ from types import MappingProxyType
 
 import pytest
 
+from ccproxy_tray import app
 from ccproxy_tray.app import App, tell_log
 from ccproxy_tray.config.schema import Config, Loaded, ProviderConfig, Routing, Server, Step, Upstream
 from ccproxy_tray.journal import events
+from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import Attempt, Story
@@ -50,6 +52,21 @@ async def test_any_other_change_is_in_force_at_once_and_needs_no_words(caplog: p
     async with App(loaded(CONFIG), {}) as app:
         app.reload(loaded(replace(CONFIG, routing=replace(CONFIG.routing, only="local"))))
     assert "restart" not in caplog.text
+
+
+async def test_a_start_that_fails_leaves_nobody_at_the_journal(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def defect(*_: object) -> object:
+        raise LookupError("a defect")
+
+    caplog.set_level("INFO")
+    monkeypatch.setattr(app, "providers", defect)
+    journal = Journal("0", 0.0)
+    with pytest.raises(LookupError):
+        await App(loaded(CONFIG), {}, journal=journal).__aenter__()
+    journal.record(events.OutageSimulated(1.0, None))
+    assert caplog.text == ""
 
 
 async def test_a_configuration_that_cannot_be_used_is_shown_and_changes_nothing() -> None:
