@@ -32,13 +32,15 @@ class Notifier:
         self._clicked = clicked
         self._due: dict[Notification | None, tuple[Notice, IconState]] = {}
         self._shown: dict[Notification | None, tuple[str, int]] = {}  # by kind: who shows it, and its number there
+        self._listening = False
         self._work: asyncio.Task[None] | None = None
 
     def show(self, notice: Notice, state: IconState) -> None:
         """Show a notice with the icon of this state; one of the same kind that still waits is not shown any more."""
         self._due[notice.kind] = (notice, state)
         if self._work is None or self._work.done():
-            if not self._shown:
+            if not self._listening:
+                self._listening = True
                 self._connection.listen(sender=NAME, path=PATH, interface=NAME, member="ActionInvoked")
             self._work = asyncio.create_task(self._show_all())
 

@@ -10,7 +10,9 @@ from PIL import Image
 from ccproxy_tray.config.schema import Notification
 from ccproxy_tray.tray.action import Document, Open
 from ccproxy_tray.tray.hosts.freedesktop import session_bus
-from ccproxy_tray.tray.view import Notice
+from ccproxy_tray.tray.hosts.freedesktop.notification import Notifier
+from ccproxy_tray.tray.hosts.freedesktop.session_bus import BusError
+from ccproxy_tray.tray.view import IconState, Notice
 from tests.tray.bus import PrivateBus
 from tests.tray.hosts.linux.rig import Rig, running, shown
 from tests.tray.panel import Notifications, Panel
@@ -138,3 +140,26 @@ async def test_an_answer_to_a_click_is_a_notice_too(bus: PrivateBus, notificatio
     async with running(VIEW, bus.environ) as rig:
         rig.host.notify(Notice(None, "Copied", "the URL\0 \ud800"))
         assert (await notifications.wait_for()).text == "the URL ?"
+
+
+class Mute:
+    """A connection to a bus on which nobody shows notifications."""
+
+    def __init__(self) -> None:
+        self.rules: list[dict[str, str]] = []
+
+    def listen(self, **rule: str) -> None:
+        self.rules.append(rule)
+
+    async def call(self, *_: object, **__: object) -> None:
+        raise BusError("org.freedesktop.DBus.Error.ServiceUnknown")
+
+
+async def test_the_bus_is_asked_for_clicks_once_even_if_nothing_is_ever_shown() -> None:
+    connection = Mute()
+    notifier = Notifier(connection, lambda _action: None)  # type: ignore[arg-type]  # as much of one as it needs
+    for _ in range(3):
+        notifier.show(DOWN, IconState.COOLING)
+        assert notifier._work is not None
+        await notifier._work
+    assert len(connection.rules) == 1
