@@ -40,7 +40,7 @@ class Start:
 def current() -> Start:
     """How this process came to run. The interpreter's path keeps its links: they make the virtual environment."""
     scripts = (Path(sys.executable).absolute().parent, Path(sysconfig.get_path("scripts")))
-    temporary = [tempfile.gettempdir(), *(() if sys.platform == "win32" else ("/tmp", "/var/tmp"))]  # noqa: S108
+    temporary = [tempfile.gettempdir(), *(() if sys.platform == "win32" else ("/tmp", "/var/tmp"))]  # noqa: S108 - compared only
     places = {place for text in temporary for place in (Path(text), Path(text).resolve())}
     frozen = bool(getattr(sys, "frozen", False))
     return Start(sys.platform, sys.executable, frozen, scripts, tuple(places), _installed)

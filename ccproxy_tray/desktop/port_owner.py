@@ -146,7 +146,7 @@ def owner(
     look: Callable[[str, int], Process | None] = listener,
 ) -> Owner:
     """Who listens at the port. Blocks for a second or two at worst: call it in a thread."""
-    reachable = {"0.0.0.0": _LOOPBACKS[0], "localhost": _LOOPBACKS[0], "::": _LOOPBACKS[1]}.get(host, host)  # noqa: S104
+    reachable = {"0.0.0.0": _LOOPBACKS[0], "localhost": _LOOPBACKS[0], "::": _LOOPBACKS[1]}.get(host, host)  # noqa: S104 - as above
     version = ask(reachable, port)
     process = look(host, port)
     if version is not None:

@@ -207,7 +207,7 @@ class Transport:
                 proxy=await self._proxies.find(outgoing.url),
                 trace_request_ctx=trace,
             )
-        except BaseException:
+        except BaseException:  # also a cancellation
             pool.give_back()
             raise
         return Response(response, self._run, pool.give_back)

@@ -103,7 +103,7 @@ def _guarded(make: Make) -> Make:
     def guarded(onlooker: Onlooker, view: View) -> Host:
         try:
             return make(onlooker, view)
-        except Exception as error:
+        except Exception as error:  # a library of the desktop raises what it likes; serving goes on without a tray
             raise NoTray(f"No tray icon: {type(error).__name__}: {error}") from error
 
     return guarded

@@ -233,8 +233,8 @@ class Connection(asyncio.Protocol):
             data = self._encoder.reply(call.serial, call.sender, signature, values)
         except BusError as error:
             data = self._encoder.error(call.serial, call.sender, error.name, error.text)
-        except Exception:
-            log.exception("Answering %s failed", call.member)  # a defect in one answer must not cost the icon
+        except Exception:  # the last line of defence: a defect in one answer must not cost the icon
+            log.exception("Answering %s failed", call.member)
             data = self._encoder.error(call.serial, call.sender, f"{BUS}.Error.Failed", "internal error")
         if call.wants_reply:
             self._offer(data)
@@ -248,8 +248,8 @@ class Connection(asyncio.Protocol):
         try:
             if self._receiver is not None:
                 self._receiver.heard(signal)
-        except Exception:
-            log.exception("Hearing %s failed", signal.member)  # as above
+        except Exception:  # as above
+            log.exception("Hearing %s failed", signal.member)
 
     def _offer(self, data: bytes) -> None:
         with contextlib.suppress(BusLost):  # who waits for the end of the connection hears of it
