@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ccproxy_tray.config import edit, files
 from ccproxy_tray.config.load import load
-from ccproxy_tray.config.schema import Loaded, Notification
-from ccproxy_tray.errors import CcproxyError
+from ccproxy_tray.config.schema import Config, Loaded, Notification
+from ccproxy_tray.config.value import flag
+from ccproxy_tray.errors import CcproxyError, ConfigError
+from ccproxy_tray.redact import shown
 from ccproxy_tray.routing.plan import ordered
 from ccproxy_tray.tray.action import MoveFirst, SetNotification, SetRouting, Setting, UseOnly
 
+_NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _LINE = re.compile(r"(?<=:)\d+(?=:)")
 
 
@@ -54,20 +58,43 @@ def order(names: Sequence[str], loaded: Loaded) -> tuple[str, edit.Value]:
 def set_key(path: Path, key: str, words: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Set any key of the file to what the words say; False when it is so already.
 
-    The file is read as it would be with the change first: one that could not be used is refused and not written.
-    Raises ConfigError, CannotEdit, Unchangeable.
+    The file is read as it would be with the change first: one that could not be used is refused and not written. One
+    that cannot be used as it is may be mended so. Raises ConfigError, CannotEdit, Unchangeable.
     """
-    loaded = load(path if path.exists() else None, environ)
-    value = _value(words, _current(key, loaded))
+    content = _content(path)
+    before = _usable(path, environ)
+    value = _value(words, _current(key, before or Loaded(Config(), "", {})))
     with tempfile.TemporaryDirectory() as folder:
         trial = Path(folder) / path.name
-        trial.write_bytes(path.read_bytes() if path.exists() else files.default_text().encode())
-        edit.change(trial, {key: value})
-        doubts = _beyond(load(trial, environ).warnings, loaded.warnings)
+        trial.write_bytes(content)
+        try:
+            edit.change(trial, {key: value})
+        except ValueError:
+            raise Unchangeable(f'"{shown(key, 60)}" is no key: `config show` prints them, as routing.order') from None
+        after = load(trial, environ)
+    doubts = _beyond(after.warnings, before.warnings) if before is not None else []
     if doubts:
         raise Unchangeable("; ".join(doubts))
-    _free(key, loaded)
+    _free(key, after)
     return edit.change(path, {key: value})
+
+
+def _content(path: Path) -> bytes:
+    """What is in the file, or will be. Raises CannotEdit."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return files.default_text().encode()
+    except OSError as fault:
+        raise edit.CannotEdit(f"{path} cannot be read: {fault.strerror or fault}") from fault
+
+
+def _usable(path: Path, environ: Mapping[str, str]) -> Loaded | None:
+    """The configuration in force; None when there is a mistake in it."""
+    try:
+        return load(path if path.exists() else None, environ)
+    except ConfigError:
+        return None
 
 
 def _beyond(warnings: Sequence[str], known: Sequence[str]) -> list[str]:
@@ -88,9 +115,12 @@ def _value(words: Sequence[str], current: object) -> edit.Value:
     """The words in the type of what stands there, so that they are written as a person would."""
     text = " ".join(words)
     if isinstance(current, tuple):
-        return tuple(words)
-    if isinstance(current, int | float) and text.isdecimal():
-        return int(text)
+        return tuple(filter(None, words))
+    with suppress(ValueError):  # then it is a text, which the configuration may take or refuse
+        if isinstance(current, bool):
+            return flag(text)
+        if isinstance(current, int | float) and _NUMBER.fullmatch(text):
+            return float(text) if "." in text else int(text)
     return text
 
 

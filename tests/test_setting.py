@@ -97,3 +97,39 @@ def test_a_file_that_cannot_be_edited_safely_is_left_alone(tmp_path: Path) -> No
     with pytest.raises(CannotEdit):
         set_key(path, "routing.enable", ["false"], {})
     assert path.read_text(encoding="utf-8") == "a: &x { enable: true }\nrouting: *x\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "words", "written"),
+    [
+        ("claude_code.disconnect_on_quit", ["true"], "  disconnect_on_quit: true\n"),
+        ("routing.enable", ["off"], "  enable: false\n"),
+        ("routing.retry_timeout_millis", ["250"], "  retry_timeout_millis: 250\n"),
+        ("routing.max_wait_seconds", ["1.5"], "max_wait_seconds: 1.5 "),
+        ("routing.order", [""], "  order: []\n"),
+        ("server.read_timeout", ["90s"], '  read_timeout: "90s"\n'),
+    ],
+)
+def test_a_value_is_written_as_a_person_would(path: Path, key: str, words: list[str], written: str) -> None:
+    assert set_key(path, key, words, {})
+    assert written in path.read_text(encoding="utf-8")
+
+
+def test_a_broken_value_is_mended(path: Path) -> None:
+    path.write_text("server: { port: abc }\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="abc"):
+        set_key(path, "routing.enable", ["false"], {})
+    assert set_key(path, "server.port", ["8001"], {})
+    assert path.read_text(encoding="utf-8") == "server: { port: 8001 }\n"
+
+
+@pytest.mark.parametrize("key", ["", ".", "server..port", "a.", '"', "routing.<<"])
+def test_what_is_no_key_is_told(path: Path, key: str) -> None:
+    with pytest.raises(Unchangeable, match="is no key"):
+        set_key(path, key, ["1"], {})
+    assert path.read_text(encoding="utf-8") == TEXT
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CannotEdit, match="cannot be read: Is a directory"):
+        set_key(tmp_path, "server.port", ["1"], {})
