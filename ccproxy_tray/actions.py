@@ -99,7 +99,7 @@ class Actions:
         self._submit(type(action).__name__, lambda: self._perform(action), self._say)
 
     def settle(self) -> None:
-        """The proxy serves somewhere, perhaps elsewhere than before: have everybody who has to know it told."""
+        """The proxy serves, perhaps elsewhere or for another token than before: have all who must know it told."""
         self._submit("settling", self._settle, _unheard)
 
     def look(self) -> None:

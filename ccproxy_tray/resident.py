@@ -158,8 +158,9 @@ class Resident:
         notice = self._notices.hear(event, snapshot)
         if notice is not None:
             self._notify(notice)
+        if isinstance(event, events.Listened | events.ConfigChanged) and snapshot.urls:
+            self._actions.settle()  # another address, or another token
         if isinstance(event, events.Listened):
-            self._actions.settle()
             self._print(self._greet(snapshot.urls[0]))
 
     def _tell(self, sentence: str) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from ccproxy_tray import resident
+from ccproxy_tray.actions import Actions
 from ccproxy_tray.config.load import load
+from ccproxy_tray.journal import events
+from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.program import Program
 from ccproxy_tray.resident import Resident, greeting
 from ccproxy_tray.supervisor import Supervisor
@@ -51,7 +54,13 @@ class Ran:
     """One run of the program with a tray of the test's choice; it ends as soon as it has said that it serves."""
 
     def __init__(
-        self, folder: Path, choice: Choice, *, end: bool = True, say: Callable[[str], None] | None = None
+        self,
+        folder: Path,
+        choice: Choice,
+        *,
+        end: bool = True,
+        say: Callable[[str], None] | None = None,
+        run: bool = True,
     ) -> None:
         (folder / "config.yaml").write_text(CONFIG, encoding="utf-8")
         self.said: list[str] = []
@@ -70,7 +79,7 @@ class Ran:
             at_home=False,
         )
         self.resident = Resident(program, say or self.said.append, greeting)
-        self.code = self.resident.run(choice)
+        self.code = self.resident.run(choice) if run else 0
 
     def _announced(self, _url: str) -> None:
         self.announced.set()
@@ -137,6 +146,19 @@ def test_what_the_proxy_leaves_running_does_not_hold_up_the_end(
     monkeypatch.setattr(resident, "_later", later)
     assert Ran(tmp_path, Choice("none", NullHost)).code == resident.HUNG
     assert not timers[-1].finished.is_set()  # what cancel() sets
+
+
+@pytest.mark.parametrize(("urls", "settled"), [((), 0), (("http://127.0.0.1:8000",), 1)])
+def test_who_has_to_know_the_token_hears_of_a_changed_one_while_it_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, urls: tuple[str, ...], settled: int
+) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(Actions, "settle", lambda _actions: calls.append("settled"))
+    ran = Ran(tmp_path, Choice("none", refused), run=False)
+    changed = events.ConfigChanged(1.0, load(tmp_path / "config.yaml", {}))
+    ran.resident._heard(changed, Snapshot("0", 0.0, urls=urls))
+    assert len(calls) == settled
+    ran.resident._close()
 
 
 def test_no_thread_is_left_behind(tmp_path: Path) -> None:
