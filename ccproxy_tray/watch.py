@@ -7,6 +7,7 @@ and an idle program wakes up less than once a second.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,8 @@ PERIOD = 1.5
 """Seconds between two looks."""
 JUMP = 5.0
 """Seconds by which the clocks may come apart between two looks before that means something; NTP slews by less."""
+COUNTS_SLEEP = sys.platform == "win32"
+"""Whether the monotonic clock goes on while the machine sleeps (Python's ``time.monotonic`` on Windows)."""
 
 Stamp = tuple[int, ...]
 
@@ -28,8 +31,8 @@ class Watch:
     ``files`` has for each file what to call when it may say something else; that is called once after the first look,
     too, because the file may have changed since it was read. ``resumed`` is told for how many seconds the machine
     slept: so many more have passed on the wall clock than on the monotonic one, which stands still meanwhile (Linux,
-    macOS). A clock that was set looks the same; one that was set back counts as 0 seconds of sleep. So does a look
-    that comes far too late: Windows' monotonic clock has counted the sleep already.
+    macOS). A clock that was set looks the same; one that was set back counts as 0 seconds of sleep. Where the monotonic
+    clock ``counts_sleep``, so does a look that comes far too late; elsewhere it means that the program was held up.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class Watch:
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         wait: Callable[[float], bool] | None = None,
+        counts_sleep: bool = COUNTS_SLEEP,
     ) -> None:
         self._files = files
         self._resumed = resumed
@@ -47,6 +51,7 @@ class Watch:
         self._wall = wall
         self._over = threading.Event()
         self._wait = wait or self._over.wait
+        self._counts_sleep = counts_sleep
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def __enter__(self) -> Self:
@@ -66,7 +71,7 @@ class Watch:
             now, now_apart = self._clocks()
             if abs(now_apart - apart) > JUMP:
                 self._resumed(max(0.0, now_apart - apart))
-            elif now - before > PERIOD + JUMP:
+            elif self._counts_sleep and now - before > PERIOD + JUMP:
                 self._resumed(0.0)
             before, apart = now, now_apart
             for path, changed in self._files.items():

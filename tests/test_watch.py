@@ -41,7 +41,7 @@ class Looks:
         self.monotonic += seconds
 
 
-def watched(path: Path, looks: Looks) -> list[object]:
+def watched(path: Path, looks: Looks, *, counts_sleep: bool = False) -> list[object]:
     """What was told, in order."""
     told: list[object] = []
     watch = Watch(
@@ -50,6 +50,7 @@ def watched(path: Path, looks: Looks) -> list[object]:
         monotonic=lambda: looks.monotonic,
         wall=lambda: looks.wall,
         wait=looks.wait,
+        counts_sleep=counts_sleep,
     )
     with watch:
         assert looks.over.wait(20)
@@ -95,13 +96,19 @@ def test_a_clock_that_was_set_back_counts_as_no_sleep(tmp_path: Path) -> None:
 def test_a_sleep_that_both_clocks_counted_is_told_without_a_length(tmp_path: Path) -> None:
     looks = Looks(nothing)
     looks._steps += [lambda: looks.awake_for(3600.0), nothing]
-    assert watched(tmp_path / "none", looks) == ["changed", 0.0]
+    assert watched(tmp_path / "none", looks, counts_sleep=True) == ["changed", 0.0]
+
+
+def test_a_program_that_was_held_up_did_not_sleep_where_that_can_be_told(tmp_path: Path) -> None:
+    looks = Looks(nothing)
+    looks._steps += [lambda: looks.awake_for(3600.0), nothing]
+    assert watched(tmp_path / "none", looks) == ["changed"]
 
 
 def test_a_look_that_is_a_little_late_is_no_sleep(tmp_path: Path) -> None:
     looks = Looks(nothing)
     looks._steps += [lambda: looks.awake_for(4.0), lambda: looks.asleep(4.0), nothing]
-    assert watched(tmp_path / "none", looks) == ["changed"]
+    assert watched(tmp_path / "none", looks, counts_sleep=True) == ["changed"]
 
 
 def test_the_end_does_not_wait_for_the_next_look(tmp_path: Path) -> None:
