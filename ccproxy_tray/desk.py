@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Self
 
 from ccproxy_tray.config import files
-from ccproxy_tray.desktop import claude_level
+from ccproxy_tray.desktop import claude_level, port_owner
 from ccproxy_tray.desktop.autostart import Autostart, CannotLaunchAtLogin, autostart, repair
 from ccproxy_tray.desktop.claude_code import RECORD_FILE, CannotConnect, Hookup, Repair, settings_path
 from ccproxy_tray.desktop.claude_level import World
@@ -21,6 +22,11 @@ log = logging.getLogger(__name__)
 
 AWAY = Switch(on=False, note="not in the demo", possible=False)
 """What a program that is not at home shows of either."""
+
+
+def hookup(config: Path, environ: Mapping[str, str], data_dir: Path) -> Hookup:
+    """Claude Code's settings, for a program with this configuration file and data folder."""
+    return Hookup(settings_path(environ, files.home()), data_dir / RECORD_FILE, config, port_owner.serves)
 
 
 class Desk:
@@ -37,12 +43,17 @@ class Desk:
     @classmethod
     def of(cls, program: Program) -> Self:
         """The desktop of the user who runs the program."""
+        return cls.at(program.path, program.environ, program.data_dir)
+
+    @classmethod
+    def at(cls, config: Path, environ: Mapping[str, str], data_dir: Path) -> Self:
+        """The desktop of the user who runs a program with this configuration file and data folder."""
         home = files.home()
         return cls(
-            Hookup(settings_path(program.environ, home), program.data_dir / RECORD_FILE),
-            autostart(sys.platform, program.environ, home),
-            lambda: launch_command(program.path, program.environ),
-            lambda: claude_level.look(program.environ, home, None, sys.platform),
+            hookup(config, environ, data_dir),
+            autostart(sys.platform, environ, home),
+            lambda: launch_command(config, environ),
+            lambda: claude_level.look(environ, home, None, sys.platform),
         )
 
     def settle(self, url: str, token: str) -> None:
@@ -67,6 +78,10 @@ class Desk:
     def disconnect(self) -> None:
         """Put back what stood in Claude Code's settings. Raises CannotConnect."""
         self._hookup.disconnect()
+
+    def quit(self, url: str) -> None:
+        """The program at ``url`` ends: put back what stood in Claude Code's settings. Raises CannotConnect."""
+        self._hookup.quit(url)
 
     def launch(self, *, on: bool) -> None:
         """Start at login, or no longer. Raises CannotLaunchAtLogin."""

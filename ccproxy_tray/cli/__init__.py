@@ -71,8 +71,14 @@ def _add_serving(commands: _Commands) -> None:
 
     demo = commands.add_parser("demo", help="the whole program on simulated providers, with an outage to watch")
     demo.set_defaults(command=serving.demo)
-    demo.add_argument("--port", type=int, default=8000, help="listen here (default: 8000)")
+    demo.add_argument("--port", type=_port, default=8000, help="listen here (default: 8000)")
     demo.add_argument("--verbose", action="store_true", help=_VERBOSE)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f'expected a port from 0 to 65535, got "{text}"')
+    return int(text)
 
 
 def _add_inquiries(commands: _Commands) -> None:

@@ -6,35 +6,51 @@ import argparse
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
-from ccproxy_tray.cli.invocation import OK, complain, create, loaded_for, path_of, say, url_of
+from ccproxy_tray.cli.invocation import FAILED, OK, address_of, complain, create, loaded_for, path_of, say, url_of
 from ccproxy_tray.config import edit, files
-from ccproxy_tray.desktop.claude_code import RECORD_FILE, Hookup, settings_path
+from ccproxy_tray.desk import hookup
+from ccproxy_tray.desktop.claude_code import Hookup
+from ccproxy_tray.desktop.claude_level import World, look
 from ccproxy_tray.desktop.instance import running
+from ccproxy_tray.desktop.precedence import Severity, findings, remaining
+from ccproxy_tray.errors import ConfigError
 
 
 def connect(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Point Claude Code's settings here."""
+    """Point Claude Code's settings here, and say what wins over them."""
     loaded = loaded_for(args, environ)
-    hookup, url = _hookup(environ), url_of(loaded, args, environ)
-    hookup.connect(url, loaded.config.server.token.reveal())
-    say(f"Claude Code uses {url} from its next start on ({hookup.state(url).path}).")
+    url, token = address_of(loaded, args, environ), loaded.config.server.token.reveal()
+    settings = _hookup(args, environ)
+    settings.connect(url, token)
+    say(f"Claude Code uses {url} from its next start on ({settings.state(url).path}).")
     if running(files.data_dir(environ), path_of(args, environ)) is None:
         complain("The proxy does not run yet: start it with `ccproxy-tray`.")
+    complain(*(str(found) for found in findings(_world(environ), url, token) if found.severity is Severity.BREAKS))
     return OK
 
 
-def disconnect(_args: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    """Put back what stood there."""
-    hookup = _hookup(environ)
-    hookup.disconnect()
-    say(f"Claude Code no longer uses the proxy from its next start on ({hookup.state().path}).")
+def disconnect(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Put back what stood there, and say what else leads to the proxy. A broken configuration is in nobody's way."""
+    settings = _hookup(args, environ)
+    settings.disconnect()
+    say(f"Claude Code no longer uses the proxy from its next start on ({settings.state().path}).")
+    with suppress(ConfigError):
+        left = remaining(_world(environ), url_of(loaded_for(args, environ), args, environ))
+        complain(*([str(left)] if left else []))
     return OK
 
 
-def _hookup(environ: Mapping[str, str]) -> Hookup:
-    return Hookup(settings_path(environ, files.home()), files.data_dir(environ) / RECORD_FILE)
+def _hookup(args: argparse.Namespace, environ: Mapping[str, str]) -> Hookup:
+    return hookup(path_of(args, environ), environ, files.data_dir(environ))
+
+
+def _world(environ: Mapping[str, str]) -> World:
+    return look(environ, files.home(), Path.cwd(), sys.platform)
 
 
 def routing(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -77,9 +93,25 @@ def config_edit(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     create(args, environ)
     path = path_of(args, environ)
-    editor = environ.get("VISUAL") or environ.get("EDITOR")
-    if editor:
-        command = [*shlex.split(editor, posix=os.name != "nt"), str(path)]
-        return subprocess.run(command, check=False).returncode  # noqa: S603 - the user's own editor
-    opening.open_path(path)
-    return OK
+    editor = _editor(environ)
+    if not editor:
+        opening.open_path(path)
+        return OK
+    try:
+        done = subprocess.run([*editor, str(path)], check=False)  # noqa: S603 - the user's own editor
+    except OSError as fault:
+        why = fault.strerror or str(fault)
+        raise opening.CannotOpen(f"{editor[0]} cannot be started ({why}): set EDITOR, or open {path} by hand") from None
+    return OK if done.returncode == 0 else FAILED
+
+
+def _editor(environ: Mapping[str, str]) -> list[str]:
+    """The command that the variables name, with its arguments; a path with blanks in it needs no quotes."""
+    text = (environ.get("VISUAL") or environ.get("EDITOR") or "").strip()
+    if Path(text).is_file():
+        return [text]
+    try:
+        words = shlex.split(text, posix=os.name != "nt")
+    except ValueError:  # a quotation mark without its other half
+        return [text]
+    return [word.strip('"') for word in words] if os.name == "nt" else words

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ccproxy_tray.cli.invocation import BAD_CONFIG, FAILED, OK, complain, loaded_for, path_of, say, url_of
+from ccproxy_tray.cli.invocation import BAD_CONFIG, FAILED, OK, address_of, complain, loaded_for, path_of, say, url_of
 from ccproxy_tray.config import files
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.desktop.environment import Shell, guess_shell, lines
@@ -65,7 +65,7 @@ def env(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """The lines for a shell."""
     loaded = loaded_for(args, environ)
     shell = Shell(args.shell) if args.shell else guess_shell(environ, windows=os.name == "nt")
-    say(lines(shell, url_of(loaded, args, environ), loaded.config.server.token.reveal(), environ))
+    say(lines(shell, address_of(loaded, args, environ), loaded.config.server.token.reveal(), environ))
     return OK
 
 

@@ -6,17 +6,29 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ccproxy_tray.config import files
 from ccproxy_tray.config.address import http_url
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desktop.instance import running
+from ccproxy_tray.errors import CcproxyError
 
 OK = 0
 FAILED = 1
 BAD_CONFIG = 2
 INTERRUPTED = 130
+
+
+class NoAddress(CcproxyError):
+    """Nobody knows yet where the proxy will serve."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "server.port is 0 (any free one), so the proxy has an address only while it runs: start it first"
+        )
+
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 """Runs with its arguments in an environment; returns the exit code. Raises CcproxyError."""
@@ -29,7 +41,8 @@ def say(*text: str) -> None:
 
 def complain(*text: str) -> None:
     """What went wrong with it, one line each."""
-    print(*text, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - see above
+    if text:
+        print(*text, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - see above
 
 
 def path_of(args: argparse.Namespace, environ: Mapping[str, str]) -> Path:
@@ -78,3 +91,11 @@ def url_of(loaded: Loaded, args: argparse.Namespace, environ: Mapping[str, str])
     # A socket at ``::`` takes IPv6 connections only.
     reachable = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared only
     return http_url(reachable.get(server.host, server.host), server.port)
+
+
+def address_of(loaded: Loaded, args: argparse.Namespace, environ: Mapping[str, str]) -> str:
+    """The same, to be written down. Raises NoAddress for a proxy that takes any free port, and does not run."""
+    url = url_of(loaded, args, environ)
+    if urlsplit(url).port == 0:
+        raise NoAddress
+    return url

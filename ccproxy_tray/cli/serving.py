@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from ccproxy_tray import __version__
 from ccproxy_tray.cli.invocation import OK, create, loaded_for, path_of, say
 from ccproxy_tray.config import files
-from ccproxy_tray.config.schema import Loaded
+from ccproxy_tray.config.schema import Config, Loaded
+from ccproxy_tray.desk import Desk
 from ccproxy_tray.desktop.instance import AlreadyRunning, Instance
+from ccproxy_tray.errors import CcproxyError
 
 if TYPE_CHECKING:
     from ccproxy_tray.log import Log  # imported where it is used: most commands write no log
@@ -60,12 +62,61 @@ def serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     with instance, log.setup(_level(args), files.log_dir(environ), environ, secrets=secrets) as running_log:
         _warn(_warnings(loaded))
 
+        home = _Home(instance, Desk.at(path_of(args, environ), environ, files.data_dir(environ)), loaded)
+
         def ready(urls: Sequence[str]) -> None:
             say(f"ccproxy-tray {__version__} serves {urls[0]}")
-            threading.Thread(target=instance.tell, args=(urls[0],), daemon=True).start()  # it waits for the disk
+            home.serves_at(urls[0])
 
-        again = _reader(args, environ, running_log, _warnings(loaded))
-        return asyncio.run(run(loaded, environ, ready, again, files.data_dir(environ)))
+        def again() -> Loaded:
+            fresh = read()
+            home.serves_with(fresh)
+            return fresh
+
+        read = _reader(args, environ, running_log, _warnings(loaded))
+        with home:
+            return asyncio.run(run(loaded, environ, ready, again, files.data_dir(environ)))
+
+
+class _Home:
+    """Where a program without a tray says that it serves, and has Claude Code's settings follow.
+
+    In a thread of its own, since all of that waits for the disk.
+    """
+
+    def __init__(self, instance: Instance, desk: Desk, loaded: Loaded) -> None:
+        self._instance = instance
+        self._desk = desk
+        self._config = loaded.config
+        self._url = ""
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="home")
+
+    def serves_at(self, url: str) -> None:
+        """It serves."""
+        self._url = url
+        self._worker.submit(self._settle, self._config)
+
+    def serves_with(self, loaded: Loaded) -> None:
+        """It serves with another configuration, perhaps for another token. Not before it serves."""
+        self._config = loaded.config
+        if self._url:
+            self._worker.submit(self._settle, self._config)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        """It ends: the settings are the user's again, where that is wanted."""
+        self._worker.shutdown(cancel_futures=True)
+        if self._config.claude_code.disconnect_on_quit:
+            try:
+                self._desk.quit(self._url)
+            except CcproxyError as error:
+                logging.getLogger(__name__).warning("%s", error)
+
+    def _settle(self, config: Config) -> None:
+        self._instance.tell(self._url)
+        self._desk.settle(self._url, config.server.token.reveal())
 
 
 def demo(args: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -98,6 +98,14 @@ def misplaced(world: World, connected: str) -> Conflict | None:
     return Conflict(Level.SHELL, where, DIRECTORY_VARIABLE, effect, remedy)
 
 
+def remaining(world: World, url: str) -> Conflict | None:
+    """What still leads Claude Code to the proxy at ``url`` when the hookup does no longer."""
+    base = base_url(world)
+    if base is None or not _reaches(base, url):
+        return None
+    return _conflict(base, "It still leads Claude Code to the proxy.", _remove(world, base))
+
+
 def origin(url: str) -> str:
     """The scheme, host and port of a URL, fit to be shown to anybody."""
     try:

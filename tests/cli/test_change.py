@@ -1,0 +1,141 @@
+"""The commands that change the user's files, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_cli import GOOD, POSIX, run, started
+
+SETTINGS = '{\n  "permissions": { "allow": ["Read"] }\n}\n'
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with settings of Claude Code's and a configuration."""
+    (tmp_path / ".claude").mkdir()
+    settings(tmp_path).write_text(SETTINGS, encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(GOOD, encoding="utf-8")
+    return tmp_path
+
+
+def settings(home: Path) -> Path:
+    return home / ".claude" / "settings.json"
+
+
+def env(home: Path) -> Any:
+    return json.loads(settings(home).read_text(encoding="utf-8")).get("env")
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def places(home: Path, config: str = "config.yaml") -> dict[str, str]:
+    return {"CCPROXY_CONFIG": str(home / config), "CCPROXY_DATA_DIR": str(home / "data")}
+
+
+def test_an_address_that_nobody_knows_is_not_written_down(home: Path) -> None:
+    for command in ("connect", "env"):
+        done = run(home, command, **places(home))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "start it first" in done.stderr
+    assert settings(home).read_text(encoding="utf-8") == SETTINGS
+
+
+def test_connect_names_what_wins_over_it(home: Path) -> None:
+    (home / "config.yaml").write_text("server: { port: 8123 }\n", encoding="utf-8")
+    done = run(home, "connect", **places(home), CLAUDE_CODE_USE_BEDROCK="1")
+    assert done.returncode == 0
+    assert "unset CLAUDE_CODE_USE_BEDROCK" in done.stderr
+    assert "unset" not in run(home, "connect", **places(home)).stderr
+
+
+def test_disconnect_names_what_still_leads_to_the_proxy(home: Path) -> None:
+    (home / "config.yaml").write_text("server: { port: 8123 }\n", encoding="utf-8")
+    mine = '{"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:8123", "ANTHROPIC_AUTH_TOKEN": "mine"}}'
+    settings(home).write_text(mine, encoding="utf-8")
+    done = run(home, "disconnect", **places(home))
+    assert done.returncode == 0
+    assert "still leads Claude Code to the proxy" in done.stderr
+    assert settings(home).read_text(encoding="utf-8") == mine
+    settings(home).write_text(SETTINGS, encoding="utf-8")
+    assert run(home, "disconnect", **places(home)).stderr == ""
+    (home / "config.yaml").write_text("server: { port: x }\n", encoding="utf-8")
+    assert run(home, "disconnect", **places(home)).returncode == 0
+
+
+@POSIX
+def test_the_settings_follow_a_proxy_that_serves_without_a_tray(home: Path) -> None:
+    with started(home, "serve", env=places(home)) as (first, url):
+        assert run(home, "connect", **places(home)).returncode == 0
+        assert env(home)["ANTHROPIC_BASE_URL"] == url
+        first.kill()
+        first.wait()
+    with started(home, "serve", env=places(home)) as (second, url):
+        until(lambda: env(home)["ANTHROPIC_BASE_URL"] == url)
+        config = GOOD.replace("port: 0", "port: 0, token: quite-secret")
+        (home / "config.yaml").write_text(config, encoding="utf-8")
+        until(lambda: env(home)["ANTHROPIC_AUTH_TOKEN"] == "quite-secret")
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(20) == 0
+        assert env(home)["ANTHROPIC_BASE_URL"] == url
+    assert run(home, "disconnect", **places(home)).returncode == 0
+    assert settings(home).read_text(encoding="utf-8") == SETTINGS
+
+
+@POSIX
+def test_serving_without_a_tray_puts_the_settings_back_where_that_is_wanted(home: Path) -> None:
+    config = GOOD + "claude_code: { disconnect_on_quit: true }\n"
+    (home / "config.yaml").write_text(config, encoding="utf-8")
+    (home / "other.yaml").write_text(config, encoding="utf-8")
+    with started(home, "serve", env=places(home)) as (first, url):
+        run(home, "connect", **places(home))
+        with started(home, "serve", env=places(home, "other.yaml")) as (second, _url):
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(20) == 0
+        assert env(home)["ANTHROPIC_BASE_URL"] == url
+        first.send_signal(signal.SIGTERM)
+        assert first.wait(20) == 0
+    assert settings(home).read_text(encoding="utf-8") == SETTINGS
+
+
+@POSIX
+def test_the_editor_may_have_arguments_or_blanks_in_its_path(home: Path) -> None:
+    editor = home / "my editor"
+    editor.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    editor.chmod(0o755)
+    file = home / "config.yaml"
+    assert run(home, "config", "edit", **places(home), EDITOR=str(editor)).stdout == f"{file}\n"
+    assert run(home, "config", "edit", **places(home), VISUAL=f"'{editor}' --wait").stdout == f"--wait {file}\n"
+    assert run(home, "config", "edit", **places(home), EDITOR="false").returncode == 1
+
+
+@pytest.mark.parametrize("editor", ["/no/such/editor", '"unclosed', os.devnull])
+def test_an_editor_that_cannot_be_started_is_named(home: Path, editor: str) -> None:
+    done = run(home, "config", "edit", **places(home), EDITOR=editor)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{editor} cannot be started")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the desktop would open the file")
+def test_an_empty_editor_is_none(home: Path) -> None:
+    assert "no display" in run(home, "config", "edit", **places(home), EDITOR=" ").stderr
+
+
+@pytest.mark.parametrize("port", ["70000", "-1", "x"])
+def test_the_demo_wants_a_port_that_there_is(home: Path, port: str) -> None:
+    done = run(home, "demo", f"--port={port}")
+    assert done.returncode == 2
+    assert "expected a port from 0 to 65535" in done.stderr
