@@ -12,15 +12,14 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ccproxy_tray import __version__
-from ccproxy_tray.config import edit, files
+from ccproxy_tray.config import edit
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desk import AWAY, Desk
-from ccproxy_tray.desktop import clipboard, environment, opening
-from ccproxy_tray.diagnostics import diagnostics, status_text
+from ccproxy_tray.desktop import clipboard
 from ccproxy_tray.errors import CcproxyError, ConfigError
+from ccproxy_tray.handout import Handout, loaded_of, url_and_token
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.journal import Journal
-from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.program import Program
 from ccproxy_tray.redact import shown
 from ccproxy_tray.setting import Unchangeable, change
@@ -82,6 +81,7 @@ class Actions:
         leave: Callable[[], None],
     ) -> None:
         self._program = program
+        self._handout = Handout(program, journal)
         self._desk = Desk.of(program) if program.at_home else None
         self._journal = journal
         self._supervisor = supervisor
@@ -168,17 +168,11 @@ class Actions:
 
     def _in_file(self) -> Loaded:
         """The configuration as the file has it now: the click before this one may not be in force yet."""
-        in_force = self._loaded()
+        in_force = loaded_of(self._journal.snapshot)
         try:
             return self._program.read()
         except ConfigError:  # a broken hand edit does not keep a setting from being changed
             return in_force
-
-    def _loaded(self) -> Loaded:
-        loaded = self._journal.snapshot.loaded
-        if loaded is None:
-            raise Unchangeable("The configuration cannot be read yet, so nothing can be changed in it.")
-        return loaded
 
     def _ask(self, question: Callable[[App], None]) -> None:
         async def asked(app: App) -> None:
@@ -201,10 +195,10 @@ class Actions:
             raise NoAnswer from None
 
     def _settle(self) -> None:
-        url = self._url()
+        url, token = url_and_token(self._journal.snapshot)
         self._program.announce(url)
         if self._desk is not None:
-            self._desk.settle(url, self._token())
+            self._desk.settle(url, token)
         self._look()
 
     def _move_in(self, action: SetClaudeCode | SetLogin) -> None:
@@ -212,7 +206,7 @@ class Actions:
             raise Unchangeable("The demo leaves your settings alone.")
         match action:
             case SetClaudeCode(connect=True):
-                self._desk.connect(self._url(), self._token())
+                self._desk.connect(*url_and_token(self._journal.snapshot))
             case SetClaudeCode():
                 self._desk.disconnect()
             case SetLogin(on=on):
@@ -226,9 +220,6 @@ class Actions:
         claude_code, login = (AWAY, AWAY) if self._desk is None else self._desk.look(urls[0] if urls else "", token)
         self._supervisor.tell(lambda at: events.DesktopLooked(at, claude_code, login))
 
-    def _token(self) -> str:
-        return self._loaded().config.server.token.reveal()
-
     def _check(self) -> None:
         snapshot = self._journal.snapshot
         model = snapshot.current.model if snapshot.current is not None else CHECKED_MODEL
@@ -238,53 +229,16 @@ class Actions:
         self._say("Providers checked", summary(findings))
 
     def _copy(self, action: CopyText | CopyEnvironment | CopyDiagnostics) -> None:
-        text, what = self._copied(action)
+        text, what = self._handout.copied(action)
         clipboard.copy(text)
         self._say("Copied", f"{what[:1].upper()}{what[1:]} can be pasted now.")
 
-    def _copied(self, action: CopyText | CopyEnvironment | CopyDiagnostics) -> tuple[str, str]:
-        match action:
-            case CopyText(text=text, what=what):
-                return text, what
-            case CopyEnvironment(shell=shell):
-                return self._environment_lines(shell), f"the lines for {shell}"
-            case CopyDiagnostics():
-                return self._diagnostics(), "the diagnostics, without secrets,"
-
-    def _environment_lines(self, shell: environment.Shell) -> str:
-        return environment.lines(shell, self._url(), self._token(), self._program.environ)
-
-    def _url(self) -> str:
-        urls = self._journal.snapshot.urls
-        if not urls:
-            raise Unchangeable("The proxy has no address at the moment; the first line of the menu says why.")
-        return urls[0]
-
-    def _diagnostics(self) -> str:
-        return self._program.redact(diagnostics(self._journal.snapshot, self._program))
-
     def _open(self, document: Document) -> None:
-        match document:
-            case Document.STATUS:
-                self._open_status(self._journal.snapshot)
-            case Document.CONFIG:
-                opening.open_path(self._program.path)
-            case Document.LOG:
-                opening.open_path(self._program.log_path)
-            case Document.ABOUT:
-                self._say(
-                    f"ccproxy-tray {__version__}", f"Keeps Claude Code alive. Python {platform.python_version()}."
-                )
-
-    def _open_status(self, snapshot: Snapshot) -> None:
-        """In the browser; a browser sends no token, and nobody answers while nothing is served: then as a file."""
-        if snapshot.urls and snapshot.loaded is not None and not snapshot.loaded.config.server.token:
-            opening.open_url(f"{snapshot.urls[0]}/debug")
-            return
-        path = self._program.data_dir / "status.json"
-        self._program.data_dir.mkdir(mode=files.PRIVATE_DIRECTORY, parents=True, exist_ok=True)
-        files.write_atomically(path, self._program.redact(status_text(snapshot, self._program.wall())))
-        opening.open_path(path)
+        if document is Document.ABOUT:
+            text = f"Keeps Claude Code alive. Python {platform.python_version()}."
+            self._say(f"ccproxy-tray {__version__}", text)
+        else:
+            self._handout.open(document)
 
 
 def _unheard(_title: str, _text: str) -> None:

@@ -19,7 +19,7 @@ RANKS = (
     {"dispatch"},
     {"server", "tray", "desktop"},
     {"app", "check", "status", "program", "watch", "signals"},
-    {"run", "diagnostics", "desk", "setting", "trial", "doctor"},
+    {"run", "diagnostics", "desk", "handout", "setting", "trial", "doctor"},
     {"supervisor"},
     {"actions"},
     {"resident"},
