@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ccproxy_tray.errors import Failure, Fault
+from ccproxy_tray.redact import redact
 from ccproxy_tray.routing.outage import MARK
 from ccproxy_tray.routing.repair import repairs_for
 from ccproxy_tray.routing.target import Repairs
@@ -237,9 +238,12 @@ def _clamped(seconds: float) -> float:
 
 
 def _reason(failure: Failure) -> str:
-    """``429 throttled: Too many requests``: for the menu and /debug; short, because providers can be wordy."""
+    """``429 throttled: Too many requests``: for the menu and /debug; short, because providers can be wordy.
+
+    Masked before it is cut, which could tear a secret beyond recognition, and because it is kept in a file.
+    """
     mark = f"{MARK}: " if failure.simulated else ""
     status = f"{failure.status} " if failure.status else ""
-    said = failure.message.removeprefix(mark)[:160]
+    said = redact(failure.message.removeprefix(mark))[:160]
     message = f": {said}" if said else ""
     return f"{mark}{status}{failure.fault}{message}"

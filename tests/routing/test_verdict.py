@@ -209,6 +209,12 @@ def test_a_reason_is_short_and_begins_with_the_status() -> None:
     assert verdict(Failure(Fault.BROKEN, ""), FRESH).reason == "broken"
 
 
+@pytest.mark.parametrize("before", ["", "x" * 140], ids=["whole", "where it is cut"])
+def test_a_reason_holds_no_secret_that_a_provider_repeats(before: str) -> None:
+    told = Failure(Fault.THROTTLED, f"{before} sk-ant-api03-{'Ab1' * 12} is busy", status=429)
+    assert "Ab1" not in verdict(told, FRESH).reason
+
+
 RECORDS = st.builds(
     Record,
     fault=st.sampled_from(Fault),
