@@ -95,7 +95,10 @@ def write_atomically(
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        if sys.platform != "win32" and mode != PRIVATE_FILE:
+        if sys.platform != "win32":
+            with suppress(OSError):  # there is no old file, or giving it away takes more rights
+                old = target.stat()
+                os.chown(temporary, old.st_uid, old.st_gid)  # root at work for a user must not lock that user out
             temporary.chmod(mode)
         if not ready():
             return False

@@ -146,6 +146,16 @@ def test_writing_through_a_link_keeps_the_link(tmp_path: Path) -> None:
     assert real.read_bytes() == b"new\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_that_root_writes_stays_the_user_s(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.touch(mode=0o640)
+    os.chown(path, 1234, 4321)
+    files.write_atomically(path, "new", mode=0o640)
+    stat = path.stat()
+    assert (stat.st_uid, stat.st_gid, stat.st_mode & 0o777) == (1234, 4321, 0o640)
+
+
 def test_a_failed_write_leaves_the_old_text_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("old", encoding="utf-8")
