@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ccproxy_tray import __version__
@@ -70,7 +70,10 @@ class NoAnswer(CcproxyError):
 
 
 class Actions:
-    """One thread does one thing after the other, so that clicks take effect in their order and a host never waits."""
+    """One thread does one thing after the other, so that clicks take effect in their order and a host never waits.
+
+    A check of the providers has a thread of its own, because it lasts until the slowest of them has answered.
+    """
 
     def __init__(
         self,
@@ -87,32 +90,36 @@ class Actions:
         self._supervisor = supervisor
         self._answer = answer
         self._leave = leave
-        self._question: Future[Any] | None = None
+        self._questions: set[Future[Any]] = set()
         self._closed = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="actions")
+        self._checker = ThreadPoolExecutor(1, thread_name_prefix="check")
 
     def put(self, action: Action) -> None:
         """Have this done soon. Any thread; returns at once. Clicks that come after the end are void."""
         if isinstance(action, Quit):
             self._leave()
             return
-        self._submit(type(action).__name__, lambda: self._perform(action), self._say)
+        worker = self._checker if isinstance(action, CheckProviders) else self._worker
+        self._submit(worker, type(action).__name__, lambda: self._perform(action), self._say)
 
     def settle(self) -> None:
         """The proxy serves, perhaps elsewhere or for another token than before: have all who must know it told."""
-        self._submit("settling", self._settle, _unheard)
+        self._submit(self._worker, "settling", self._settle, _unheard)
 
     def look(self) -> None:
         """Claude Code's settings may have changed: look soon, and show what is found."""
-        self._submit("looking", self._look, _unheard)
+        self._submit(self._worker, "looking", self._look, _unheard)
 
     def close(self) -> None:
         """End what has not begun, wait for what has; Claude Code gets its settings back where the user wants that."""
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        for worker in (self._worker, self._checker):
+            worker.shutdown(wait=False, cancel_futures=True)
         self._closed = True
-        if self._question is not None:
-            self._question.cancel()  # the user who asked is leaving
-        self._worker.shutdown()
+        for question in tuple(self._questions):
+            question.cancel()  # the user who asked is leaving
+        for worker in (self._worker, self._checker):
+            worker.shutdown()
         loaded = self._journal.snapshot.loaded
         if self._desk is not None and loaded is not None and loaded.config.claude_code.disconnect_on_quit:
             try:
@@ -120,9 +127,9 @@ class Actions:
             except CcproxyError as error:
                 log.warning("%s", error)
 
-    def _submit(self, what: str, task: Callable[[], None], answer: _Answer) -> None:
+    def _submit(self, worker: Executor, what: str, task: Callable[[], None], answer: _Answer) -> None:
         try:
-            self._worker.submit(self._guarded, what, task, answer)
+            worker.submit(self._guarded, what, task, answer)
         except RuntimeError:
             log.debug("Too late for %s", what)
 
@@ -183,7 +190,7 @@ class Actions:
     def _asked(self, question: Callable[[App], Awaitable[T]]) -> T:
         """What the running program answers. Raises NotServing, also when it stops meanwhile, and NoAnswer."""
         asked = self._supervisor.ask(question)
-        self._question = asked
+        self._questions.add(asked)
         if self._closed:
             asked.cancel()
         try:
@@ -193,6 +200,8 @@ class Actions:
         except TimeoutError:
             asked.cancel()
             raise NoAnswer from None
+        finally:
+            self._questions.discard(asked)
 
     def _settle(self) -> None:
         url, token = url_and_token(self._journal.snapshot)

@@ -64,7 +64,8 @@ class Desk:
     def do(self, action: Action) -> None:
         """Click, and wait until that is done."""
         self.actions.put(action)
-        self.actions._worker.submit(lambda: None).result(30)
+        for worker in (self.actions._checker, self.actions._worker):
+            worker.submit(lambda: None).result(30)
 
     def listen(self, **server: object) -> None:
         """The endpoint is open, under the configuration of the file."""
@@ -209,6 +210,16 @@ def silent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Silent:
     silent = Silent()
     monkeypatch.setattr(desk.supervisor, "ask", silent.ask)
     return silent
+
+
+def test_no_click_waits_for_a_check_of_the_providers(desk: Desk, silent: Silent) -> None:
+    desk.listen()
+    desk.actions.put(CheckProviders())
+    assert silent.asked.wait(20)
+    desk.actions.put(SetRouting(enable=False))
+    desk.actions._worker.submit(lambda: None).result(20)
+    assert "enable: false" in desk.path.read_text(encoding="utf-8")
+    assert not silent.answer.done()
 
 
 def test_the_end_does_not_wait_for_what_the_program_was_asked(desk: Desk, silent: Silent) -> None:
