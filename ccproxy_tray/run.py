@@ -105,14 +105,12 @@ class Follower:
     async def _look(self) -> None:
         try:
             read = await asyncio.to_thread(self._read)
+            if read != self._known or self._app.journal.snapshot.problems:
+                self._app.reload(read)
+                log.info("The configuration was read again")
+            self._known = read
         except ConfigError as error:
             self._app.reject(error.problems)
-            return
-        except Exception as error:  # the last line of defence: a defect in reading must not end the following
-            log.exception("The configuration cannot be read again")
-            self._app.reject((f"internal error while reading the configuration: {type(error).__name__}",))
-            return
-        if read != self._known or self._app.journal.snapshot.problems:
-            self._app.reload(read)
-            log.info("The configuration was read again")
-        self._known = read
+        except Exception as error:  # the last line of defence: a defect in one file must not end the following
+            log.exception("The configuration cannot be taken over")
+            self._app.reject((f"internal error while taking over the configuration: {type(error).__name__}",))

@@ -98,6 +98,7 @@ class Supervisor:
         # Shared between threads, under the lock:
         self._stopping = False
         self._again = False
+        self._asked = True  # whether somebody waits for the next try, so that it is told
         self._untold: list[_Telling] = []
         self._serving: _Serving | None = None
 
@@ -119,11 +120,11 @@ class Supervisor:
         with self._lock:
             if self._serving is not None:
                 self._serving.call(self._serving.over.set)
-            self._again = True
+            self._again = self._asked = True
         self._wake.set()
 
     def changed(self) -> None:
-        """The configuration file may say something else: read it soon."""
+        """The configuration file may say something else: read it soon. A failure that stays the same is not told again."""
         with self._lock:
             if self._serving is not None:
                 self._serving.call(self._serving.follower.look)
@@ -160,32 +161,29 @@ class Supervisor:
 
     def _run(self) -> None:
         defects = 0
-        asked = True
         while not self._stopping:
-            self._again = False
+            asked, self._again, self._asked = self._asked, False, False
             if asked:
                 self._record(events.Starting)
             began = time.monotonic()
             failure = self._attempt()
-            asked = failure is None
             if failure is not None:
                 steady = time.monotonic() - began > STEADY_SECONDS
                 defects = defects + 1 if failure.defect and not steady else 0
                 self._tell(failure)
-                asked = self._wait(_pause(failure, defects))
+                self._wait(_pause(failure, defects))
         self._record(events.Stopped)
 
-    def _wait(self, seconds: float | None) -> bool:
-        """Until somebody asks for another try (True), or for so long; what is told meanwhile is recorded."""
+    def _wait(self, seconds: float | None) -> None:
+        """Until somebody asks for another try, or for so long; what is told meanwhile is recorded."""
         until = None if seconds is None else time.monotonic() + seconds
         while not (self._again or self._stopping):
             left = None if until is None else until - time.monotonic()
             if left is not None and left <= 0:
-                return False
+                return
             self._wake.wait(left)
             self._wake.clear()
             self._catch_up()
-        return True
 
     def _record(self, event: _Telling) -> None:
         self._journal.record(event(self._wall()))
@@ -267,7 +265,9 @@ def _elsewhere(loaded: Loaded, taken: PortTaken) -> Elsewhere:
     port = port_owner.free_port(taken.host, taken.port + 1)
     if port is None:
         raise Blocked(f"{told} The ten ports after it are taken, too.")
-    return Elsewhere(port, f"{told} Until then the proxy serves at {port}.")
+    return Elsewhere(
+        port, f'{told} For now the proxy serves at {port}; "Restart proxy" takes the port back once it is free.'
+    )
 
 
 def _pause(failure: _Failure, defects: int) -> float | None:

@@ -88,7 +88,7 @@ async def test_a_broken_file_is_told_and_the_following_goes_on() -> None:
 
 async def test_a_defect_in_reading_does_not_end_the_following(caplog: pytest.LogCaptureFixture) -> None:
     told = await followed(2, defect, good)
-    assert told == [("internal error while reading the configuration: LookupError",), SECOND]
+    assert told == [("internal error while taking over the configuration: LookupError",), SECOND]
     assert "a defect" in caplog.text
 
 

@@ -150,7 +150,7 @@ def test_a_taken_port_that_nobody_insists_on_is_left_for_the_next_free_one(tmp_p
             assert port < chosen <= port + 10
             assert answers(served.urls[0])
             assert f"Port {port} is taken by " in served.note
-            assert f"serves at {chosen}" in served.note
+            assert f"serves at {chosen};" in served.note
             assert served.loaded is not None
             assert served.loaded.config.server.port == port
             other.close()
