@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -194,6 +195,10 @@ def _login(subject: Subject) -> Line:
     state = autostart(subject.system, subject.environ, subject.home).state(command)
     if state.problem or state.by_system:
         return Line(False if state.problem else None, f"launch at login: {state.problem or state.by_system}")
+    if state.on and not os.path.exists(state.program):  # noqa: PTH110 - never raises
+        return Line(
+            False, f"launch at login: {state.program} is not there", "Start `ccproxy-tray` once: it mends that."
+        )
     if state.on and state.stale and command:
         return Line(None, f"launch at login: on, but it starts another program ({state.program})")
     return Line(True, f"launch at login: on ({state.program})") if state.on else Line(None, "launch at login: off")

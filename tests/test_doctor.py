@@ -218,10 +218,14 @@ async def test_a_provider_that_nobody_hears_from_has_no_status(
     ("state", "line"),
     [
         (LoginState(on=False), Line(None, "launch at login: off")),
-        (LoginState(on=True, program="/p"), Line(True, "launch at login: on (/p)")),
+        (LoginState(on=True, program="/"), Line(True, "launch at login: on (/)")),
         (
-            LoginState(on=True, stale=True, program="/p"),
-            Line(None, "launch at login: on, but it starts another program (/p)"),
+            LoginState(on=True, stale=True, program="/"),
+            Line(None, "launch at login: on, but it starts another program (/)"),
+        ),
+        (
+            LoginState(on=True, stale=True, program="/no/such"),
+            Line(False, "launch at login: /no/such is not there", "Start `ccproxy-tray` once: it mends that."),
         ),
         (LoginState(on=True, problem="It is gone."), Line(False, "launch at login: It is gone.")),
         (LoginState(on=False, by_system="Off in Windows."), Line(None, "launch at login: Off in Windows.")),
@@ -242,8 +246,8 @@ async def test_a_program_that_cannot_be_launched_at_login_is_no_fault(
         raise CannotLaunchAtLogin("no")
 
     monkeypatch.setattr(doctor, "launch_command", refused)
-    login(monkeypatch, LoginState(on=True, stale=True, program="/p"))
-    assert (await examine(subject(tmp_path))).topics["Desktop"][0] == Line(True, "launch at login: on (/p)")
+    login(monkeypatch, LoginState(on=True, stale=True, program="/"))
+    assert (await examine(subject(tmp_path))).topics["Desktop"][0] == Line(True, "launch at login: on (/)")
 
 
 async def test_why_there_is_no_tray_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

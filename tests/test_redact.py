@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccproxy_tray.redact import CUT, MIN_SECRET, Redactor, escape, public, redact, secret_variables, shown
+from ccproxy_tray.desktop.environment import PLACEHOLDER_TOKEN
+from ccproxy_tray.redact import CUT, MASK, MIN_SECRET, Redactor, escape, public, redact, secret_variables, shown
 
 VALUES = st.text(alphabet=string.ascii_letters + string.digits + "-_./+=\"'\\%", min_size=MIN_SECRET, max_size=60)
 
@@ -104,6 +105,12 @@ def test_blank_and_very_short_values_are_not_masked() -> None:
     redactor = Redactor(["", "   ", "abc"])
 
     assert redactor.redact("abc   def") == "abc   def"
+
+
+def test_the_token_that_stands_for_none_does_not_mask_the_programs_name() -> None:
+    redactor = Redactor([PLACEHOLDER_TOKEN, "ccproxy-tray-secret"])
+    assert redactor.redact("Run `ccproxy-tray connect`.") == "Run `ccproxy-tray connect`."
+    assert redactor.redact("a ccproxy-tray-secret") == f"a {MASK}"
 
 
 def test_the_beginning_of_a_known_value_at_a_cut_is_masked() -> None:
