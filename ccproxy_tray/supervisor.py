@@ -124,7 +124,7 @@ class Supervisor:
         self._wake.set()
 
     def changed(self) -> None:
-        """The configuration file may say something else: read it soon. A failure that stays the same is not told again."""
+        """The configuration file may say something else: read it soon. A failure that is still the same is not told."""
         with self._lock:
             if self._serving is not None:
                 self._serving.call(self._serving.follower.look)
@@ -162,7 +162,8 @@ class Supervisor:
     def _run(self) -> None:
         defects = 0
         while not self._stopping:
-            asked, self._again, self._asked = self._asked, False, False
+            with self._lock:
+                asked, self._again, self._asked = self._asked, False, False
             if asked:
                 self._record(events.Starting)
             began = time.monotonic()

@@ -198,6 +198,22 @@ def test_a_failed_start_that_is_asked_for_again_is_told_again(tmp_path: Path) ->
         assert watched.until(events.StartFailed).failure == ("no",)
 
 
+def test_a_file_that_is_saved_with_the_same_fault_is_not_told_again(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    watched.loaded = ConfigError(("no",))
+    tries: queue.Queue[float | None] = queue.Queue()
+    pause = supervisor._pause
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supervisor, "_pause", lambda *of: tries.put(pause(*of)))
+        watched.supervisor.start()
+        assert tries.get(timeout=30) is None
+        assert watched.phases() == ["Starting", "StartFailed"]
+        watched.supervisor.changed()
+        assert tries.get(timeout=30) is None
+        assert watched.supervisor.stop()
+    assert watched.phases() == ["Stopped"]
+
+
 def test_a_proxy_thread_that_is_killed_comes_back(tmp_path: Path) -> None:
     with supervised(tmp_path) as watched:
         watched.until(events.Listened)
