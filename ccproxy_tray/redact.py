@@ -15,9 +15,9 @@ from urllib.parse import quote
 MASK = "***"
 MIN_SECRET = 6
 """Known values shorter than this are not masked: they would blot out parts of ordinary words."""
-OWN_NAME = "ccproxy-tray"
-"""No part of it is a secret: the token that Claude Code gets where none is asked for is one, and to mask that would
-blot out the program's name and its commands everywhere."""
+OWN_NAMES = frozenset({"ccproxy", "ccproxy-tray", "ccproxy_tray"})
+"""No secrets: the first is the token that Claude Code gets where none is asked for, and to mask that would blot out the
+program's name and its commands everywhere."""
 CUT = "…"
 """Stands where :func:`shown` cut a text."""
 _ACCOUNT = re.compile(r"\b\d{12}\b")
@@ -136,9 +136,9 @@ class Redactor:
         self.add(values)
 
     def add(self, values: Iterable[str]) -> None:
-        """Mask these values from now on; not blank and very short ones (:data:`MIN_SECRET`), nor :data:`OWN_NAME`."""
+        """Mask these values from now on; not blank and very short ones (:data:`MIN_SECRET`), nor :data:`OWN_NAMES`."""
         self._values |= {
-            value for value in values if len(value.strip()) >= MIN_SECRET and value.strip() not in OWN_NAME
+            value for value in values if len(value.strip()) >= MIN_SECRET and value.strip() not in OWN_NAMES
         }
         if self._values:
             spellings = {spelling for value in self._values for spelling in _spellings(value)}
