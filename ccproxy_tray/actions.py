@@ -120,10 +120,10 @@ class Actions:
             question.cancel()  # the user who asked is leaving
         for worker in (self._worker, self._checker):
             worker.shutdown()
-        loaded = self._journal.snapshot.loaded
+        loaded, urls = self._journal.snapshot.loaded, self._journal.snapshot.urls
         if self._desk is not None and loaded is not None and loaded.config.claude_code.disconnect_on_quit:
             try:
-                self._desk.disconnect()
+                self._desk.quit(urls[0] if urls else "")
             except CcproxyError as error:
                 log.warning("%s", error)
 

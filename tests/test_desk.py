@@ -14,6 +14,7 @@ from ccproxy_tray.desk import Desk
 from ccproxy_tray.desktop import claude_level
 from ccproxy_tray.desktop.autostart import CannotLaunchAtLogin
 from ccproxy_tray.desktop.claude_code import RECORD_FILE, CannotConnect, Hookup
+from ccproxy_tray.desktop.claude_level import World
 from ccproxy_tray.desktop.xdg_autostart import XdgAutostart
 from ccproxy_tray.journal.events import Switch
 
@@ -42,8 +43,12 @@ class Home:
             Hookup(self.settings, self.folder / RECORD_FILE),
             self.entry,
             self._command,
-            lambda: claude_level.look({}, self.folder, None, "linux", self.folder / "managed"),
+            self.world,
         )
+
+    def world(self) -> World:
+        """What Claude Code would find."""
+        return claude_level.look({}, self.folder, None, "linux", self.folder / "managed")
 
     def _command(self) -> Sequence[str]:
         if isinstance(self.command, CannotLaunchAtLogin):
@@ -133,3 +138,14 @@ def test_trouble_with_the_settings_at_a_start_is_only_logged(home: Home, caplog:
     home.command = CannotLaunchAtLogin("It lies in a temporary folder.")
     home.desk.settle(OTHER, "")
     assert "settings.json" in caplog.text
+
+
+def test_at_the_end_only_ones_own_connection_is_undone(home: Home) -> None:
+    home.write({"mine": 1})
+    before = home.settings.read_text(encoding="utf-8")
+    home.desk.connect(URL, "")
+    other = Desk(Hookup(home.settings, home.folder / "other.json"), home.entry, lambda: (), home.world)
+    other.quit(OTHER)
+    assert home.desk.look(URL)[0] == Switch(on=True)
+    home.desk.quit(URL)
+    assert home.settings.read_text(encoding="utf-8") == before
