@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
@@ -14,6 +15,7 @@ from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desktop import port_owner
 from ccproxy_tray.errors import ConfigError
 from ccproxy_tray.server.listener import CannotListen, PortTaken
+from ccproxy_tray.signals import ECHO
 from ccproxy_tray.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -71,12 +73,18 @@ async def _serve(program: App, ready: Ready, read: Read, stop: asyncio.Event) ->
 
 
 def _on_signals(stop: asyncio.Event) -> None:
-    """Both signals mean the same. A second one ends the process at once, as the user then expects."""
+    """Both signals mean the same. One more, if it is no echo, ends the process at once, as the user then expects."""
     loop = asyncio.get_running_loop()
+    told: float | None = None
 
     def asked(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        loop.call_soon_threadsafe(stop.set)
+        nonlocal told
+        if told is None:
+            told = time.monotonic()
+            loop.call_soon_threadsafe(stop.set)
+        elif time.monotonic() - told > ECHO:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, asked)

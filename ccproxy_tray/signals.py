@@ -6,24 +6,34 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
 IMPATIENT = 130
 """The exit code of a program that was told twice to end: the shell's for SIGINT."""
+ECHO = 0.5
+"""Seconds within which further signals are the same request: a logout sends SIGTERM and SIGHUP at once (systemd,
+``SendSIGHUP=``), ``timeout`` sends its signal to the program and to its group, a closed terminal hangs up twice."""
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 class Signals:
-    """Calls ``stop`` in a thread of its own on the first signal that ends programs; the second ends it at once.
+    """Calls ``stop`` in a thread of its own on the first signal that ends programs; one after ECHO ends it at once.
 
     Python runs its handlers on the main thread, between two of its instructions, and a tray's loop that waits in C
     never comes to the next one. The interpreter's wakeup socket is written by the C handler itself.
     """
 
-    def __init__(self, stop: Callable[[], None], give_up: Callable[[int], object] = os._exit) -> None:
+    def __init__(
+        self,
+        stop: Callable[[], None],
+        give_up: Callable[[int], object] = os._exit,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._stop = stop
         self._give_up = give_up
+        self._clock = clock
         self._inbox, self._outbox = socket.socketpair()
         self._outbox.setblocking(False)
         self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
@@ -48,13 +58,14 @@ class Signals:
 
     def _listen(self) -> None:
         ending = {int(number) for number in _numbers()}
-        told = False
+        told: float | None = None
         while received := self._inbox.recv(16):
             for _ in (number for number in received if number in ending):
-                if told:
+                if told is None:
+                    told = self._clock()
+                    self._stop()
+                elif self._clock() - told > ECHO:
                     self._give_up(IMPATIENT)
-                told = True
-                self._stop()
 
 
 def _numbers() -> list[signal.Signals]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ccproxy_tray.signals import IMPATIENT, Signals
+from ccproxy_tray.signals import ECHO, IMPATIENT, Signals
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 
@@ -20,9 +20,15 @@ def told() -> queue.Queue[object]:
 
 
 @pytest.fixture
-def signals(told: queue.Queue[object]) -> Iterator[Signals]:
+def moments() -> list[float]:
+    """When the signals come, one after the other."""
+    return [100.0]
+
+
+@pytest.fixture
+def signals(told: queue.Queue[object], moments: list[float]) -> Iterator[Signals]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    signals = Signals(lambda: told.put("stop"), told.put)
+    signals = Signals(lambda: told.put("stop"), told.put, lambda: moments.pop(0))
     signals.install()
     yield signals
     signals.restore()
@@ -38,11 +44,25 @@ def test_the_first_signal_stops(signals: Signals, told: queue.Queue[object], num
 
 
 @pytest.mark.usefixtures("signals")
-def test_the_second_signal_ends_the_program_at_once(told: queue.Queue[object]) -> None:
+def test_the_second_signal_ends_the_program_at_once(told: queue.Queue[object], moments: list[float]) -> None:
+    moments.append(100.0 + 2 * ECHO)
     os.kill(os.getpid(), signal.SIGTERM)
     assert told.get(timeout=20) == "stop"
     os.kill(os.getpid(), signal.SIGINT)
     assert told.get(timeout=20) == IMPATIENT
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_logout_that_sends_two_signals_at_once_is_one_request(
+    told: queue.Queue[object], moments: list[float]
+) -> None:
+    moments += [100.0 + ECHO / 2, 100.0 + 2 * ECHO]
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert told.get(timeout=20) == "stop"
+    os.kill(os.getpid(), signal.SIGHUP)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert told.get(timeout=20) == IMPATIENT
+    assert told.empty()
 
 
 @pytest.mark.usefixtures("signals")

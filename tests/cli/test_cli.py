@@ -128,6 +128,17 @@ def test_a_configuration_that_was_named_must_exist(home: Path) -> None:
 
 
 @POSIX
+def test_two_signals_at_once_are_one_request(home: Path) -> None:
+    config = home / "config.yaml"
+    config.write_text(GOOD)
+    with started(home, "serve", "--config", str(config)) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+@POSIX
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serving_begins_with_one_line_and_ends_with_a_signal(home: Path, number: signal.Signals) -> None:
     config = home / "config.yaml"
