@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import stat
+from bisect import bisect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -198,13 +199,10 @@ def _lines(text: str) -> dict[str, int]:
         root = read(text).root
     except NotEditable:  # Python's parser is not quite as strict
         return {}
+    breaks = [match.start() for match in BREAK.finditer(text)]
     found: dict[str, int] = {}
     for member in (root and root.members) or ():
-        found[member.key] = _line(text, member.start)
+        found[member.key] = bisect(breaks, member.start) + 1
         if member.key == ENV:
-            found |= {f"{ENV}.{each.key}": _line(text, each.start) for each in member.value.members or ()}
+            found |= {f"{ENV}.{each.key}": bisect(breaks, each.start) + 1 for each in member.value.members or ()}
     return found
-
-
-def _line(text: str, start: int) -> int:
-    return sum(1 for _ in BREAK.finditer(text, 0, start)) + 1
