@@ -37,6 +37,8 @@ BACKUPS = 3
 
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 _TIME = "%Y-%m-%d %H:%M:%S"
+SAID = "said"
+"""``extra`` of a record whose words stand on the terminal already: the console leaves it out."""
 _TALKATIVE = ("aiohttp", "asyncio", "boto3", "botocore", "urllib3")
 """Libraries whose debug records hold headers, signatures and bodies; only their warnings are wanted."""
 
@@ -169,6 +171,7 @@ class _Console(logging.StreamHandler[IO[str]]):
         super().__init__(stream)
         self.dropped = 0
         self.setFormatter(_OneLine(_FORMAT, _TIME))
+        self.addFilter(lambda record: not hasattr(record, SAID))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002  (logging's own)
         self.dropped += 1

@@ -18,6 +18,7 @@ from ccproxy_tray.journal import events
 from ccproxy_tray.journal.events import Event
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Snapshot
+from ccproxy_tray.log import SAID
 from ccproxy_tray.program import Program
 from ccproxy_tray.signals import Signals
 from ccproxy_tray.supervisor import Supervisor
@@ -167,7 +168,7 @@ class Resident:
         """On the terminal, if there is one, and in the log; each sentence once."""
         if sentence not in self._said:
             self._said.add(sentence)
-            log.info("%s", sentence)
+            log.info("%s", sentence, extra={SAID: True})
             self._print(sentence)
 
     def _print(self, text: str) -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccproxy_tray import log
-from ccproxy_tray.log import FILE, Log, LogFile, setup
+from ccproxy_tray.log import FILE, SAID, Log, LogFile, setup
 
 LOGGER = logging.getLogger("ccproxy_tray.test_log")
 CANARY = "hush-CANARY-hush"
@@ -68,6 +68,15 @@ def test_the_file_has_what_the_console_has_and_is_private(tmp_path: Path) -> Non
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_what_was_said_on_the_terminal_is_logged_in_the_file_only(tmp_path: Path) -> None:
+    running, console = start(log_dir=tmp_path)
+    with running:
+        LOGGER.info("said", extra={SAID: True})
+        LOGGER.info("logged")
+    assert [line.split()[-1] for line in console.lines] == ["logged"]
+    assert "said" in (tmp_path / FILE).read_text(encoding="utf-8")
 
 
 def test_the_file_is_not_made_before_there_is_something_to_write(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
 
 def say(*text: str) -> None:
-    """The answer to a command."""
-    print(*text, flush=True)  # noqa: T201 - see above
+    """The answer to a command; in one piece, because the log may write to the same terminal."""
+    print(f"{' '.join(text)}\n", end="", flush=True)  # noqa: T201 - see above
 
 
 def complain(*text: str) -> None:

@@ -136,4 +136,6 @@ async def test_without_a_tray_one_sentence_is_said_and_it_serves(
     process.send_signal(signal.SIGINT)
     rest = (await process.stdout.read()).decode()
     assert await process.wait() == 0
+    assert first.startswith("No tray icon")
+    assert "No tray icon" not in rest
     assert "Traceback" not in rest
