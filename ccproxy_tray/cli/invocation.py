@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ccproxy_tray.config import files
-from ccproxy_tray.config.address import http_url
+from ccproxy_tray.config.address import http_url, reachable
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desktop.instance import running
@@ -88,9 +88,7 @@ def url_of(loaded: Loaded, args: argparse.Namespace, environ: Mapping[str, str])
     if note is not None and note.url:
         return note.url
     server = loaded.config.server
-    # A socket at ``::`` takes IPv6 connections only.
-    reachable = {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared only
-    return http_url(reachable.get(server.host, server.host), server.port)
+    return http_url(reachable(server.host), server.port)
 
 
 def address_of(loaded: Loaded, args: argparse.Namespace, environ: Mapping[str, str]) -> str:

@@ -40,6 +40,12 @@ def http_url(name: str, port: int) -> str:
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 
+def reachable(name: str) -> str:
+    """The address at which this machine reaches what listens at a host; all addresses are not one to ask."""
+    # A socket at ``::`` takes IPv6 connections only.
+    return {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)  # noqa: S104 - compared only
+
+
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(name)

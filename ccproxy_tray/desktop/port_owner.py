@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from ccproxy_tray.config.address import http_url
+from ccproxy_tray.config.address import http_url, reachable
 from ccproxy_tray.desktop.instance import since_when
 from ccproxy_tray.redact import shown
 
@@ -146,12 +146,12 @@ def owner(
     look: Callable[[str, int], Process | None] = listener,
 ) -> Owner:
     """Who listens at the port. Blocks for a second or two at worst: call it in a thread."""
-    reachable = {"0.0.0.0": _LOOPBACKS[0], "localhost": _LOOPBACKS[0], "::": _LOOPBACKS[1]}.get(host, host)  # noqa: S104 - as above
-    version = ask(reachable, port)
+    address = reachable(host)
+    version = ask(address, port)
     process = look(host, port)
     if version is not None:
         pid, since = (process.pid, process.since) if process else (0, 0.0)
-        return Owner(Kind.US, SERVICE, pid, version, since, http_url(reachable, port))
+        return Owner(Kind.US, SERVICE, pid, version, since, http_url(address, port))
     if process is not None:
         return Owner(Kind.KNOWN, process.name, process.pid, since=process.since)
     return Owner(Kind.STRANGER)

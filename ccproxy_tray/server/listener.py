@@ -11,7 +11,7 @@ from typing import cast
 
 from aiohttp import web
 
-from ccproxy_tray.config.address import http_url, is_loopback
+from ccproxy_tray.config.address import http_url, is_loopback, reachable
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import CcproxyError
 from ccproxy_tray.server.connection import Connection, Request, has_fast_parser
@@ -58,8 +58,9 @@ class Listener:
         """The port in use; 0 before :meth:`start`."""
 
     async def start(self, settings: Server) -> list[str]:
-        """Listen; gives the URLs. For a loopback name both loopback addresses are bound, with one port.
+        """Listen; gives the URLs at which this machine reaches it.
 
+        For a loopback name both loopback addresses are bound, with one port.
         Raises CannotListen, PortTaken; nothing stays open then.
         """
         if not settings.token and not is_loopback(settings.host):
@@ -80,7 +81,8 @@ class Listener:
                 await self.close()
                 if settings.port != 0 or not isinstance(error, PortTaken) or attempt == _TRIES - 1:
                     raise
-        return [http_url(*server.sockets[0].getsockname()[:2]) for server in self._servers]
+        addresses = [server.sockets[0].getsockname()[:2] for server in self._servers]
+        return [http_url(reachable(host), port) for host, port in addresses]
 
     async def close(self) -> None:
         """Accept no further connection, and drop those that wait for a request."""

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from ccproxy_tray.config.address import anthropic_url, base_url, host, http_url, is_loopback, is_private, openrouter_url
+from ccproxy_tray.config.address import (
+    anthropic_url,
+    base_url,
+    host,
+    http_url,
+    is_loopback,
+    is_private,
+    openrouter_url,
+    reachable,
+)
 from ccproxy_tray.config.value import Unfit
 
 
@@ -115,3 +124,11 @@ def test_a_messages_servers_root_loses_its_version() -> None:
 )
 def test_an_ipv6_address_gets_its_brackets_in_a_url(name: str, url: str) -> None:
     assert http_url(name, 8000) == url
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("localhost", "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("box", "box")],  # noqa: S104 - compared only
+)
+def test_what_listens_everywhere_is_asked_on_this_machine(name: str, address: str) -> None:
+    assert reachable(name) == address

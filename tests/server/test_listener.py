@@ -64,6 +64,13 @@ async def test_another_host_is_bound_as_it_is_named_and_may_be_called_so() -> No
         writer.transport.abort()
 
 
+@pytest.mark.parametrize(("host", "here"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])  # noqa: S104 - with a token
+async def test_who_listens_everywhere_is_reached_by_a_loopback_address(host: str, here: str) -> None:
+    subject = endpoint(Server(host=host, port=0, token=Secret("local-token")))
+    assert await subject.start() == [f"http://{here}:{subject._listener.port}"]
+    await subject.stop()
+
+
 async def test_a_taken_port_is_said_clearly_and_nothing_stays_open(taken: int) -> None:
     subject = endpoint(Server(port=taken))
     with pytest.raises(PortTaken, match=f"Port {taken} on 127.0.0.1 is taken") as caught:
