@@ -120,11 +120,12 @@ class App:
 
     def reload(self, loaded: Loaded) -> None:
         """Put another configuration in force. Running requests keep theirs, open sockets what they were opened with."""
-        if waiting := _waiting(self._started, loaded.config):
+        waiting = _waiting(self._started, loaded.config)
+        if waiting:
             log.warning("Changed, but in force only after a restart: %s", ", ".join(waiting))
         self.loaded = loaded
         self._endpoint.settings = loaded.config.server
-        self._record(lambda at: events.ConfigChanged(at, loaded))
+        self._record(lambda at: events.ConfigChanged(at, loaded, waiting))
         self._reconfigure()
 
     def reject(self, problems: tuple[str, ...]) -> None:

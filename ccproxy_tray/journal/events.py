@@ -135,10 +135,11 @@ class CameBack:
 
 @dataclass(frozen=True, slots=True)
 class ConfigChanged:
-    """A configuration took effect."""
+    """A configuration took effect, but for the keys in ``waiting``: those need a restart of the proxy."""
 
     at: float
     loaded: Loaded
+    waiting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

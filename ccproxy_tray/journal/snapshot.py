@@ -73,9 +73,10 @@ class Snapshot:
     ``sequence`` grows with every event, so that a reader sees at a glance whether anything changed.
     ``note`` says why the endpoint is not where it should be. ``claude_code`` and ``login`` are None until the desktop
     was looked at. ``recent`` holds the latest events worth a line, oldest first. ``problems`` are those of a
-    configuration that was rejected and is not in force; ``failure`` says why nothing is served in phase FAILED, one
-    line each. ``requested`` is the model that the latest request with an answer, or with none from anybody, asked for.
-    ``today`` counts the requests of ``day`` only: read it through :func:`counts_today`.
+    configuration that was rejected and is not in force; ``waiting`` are keys whose new values need a restart.
+    ``failure`` says why nothing is served in phase FAILED, one line each. ``requested`` is the model that the latest
+    request with an answer, or with none from anybody, asked for. ``today`` counts the requests of ``day`` only: read
+    it through :func:`counts_today`.
     """
 
     version: str
@@ -90,6 +91,7 @@ class Snapshot:
     login: Switch | None = None
     loaded: Loaded | None = None
     problems: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
     providers: tuple[ProviderState, ...] = ()
     cooling: tuple[CoolingTarget, ...] = ()
     offline: bool = False
@@ -114,8 +116,8 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
             return replace(snapshot, cooling=cooling)
         case WentOffline() | CameBack():
             return replace(snapshot, offline=isinstance(event, WentOffline))
-        case ConfigChanged(loaded=loaded):
-            return replace(_reordered(snapshot, loaded), loaded=loaded, problems=())
+        case ConfigChanged(loaded=loaded, waiting=waiting):
+            return replace(_reordered(snapshot, loaded), loaded=loaded, problems=(), waiting=waiting)
         case ConfigRejected(problems=problems):
             return replace(snapshot, problems=problems)
         case ProvidersChecked(providers=providers):
@@ -134,7 +136,7 @@ def _reordered(snapshot: Snapshot, loaded: Loaded) -> Snapshot:
 
 def _moved(snapshot: Snapshot, event: Starting | Listened | StartFailed | Stopped) -> Snapshot:
     """The endpoint's phases. Whatever was learnt of the world counts until it is learnt anew."""
-    bare = replace(snapshot, failure=(), urls=(), note="", outage=None)
+    bare = replace(snapshot, failure=(), urls=(), note="", outage=None, waiting=())
     match event:
         case Starting():
             return replace(bare, phase=Phase.STARTING)

@@ -32,8 +32,8 @@ from ccproxy_tray.tray.chain import Chain, default_order
 from ccproxy_tray.tray.headline import NAME, Headline, headline, played, running, tooltip
 from ccproxy_tray.tray.moment import midnight
 from ccproxy_tray.tray.row import click, clickable, inform, lines, listed, mark, reserved, sentences, separator, submenu
-from ccproxy_tray.tray.view import Item, View
-from ccproxy_tray.tray.wording import BREAKAGE, plural, safe
+from ccproxy_tray.tray.view import MAX_LABEL, Item, View
+from ccproxy_tray.tray.wording import BREAKAGE, fit, plural, safe
 
 _SHELLS = (
     (Shell.BASH, "bash / zsh"),
@@ -106,6 +106,9 @@ def _complaints(snapshot: Snapshot) -> Iterator[Item]:
     if snapshot.problems:
         yield inform("problems", "The changed config is not used, the one before it stays:")
         yield from sentences("problem", snapshot.problems, Document.CONFIG, "✕ ")
+    if snapshot.waiting:
+        words = fit(f"Restart proxy to use the changed {', '.join(snapshot.waiting)}", MAX_LABEL)
+        yield click("waiting", words, RestartProxy())
     warnings = snapshot.loaded.warnings if snapshot.loaded is not None else ()
     if warnings:
         rows = sentences("warning", warnings, Document.CONFIG)

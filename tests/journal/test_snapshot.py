@@ -152,6 +152,13 @@ def test_a_rejected_config_shows_its_problems_until_a_good_one_comes() -> None:
     assert fold(ConfigChanged(NOON, loaded), start=broken).problems == ()
 
 
+def test_a_changed_port_waits_until_the_endpoint_is_opened_again() -> None:
+    loaded = Loaded(Config(), "", MappingProxyType({}))
+    assert fold(ConfigChanged(NOON, loaded, ("server.port",))).waiting == ("server.port",)
+    assert fold(ConfigChanged(NOON, loaded, ("server.port",)), Listened(NOON, ())).waiting == ()
+    assert fold(ConfigChanged(NOON, loaded, ("server.port",)), ConfigChanged(NOON, loaded)).waiting == ()
+
+
 def test_another_routing_ends_the_fallback_state_and_another_setting_does_not() -> None:
     config = Config()
     before = fold(ConfigChanged(NOON, Loaded(config, "", MappingProxyType({}))), answered(NOON, BUMPY))

@@ -135,6 +135,7 @@ snapshots = st.builds(
     urls=st.sampled_from(((), ("http://127.0.0.1:8000",), ("http://[::1]:8000", "http://127.0.0.1:8000"))),
     loaded=st.one_of(loaded, loaded, st.none()),
     problems=st.lists(text, max_size=12).map(tuple),
+    waiting=st.lists(st.sampled_from(("server.host", "server.port", "upstream.connect_timeout"))).map(tuple),
     providers=st.lists(provider, max_size=6).map(tuple),
     cooling=st.lists(cooling, max_size=12).map(tuple),
     offline=st.booleans(),

@@ -160,6 +160,7 @@ STATES: Mapping[str, Snapshot] = {
         ),
     ),
     "broken hand edit": replace(SERVING, problems=TWO_PROBLEMS),
+    "a port that waits for a restart": replace(SERVING, waiting=("server.port",)),
     "one warning": replace(SERVING, loaded=loaded(warnings=("config.yaml:9: server.prot: unknown key",))),
     "set by the environment": replace(
         SERVING,

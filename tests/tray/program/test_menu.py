@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
 from pathlib import Path
 
 from ccproxy_tray.simulator.faults import THROTTLED
@@ -146,6 +148,21 @@ async def test_a_hand_edit_shows_within_two_seconds_and_a_broken_one_keeps_the_l
                 and not any(row.checked for row in starting(menu, "Notifications").children)
             )
         )
+
+
+async def test_a_port_that_was_changed_by_hand_is_one_click_away(tmp_path: Path, bus: PrivateBus) -> None:
+    async with program(tmp_path, bus) as running:
+        await ready(running)
+        with closing(socket.create_server(("127.0.0.1", 0))) as free:
+            port = free.getsockname()[1]
+        text = running.config.read_text(encoding="utf-8")
+        running.config.write_text(text.replace("port: 0", f"port: {port}"), encoding="utf-8")
+        words = "Restart proxy to use the changed server.port"
+        await running.panel.wait_for(lambda menu: menu.find(words))
+        await running.panel.click(words)
+        menu = await running.panel.wait_for(lambda menu: starting(menu, f"http://127.0.0.1:{port}"))
+        assert not menu.has(words)
+        assert await running.ask(f"http://127.0.0.1:{port}") == (200, "bedrock")
 
 
 async def test_what_the_environment_decides_cannot_be_clicked(tmp_path: Path, bus: PrivateBus) -> None:
