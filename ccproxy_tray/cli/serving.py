@@ -18,7 +18,7 @@ from ccproxy_tray.config import files
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.desk import Desk
 from ccproxy_tray.desktop.instance import AlreadyRunning, Instance
-from ccproxy_tray.errors import CcproxyError
+from ccproxy_tray.errors import CcproxyError, ConfigError
 
 if TYPE_CHECKING:
     from ccproxy_tray.log import Log  # imported where it is used: most commands write no log
@@ -131,11 +131,17 @@ def demo(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def _reader(
     args: argparse.Namespace, environ: Mapping[str, str], running_log: Log, known: Iterable[str] = ()
 ) -> Callable[[], Loaded]:
-    """Reads the configuration in force. The log masks its secrets from then on, and tells each new warning once."""
+    """Reads the configuration in force. The log masks its secrets from then on, and tells each new warning once.
+
+    A problem that repeats a known secret, such as a key that was pasted into the wrong line, is masked for the menu.
+    """
     told = set(known)
 
     def read() -> Loaded:
-        fresh = loaded_for(args, environ)
+        try:
+            fresh = loaded_for(args, environ)
+        except ConfigError as error:
+            raise ConfigError(tuple(running_log.redact(problem) for problem in error.problems)) from None
         running_log.redact_values(fresh.config.secrets())
         warnings = [warning for warning in _warnings(fresh) if warning not in told]
         told.update(warnings)

@@ -12,6 +12,7 @@ from ccproxy_tray import log
 from ccproxy_tray.cli import serving
 from ccproxy_tray.cli.invocation import loaded_for
 from ccproxy_tray.config.schema import Config
+from ccproxy_tray.errors import ConfigError
 
 
 @pytest.fixture
@@ -58,6 +59,21 @@ def test_a_file_that_goes_away_while_it_runs_is_not_made_anew(tmp_path: Path, ru
         read = serving._reader(argparse.Namespace(config=None), environ, running_log)
         assert read().config == Config()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_known_key_in_the_wrong_line_is_not_repeated(tmp_path: Path, running_log: log.Log) -> None:
+    path = tmp_path / "config.yaml"
+    good = "providers: { openrouter: { api_key: my-own-canary-of-no-known-shape } }\n"
+    path.write_text(good, encoding="utf-8")
+    with running_log:
+        read = serving._reader(argparse.Namespace(config=path), {}, running_log)
+        read()
+        path.write_text(f"{good}routing: {{ enable: my-own-canary-of-no-known-shape }}\n", encoding="utf-8")
+        with pytest.raises(ConfigError) as caught:
+            read()
+    (problem,) = caught.value.problems
+    assert "routing.enable" in problem
+    assert "canary" not in problem
 
 
 def test_a_new_key_is_masked_in_the_log_as_soon_as_it_is_read(tmp_path: Path, running_log: log.Log) -> None:
