@@ -11,7 +11,9 @@ import concurrent.futures
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -66,7 +68,8 @@ class _Serving:
     over: asyncio.Event
 
     def call(self, function: Callable[..., None], *args: object) -> None:
-        self.loop.call_soon_threadsafe(function, *args)
+        with suppress(RuntimeError):  # its loop was closed in this moment: the next one looks what was asked
+            self.loop.call_soon_threadsafe(function, *args)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +97,13 @@ class Supervisor:
         self._wall = wall
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
         self._wake = threading.Event()
-        self._lock = threading.Lock()
-        # Shared between threads, under the lock:
+        # Shared between threads without a lock, which whatever ends the proxy might leave held. Who asks for something
+        # says so and then looks whether it serves; the proxy says that it serves and then looks what was asked: one of
+        # them sees the other.
         self._stopping = False
         self._again = False
         self._asked = True  # whether somebody waits for the next try, so that it is told
-        self._untold: list[_Telling] = []
+        self._untold: deque[_Telling] = deque()
         self._serving: _Serving | None = None
 
     def start(self) -> None:
@@ -117,53 +121,50 @@ class Supervisor:
 
     def restart(self) -> None:
         """Close the endpoint, if it is open, read the configuration, and open it again."""
-        with self._lock:
-            if self._serving is not None:
-                self._serving.call(self._serving.over.set)
-            self._again = self._asked = True
+        self._again = self._asked = True
         self._wake.set()
+        if (serving := self._serving) is not None:
+            serving.call(serving.over.set)
 
     def changed(self) -> None:
         """The configuration file may say something else: read it soon. A failure that is still the same is not told."""
-        with self._lock:
-            if self._serving is not None:
-                self._serving.call(self._serving.follower.look)
-                return
-            self._again = True
+        self._again = True
         self._wake.set()
+        if (serving := self._serving) is not None:
+            serving.call(self._reread, serving.follower)
 
     def tell(self, event: _Telling) -> None:
         """Have an event recorded, with the moment at which that is done: this thread is the journal's only writer."""
-        with self._lock:
-            if self._serving is not None:
-                self._serving.call(self._record, event)
-                return
-            self._untold.append(event)
+        self._untold.append(event)
         self._wake.set()
+        if (serving := self._serving) is not None:
+            serving.call(self._catch_up)
 
     def resumed(self, seconds: float) -> None:
         """The machine slept for so long, or its clock was set (0)."""
-        with self._lock:
-            if self._serving is not None:
-                self._serving.call(self._serving.app.resumed, seconds)
+        if (serving := self._serving) is not None:
+            serving.call(serving.app.resumed, seconds)
 
     def ask(self, question: Callable[[App], Awaitable[T]]) -> concurrent.futures.Future[T]:
         """Have the running program do something on its loop. Raises NotServing."""
-        with self._lock:
-            serving = self._serving
-            if serving is None:
-                raise NotServing
+        serving = self._serving
+        if serving is None:
+            raise NotServing
 
-            async def asked() -> T:
-                return await question(serving.app)
+        async def asked() -> T:
+            return await question(serving.app)
 
-            return asyncio.run_coroutine_threadsafe(asked(), serving.loop)
+        asking = asked()
+        try:
+            return asyncio.run_coroutine_threadsafe(asking, serving.loop)
+        except RuntimeError:  # its loop was closed in this moment
+            asking.close()
+            raise NotServing from None
 
     def _run(self) -> None:
         defects = 0
         while not self._stopping:
-            with self._lock:
-                asked, self._again, self._asked = self._asked, False, False
+            asked, self._again, self._asked = self._asked, False, False
             if asked:
                 self._record(events.Starting)
             began = time.monotonic()
@@ -186,14 +187,16 @@ class Supervisor:
             self._wake.clear()
             self._catch_up()
 
+    def _reread(self, follower: Follower) -> None:
+        self._again = False
+        follower.look()
+
     def _record(self, event: _Telling) -> None:
         self._journal.record(event(self._wall()))
 
     def _catch_up(self) -> None:
-        with self._lock:
-            untold, self._untold = self._untold, []
-        for event in untold:
-            self._record(event)
+        while self._untold:
+            self._record(self._untold.popleft())
 
     def _tell(self, failure: _Failure) -> None:
         """Once for as long as nothing changes: not at every try."""
@@ -240,17 +243,15 @@ class Supervisor:
             following = asyncio.create_task(follower.run())
             log.info("Serving at %s", " and ".join(app.urls))
             try:
-                with self._lock:
-                    self._serving = _Serving(asyncio.get_running_loop(), app, follower, over)
-                    if self._stopping:
-                        over.set()
-                    if self._again:  # what was asked while it began: the file may have been read before that
-                        follower.look()
+                self._serving = _Serving(asyncio.get_running_loop(), app, follower, over)
+                if self._stopping or self._asked:
+                    over.set()
+                if self._again:  # what was asked while it began: the file may have been read before that
+                    self._reread(follower)
                 self._catch_up()
                 await over.wait()
             finally:
-                with self._lock:
-                    self._serving = None
+                self._serving = None
                 following.cancel()
             log.info("Stopping: running requests may end first")
 

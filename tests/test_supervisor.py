@@ -190,6 +190,24 @@ def test_the_user_may_start_it_afresh(tmp_path: Path) -> None:
         assert again.loaded == first.loaded
 
 
+def test_a_restart_that_is_asked_for_while_it_begins_is_done(tmp_path: Path) -> None:
+    watched = Watched(tmp_path)
+    begun: list[str] = []
+
+    def restart(event: Event, _snapshot: Snapshot) -> None:
+        if isinstance(event, events.Listened):
+            begun.append("")
+            if len(begun) == 1:
+                watched.supervisor.restart()  # the endpoint is open, and nothing more is done yet
+
+    watched.journal.subscribe(restart)
+    watched.supervisor.start()
+    watched.until(events.Listened)
+    watched.until(events.Starting)
+    assert answers(watched.until(events.Listened).urls[0])
+    assert watched.supervisor.stop()
+
+
 def test_a_failed_start_that_is_asked_for_again_is_told_again(tmp_path: Path) -> None:
     with supervised(tmp_path, ConfigError(("no",))) as watched:
         watched.until(events.StartFailed)
