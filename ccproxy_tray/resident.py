@@ -161,6 +161,8 @@ class Resident:
             self._notify(notice)
         if isinstance(event, events.Listened | events.ConfigChanged) and snapshot.urls:
             self._actions.settle()  # another address, or another token
+        if isinstance(event, events.StartFailed):
+            self._actions.look()  # Claude Code may still be led here, where nobody answers or somebody else does
         if isinstance(event, events.Listened):
             self._print(self._greet(snapshot.urls[0]))
 

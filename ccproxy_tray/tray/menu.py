@@ -194,6 +194,8 @@ def _leaving(snapshot: Snapshot) -> Iterator[Item]:
 def _bare(snapshot: Snapshot) -> Iterator[Item]:
     """What makes sense without a configuration."""
     yield separator("after facts")
+    if snapshot.claude_code is not None and snapshot.claude_code.on:  # so that it can be led away while nothing serves
+        yield _switch("hookup", "Claude Code uses this proxy", snapshot.claude_code, SetClaudeCode)
     documents = _documents()
     if snapshot.phase is Phase.FAILED:
         next(documents)  # Opening the config is offered above, as the remedy.

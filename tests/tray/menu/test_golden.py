@@ -150,6 +150,7 @@ STATES: Mapping[str, Snapshot] = {
     "offline": replace(SERVING, offline=True),
     "failed, port taken": failed(TAKEN),
     "failed, broken config": failed(*TWO_PROBLEMS, "config.yaml:40: tray: unknown key"),
+    "failed while connected": replace(failed(TAKEN), claude_code=Switch(on=True)),
     "failed with a config": replace(SERVING, phase=Phase.FAILED, failure=(TAKEN,), urls=()),
     "stopped": replace(SERVING, phase=Phase.STOPPED, urls=()),
     "no credentials": replace(

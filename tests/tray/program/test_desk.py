@@ -154,3 +154,20 @@ async def test_what_wins_over_the_proxy_is_named_in_the_menu(tmp_path: Path, bus
         assert "BEDROCK" not in text
         path.write_text(text, encoding="utf-8")
         await running.panel.wait_for(lambda menu: "CLAUDE_CODE_USE_BEDROCK" not in menu.text())
+
+
+async def test_claude_code_can_be_led_away_while_nothing_is_served(tmp_path: Path, bus: PrivateBus) -> None:
+    path = settings(tmp_path)
+    async with program(tmp_path, bus) as running:
+        await running.panel.wait_for(lambda menu: menu.find(HOOKUP).enabled)
+        await running.panel.click(HOOKUP)
+        await running.panel.wait_for(lambda menu: menu.find(HOOKUP).checked)
+        running.config.write_text("server: { port: eighty }\n", encoding="utf-8")
+        await running.panel.wait_for(lambda menu: "config.yaml:1: server.port" in menu.text())
+        await running.panel.click("More/Restart proxy")
+        await running.panel.wait_for(
+            lambda menu: menu.children[0].label.startswith("✕ Not serving") and menu.find(HOOKUP).checked
+        )
+        await running.panel.click(HOOKUP)
+        await running.panel.wait_for(lambda menu: not menu.has(HOOKUP) or not menu.find(HOOKUP).checked)
+        assert path.read_text(encoding="utf-8") == SETTINGS
