@@ -126,6 +126,8 @@ class Actions:
                 self._desk.quit(urls[0] if urls else "")
             except CcproxyError as error:
                 log.warning("%s", error)
+            except Exception:  # the last line of defence: running requests must still be allowed to end
+                log.exception("Claude Code's settings could not be put back")
 
     def _submit(self, worker: Executor, what: str, task: Callable[[], None], answer: _Answer) -> None:
         try:
