@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import queue
 import socket
@@ -233,11 +232,14 @@ def test_a_file_that_is_saved_with_the_same_fault_is_not_told_again(tmp_path: Pa
 
 
 def test_a_proxy_thread_that_is_killed_comes_back(tmp_path: Path) -> None:
+    def die() -> None:
+        raise SystemExit
+
     with supervised(tmp_path) as watched:
-        watched.until(events.Listened)
-        thread = ctypes.c_ulong(watched.supervisor._thread.ident or 0)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(SystemExit))
-        watched.supervisor.resumed(0.0)  # an exception from outside comes through at the loop's next step
+        watched.until(events.ProvidersChecked)
+        serving = watched.supervisor._serving
+        assert serving is not None
+        serving.call(die)
         failed = watched.until(events.StartFailed)
         assert "SystemExit" in failed.failure[0]
         assert answers(watched.until(events.Listened).urls[0])
