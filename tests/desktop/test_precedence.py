@@ -34,8 +34,8 @@ USER = "/home/me/.claude/settings.json"
 PATHS = {
     Level.STATE: "/home/me/.claude.json",
     Level.USER: USER,
-    Level.PROJECT: "/project/.claude/settings.json",
-    Level.LOCAL: "/project/.claude/settings.local.json",
+    Level.PROJECT: "/repo/.claude/settings.json",
+    Level.LOCAL: "/repo/.claude/settings.local.json",
     Level.MANAGED: "/etc/claude-code/managed-settings.json",
 }
 ORDER = (Level.SHELL, *PATHS)
@@ -93,9 +93,9 @@ def test_each_level_wins_over_those_below_it(index: int) -> None:
 def test_a_base_url_that_wins_is_told_with_its_line_and_over_whom_it_wins() -> None:
     conflict = only(findings(connected(local=env(**{BASE: OTHER})), URL))
     assert str(conflict) == (
-        "ANTHROPIC_BASE_URL in /project/.claude/settings.local.json:3: It is set to http://127.0.0.1:9000 and wins over "
+        "ANTHROPIC_BASE_URL in /repo/.claude/settings.local.json:3: It is set to http://127.0.0.1:9000 and wins over "
         f"{USER}:3: another port of this machine than the proxy's (http://127.0.0.1:8000). "
-        "Remove it from /project/.claude/settings.local.json:3, or set it to http://127.0.0.1:8000."
+        "Remove it from /repo/.claude/settings.local.json:3, or set it to http://127.0.0.1:8000."
     )
 
 
@@ -105,7 +105,7 @@ def test_a_base_url_that_wins_is_told_with_its_line_and_over_whom_it_wins() -> N
         (Level.SHELL, "Run `ccproxy-tray connect`."),
         (Level.STATE, "Run `ccproxy-tray connect`."),
         (Level.USER, "Run `ccproxy-tray connect`."),
-        (Level.PROJECT, "Remove it from /project/.claude/settings.json:3, or set it to http://127.0.0.1:8000."),
+        (Level.PROJECT, "Remove it from /repo/.claude/settings.json:3, or set it to http://127.0.0.1:8000."),
         (Level.MANAGED, "Ask whoever manages this machine: nothing of the user's wins over it."),
     ],
 )
@@ -179,7 +179,7 @@ def test_the_address_of_a_cloud_counts_only_in_its_mode(key: str, address: str) 
     assert findings(connected(project=env(**{address: gateway})), URL) == ()
     conflict = only(findings(connected(project=env(**{address: gateway, key: 1})), URL))
     assert "https://gateway.example (" in conflict.effect
-    assert f"{address} in /project/.claude/settings.json:3" in conflict.effect
+    assert f"{address} in /repo/.claude/settings.json:3" in conflict.effect
     assert "canary" not in str(conflict)
 
 
@@ -250,7 +250,7 @@ def test_two_credentials_are_told_once_and_without_their_values() -> None:
 
 def test_a_program_that_prints_keys_is_named() -> None:
     conflict = only(findings(connected(project={"apiKeyHelper": "echo canary0key"}), URL))
-    assert (conflict.key, conflict.where) == ("apiKeyHelper", "/project/.claude/settings.json:2")
+    assert (conflict.key, conflict.where) == ("apiKeyHelper", "/repo/.claude/settings.json:2")
     assert "canary" not in str(conflict)
     assert findings(connected(project={"apiKeyHelper": ""}), URL) == ()
 
