@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import signal
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 
 from ccproxy_tray.app import App
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desktop import port_owner
 from ccproxy_tray.errors import ConfigError
 from ccproxy_tray.server.listener import CannotListen, PortTaken
-from ccproxy_tray.signals import ECHO
+from ccproxy_tray.signals import Signals
 from ccproxy_tray.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -32,18 +29,22 @@ async def serve(
     read_again: Read | None = None,
     data_dir: Path | None = None,
 ) -> int:
-    """Serve until SIGINT or SIGTERM; returns the exit code. Raises CannotListen, which says who has a taken port.
+    """Serve until a signal ends it (see ``signals``); returns the exit code.
 
+    Raises CannotListen, which says who has a taken port.
     ``ready`` is told the URLs as soon as connections are accepted. With ``read_again``, a changed configuration
     file takes effect within two seconds. With ``data_dir``, cooldowns survive a restart.
     """
-    stop = asyncio.Event()
-    _on_signals(stop)
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    signals = Signals(lambda: loop.call_soon_threadsafe(stop.set))
+    signals.install()
     try:
         return await _serve(App(loaded, environ, data_dir=data_dir), ready, read_again or (lambda: loaded), stop)
     except PortTaken as taken:
         told = await asyncio.to_thread(who_has, taken)
         raise CannotListen(taken.host, taken.port, told) from taken
+    finally:
+        signals.restore()
 
 
 def who_has(taken: PortTaken) -> str:
@@ -70,24 +71,6 @@ async def _serve(program: App, ready: Ready, read: Read, stop: asyncio.Event) ->
         log.info("Stopping: running requests may end first")
         following.cancel()
     return 0
-
-
-def _on_signals(stop: asyncio.Event) -> None:
-    """Both signals mean the same. One more, if it is no echo, ends the process at once, as the user then expects."""
-    loop = asyncio.get_running_loop()
-    told: float | None = None
-
-    def asked(number: int, _frame: FrameType | None) -> None:
-        nonlocal told
-        if told is None:
-            told = time.monotonic()
-            loop.call_soon_threadsafe(stop.set)
-        elif time.monotonic() - told > ECHO:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, asked)
 
 
 class Follower:

@@ -27,7 +27,7 @@ class Signals:
 
     def __init__(
         self,
-        stop: Callable[[], None],
+        stop: Callable[[], object],
         give_up: Callable[[int], object] = os._exit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -44,13 +44,15 @@ class Signals:
             self._thread.start()
         signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
         for number in _numbers():
-            signal.signal(number, _nothing)
+            if not _is_spared(number):
+                signal.signal(number, _nothing)
 
     def restore(self) -> None:
         """Give the signals back; on the main thread."""
         signal.set_wakeup_fd(-1)
         for number in _numbers():
-            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            if not _is_spared(number):
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         self._outbox.close()  # the listening thread reads the end and is over
         if self._thread.ident is not None:
             self._thread.join()
@@ -71,6 +73,14 @@ class Signals:
 def _numbers() -> list[signal.Signals]:
     """The signals that end programs and that this system has."""
     return [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+
+
+def _is_spared(number: signal.Signals) -> bool:
+    """Whether the user has the program outlive its terminal (nohup).
+
+    SIGINT, which shells have their background jobs ignore, still has to end it.
+    """
+    return number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN
 
 
 def _nothing(_number: int, _frame: FrameType | None) -> None:

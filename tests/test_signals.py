@@ -43,6 +43,20 @@ def test_the_first_signal_stops(signals: Signals, told: queue.Queue[object], num
     assert told.get(timeout=20) == "stop"
 
 
+def test_a_program_that_is_to_outlive_its_terminal_does(told: queue.Queue[object]) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signals = Signals(lambda: told.put("stop"), told.put)
+    signals.install()
+    try:
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert told.get(timeout=20) == "stop"
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signals.restore()
+        signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.usefixtures("signals")
 def test_the_second_signal_ends_the_program_at_once(told: queue.Queue[object], moments: list[float]) -> None:
     moments.append(100.0 + 2 * ECHO)
