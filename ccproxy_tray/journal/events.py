@@ -21,7 +21,8 @@ from ccproxy_tray.routing.target import ProviderType, Target
 class CoolingTarget:
     """A target, or with an empty model a whole account, that is not tried before ``until``.
 
-    Both times are wall clock, fit to be shown. A ``lasting`` cooling also ends when config or credentials change.
+    Both times are wall clock, fit to be shown. A ``lasting`` cooling also ends when config or credentials change, a
+    ``simulated`` one with the outage that the user plays.
     """
 
     target: Target
@@ -29,6 +30,7 @@ class CoolingTarget:
     until: float
     reason: str
     lasting: bool = False
+    simulated: bool = False
 
 
 class Credentials(StrEnum):
@@ -243,5 +245,8 @@ def answered(at: float, story: Story) -> Served | FellBack:
 def cooled(at: float, view: Iterable[Cooling], monotonic: float) -> Cooled:
     """Routing's view, moved from the monotonic clock (which read ``monotonic`` at ``at``) to the wall clock."""
     shift = at - monotonic
-    cooling = (CoolingTarget(row.target, row.since + shift, row.until + shift, row.reason, row.lasting) for row in view)
+    cooling = (
+        CoolingTarget(row.target, row.since + shift, row.until + shift, row.reason, row.lasting, row.simulated)
+        for row in view
+    )
     return Cooled(at, tuple(sorted(cooling, key=lambda row: (row.until, row.target))))

@@ -118,4 +118,4 @@ def _absent(out: tuple[CoolingTarget, ...], now: float) -> str:
 
 
 def _simulated(coolings: tuple[CoolingTarget, ...]) -> bool:
-    return any(row.reason.startswith(MARK) for row in coolings)
+    return any(row.simulated for row in coolings)

@@ -78,7 +78,7 @@ def played() -> Snapshot:
     return replace(
         FALLING_BACK,
         outage=Outage("bedrock", OutageKind.THROTTLE, NOW + 45),
-        cooling=(cooling(EAST, 45, "simulated: 429 Too many requests"),),
+        cooling=(cooling(EAST, 45, "simulated: 429 Too many requests", simulated=True),),
         recent=(fell_back(1, throttled(EAST, simulated=True)),),
         today=Counts(served=8, fell_back=1),
     )
