@@ -85,7 +85,7 @@ class Actions:
     ) -> None:
         self._program = program
         self._handout = Handout(program, journal)
-        self._desk = Desk.of(program) if program.at_home else None
+        self._desk = Desk.at(program.path, program.environ, program.data_dir) if program.at_home else None
         self._journal = journal
         self._supervisor = supervisor
         self._answer = answer
@@ -121,13 +121,8 @@ class Actions:
         for worker in (self._worker, self._checker):
             worker.shutdown()
         loaded, urls = self._journal.snapshot.loaded, self._journal.snapshot.urls
-        if self._desk is not None and loaded is not None and loaded.config.claude_code.disconnect_on_quit:
-            try:
-                self._desk.quit(urls[0] if urls else "")
-            except CcproxyError as error:
-                log.warning("%s", error)
-            except Exception:  # the last line of defence: running requests must still be allowed to end
-                log.exception("Claude Code's settings could not be put back")
+        if self._desk is not None and loaded is not None:
+            self._desk.leave(urls[0] if urls else "", loaded.config)
 
     def _submit(self, worker: Executor, what: str, task: Callable[[], None], answer: _Answer) -> None:
         try:

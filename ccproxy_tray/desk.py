@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from ccproxy_tray.config import files
+from ccproxy_tray.config.schema import Config
 from ccproxy_tray.desktop import claude_level, port_owner
 from ccproxy_tray.desktop.autostart import Autostart, CannotLaunchAtLogin, autostart, repair
 from ccproxy_tray.desktop.claude_code import RECORD_FILE, CannotConnect, Hookup, Repair, settings_path
@@ -16,7 +17,6 @@ from ccproxy_tray.desktop.claude_level import World
 from ccproxy_tray.desktop.launch import launch_command
 from ccproxy_tray.desktop.precedence import Severity, findings
 from ccproxy_tray.journal.events import Switch
-from ccproxy_tray.program import Program
 
 log = logging.getLogger(__name__)
 
@@ -39,11 +39,6 @@ class Desk:
         self._entry = entry
         self._command = command
         self._world = world
-
-    @classmethod
-    def of(cls, program: Program) -> Self:
-        """The desktop of the user who runs the program."""
-        return cls.at(program.path, program.environ, program.data_dir)
 
     @classmethod
     def at(cls, config: Path, environ: Mapping[str, str], data_dir: Path) -> Self:
@@ -79,9 +74,16 @@ class Desk:
         """Put back what stood in Claude Code's settings. Raises CannotConnect."""
         self._hookup.disconnect()
 
-    def quit(self, url: str) -> None:
-        """The program at ``url`` ends: put back what stood in Claude Code's settings. Raises CannotConnect."""
-        self._hookup.quit(url)
+    def leave(self, url: str, config: Config) -> None:
+        """The program at ``url`` ends: put back what stood in Claude Code's settings, where the user wants that."""
+        if not config.claude_code.disconnect_on_quit:
+            return
+        try:
+            self._hookup.quit(url)
+        except CannotConnect as error:
+            log.warning("%s", error)
+        except Exception:  # the last line of defence: running requests must still be allowed to end
+            log.exception("Claude Code's settings could not be put back")
 
     def launch(self, *, on: bool) -> None:
         """Start at login, or no longer. Raises CannotLaunchAtLogin."""

@@ -323,23 +323,6 @@ def test_quitting_does_not_wait_for_other_clicks(desk: Desk) -> None:
     gate.set()
 
 
-class Defective:
-    """A desk on which nothing can be put back."""
-
-    def quit(self, _url: str) -> None:
-        raise LookupError("a defect")
-
-
-def test_a_defect_in_putting_settings_back_does_not_skip_the_rest_of_the_end(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    desk.path.write_text(TEXT + "claude_code: { disconnect_on_quit: true }\n", encoding="utf-8")
-    desk.listen()
-    monkeypatch.setattr(desk.actions, "_desk", Defective())
-    desk.actions.close()
-    assert "could not be put back" in caplog.text
-
-
 def test_clicks_after_the_end_are_void(desk: Desk) -> None:
     desk.actions.close()
     desk.actions.put(CopyText("x", "x"))

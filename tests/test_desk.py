@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ccproxy_tray.config.schema import ClaudeCode, Config
 from ccproxy_tray.desk import Desk
 from ccproxy_tray.desktop import claude_level
 from ccproxy_tray.desktop.autostart import CannotLaunchAtLogin
@@ -132,6 +133,38 @@ def test_a_program_that_will_be_gone_says_so_but_can_be_taken_out(home: Home) ->
     assert home.desk.look(URL)[1] == Switch(on=False, note="It lies in a temporary folder.", possible=False)
 
 
+LEAVING = replace(Config(), claude_code=ClaudeCode(disconnect_on_quit=True))
+
+
+def test_the_settings_are_put_back_at_the_end_only_where_that_is_wanted(home: Home) -> None:
+    home.write({"mine": 1})
+    home.desk.connect(URL, "")
+    home.desk.leave(URL, Config())
+    assert home.desk.look(URL)[0].on
+    home.desk.leave(URL, LEAVING)
+    assert json.loads(home.settings.read_text(encoding="utf-8")) == {"mine": 1}
+
+
+def test_settings_that_cannot_be_put_back_are_named_and_hold_up_nothing(
+    home: Home, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.desk.connect(URL, "")
+    home.write("{ broken")
+    home.desk.leave(URL, LEAVING)
+    assert "settings.json" in caplog.text
+
+
+def test_a_defect_in_putting_them_back_holds_up_nothing_either(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def defect(_hookup: Hookup, _url: str) -> None:
+        raise LookupError("a defect")
+
+    monkeypatch.setattr(Hookup, "quit", defect)
+    home.desk.leave(URL, LEAVING)
+    assert "could not be put back" in caplog.text
+
+
 def test_trouble_with_the_settings_at_a_start_is_only_logged(home: Home, caplog: pytest.LogCaptureFixture) -> None:
     home.desk.connect(URL, "")
     home.write("{ broken")
@@ -145,7 +178,7 @@ def test_at_the_end_only_ones_own_connection_is_undone(home: Home) -> None:
     before = home.settings.read_text(encoding="utf-8")
     home.desk.connect(URL, "")
     other = Desk(Hookup(home.settings, home.folder / "other.json"), home.entry, lambda: (), home.world)
-    other.quit(OTHER)
+    other.leave(OTHER, LEAVING)
     assert home.desk.look(URL)[0] == Switch(on=True)
-    home.desk.quit(URL)
+    home.desk.leave(URL, LEAVING)
     assert home.settings.read_text(encoding="utf-8") == before

@@ -18,7 +18,7 @@ from ccproxy_tray.config import files
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.desk import Desk
 from ccproxy_tray.desktop.instance import AlreadyRunning, Instance
-from ccproxy_tray.errors import CcproxyError, ConfigError
+from ccproxy_tray.errors import ConfigError
 
 if TYPE_CHECKING:
     from ccproxy_tray.log import Log  # imported where it is used: most commands write no log
@@ -108,11 +108,7 @@ class _Home:
     def __exit__(self, *_: object) -> None:
         """It ends: the settings are the user's again, where that is wanted."""
         self._worker.shutdown(cancel_futures=True)
-        if self._config.claude_code.disconnect_on_quit:
-            try:
-                self._desk.quit(self._url)
-            except CcproxyError as error:
-                logging.getLogger(__name__).warning("%s", error)
+        self._desk.leave(self._url, self._config)
 
     def _settle(self, config: Config) -> None:
         self._instance.tell(self._url)
