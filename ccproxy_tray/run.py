@@ -31,9 +31,9 @@ async def serve(
 ) -> int:
     """Serve until a signal ends it (see ``signals``); returns the exit code.
 
-    Raises CannotListen, which says who has a taken port.
     ``ready`` is told the URLs as soon as connections are accepted. With ``read_again``, a changed configuration
-    file takes effect within two seconds. With ``data_dir``, cooldowns survive a restart.
+    file takes effect within two seconds. With ``data_dir``, cooldowns survive a restart. Raises CannotListen, which
+    says who has a taken port.
     """
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     signals = Signals(lambda: loop.call_soon_threadsafe(stop.set))

@@ -14,7 +14,6 @@ from ccproxy_tray.config.schema import Config, Loaded, Notification
 from ccproxy_tray.config.value import flag
 from ccproxy_tray.errors import CcproxyError, ConfigError
 from ccproxy_tray.redact import shown
-from ccproxy_tray.routing.plan import ordered
 from ccproxy_tray.tray.action import MoveFirst, SetNotification, SetRouting, Setting, UseOnly
 
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
@@ -48,8 +47,8 @@ def _wanted(setting: Setting, loaded: Loaded) -> tuple[str, edit.Value]:
 
 def order(names: Sequence[str], loaded: Loaded) -> tuple[str, edit.Value]:
     """``routing.order`` for these providers, which have to be known. Raises Unchangeable."""
-    known = list(dict.fromkeys(step.name for step in ordered(loaded.config.routing.provider_sequence, ())))
-    strangers = [name for name in names if name not in loaded.config.providers]
+    known = loaded.config.providers
+    strangers = [name for name in names if name not in known]
     if strangers:
         raise Unchangeable(f"no provider is called {', '.join(strangers)}; there are {', '.join(known)}")
     return _free("routing.order", loaded), tuple(dict.fromkeys(names))

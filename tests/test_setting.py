@@ -30,7 +30,7 @@ def test_an_order_names_known_providers_once_each() -> None:
 
 
 def test_a_stranger_in_an_order_is_named_with_those_who_are_there() -> None:
-    with pytest.raises(Unchangeable, match=r"no provider is called bedrok; there are bedrock, openrouter"):
+    with pytest.raises(Unchangeable, match=r"no provider is called bedrok; there are bedrock, openrouter, anthropic"):
         order(["bedrok"], LOADED)
 
 

@@ -62,8 +62,9 @@ async def test_the_settings_follow_the_proxy_to_another_port_and_stay_after_it_e
     (tmp_path / "bin").rmdir()
     with closing(socket.create_server(("127.0.0.1", port))):
         async with program(tmp_path, bus, port=port) as running:
-            await running.panel.wait_for(lambda menu: menu.find(HOOKUP).checked)
+            await running.said("the settings follow the proxy's address")
             assert await running.url() in path.read_text(encoding="utf-8")
+            await running.panel.wait_for(lambda menu: menu.find(HOOKUP).checked)
 
 
 async def test_the_settings_are_put_back_on_quit_where_the_user_wants_that(tmp_path: Path, bus: PrivateBus) -> None:
