@@ -1,18 +1,3 @@
-from __future__ import annotations
+from tests.tray.zone import berlin
 
-import time
-from collections.abc import Iterator
-
-import pytest
-
-
-@pytest.fixture(scope="module", autouse=True)
-def berlin() -> Iterator[None]:
-    """Notices tell local time: here it is Berlin's, wherever the tests run."""
-    if not hasattr(time, "tzset"):
-        pytest.skip("the time zone of a process cannot be set on Windows")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TZ", "Europe/Berlin")
-        time.tzset()
-        yield
-    time.tzset()
+__all__ = ["berlin"]
