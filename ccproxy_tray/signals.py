@@ -34,13 +34,15 @@ class Signals:
         self._stop = stop
         self._give_up = give_up
         self._clock = clock
-        self._inbox, self._outbox = socket.socketpair()
-        self._outbox.setblocking(False)
-        self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
+        self._outbox: socket.socket | None = None
+        self._thread: threading.Thread | None = None
 
     def install(self) -> None:
         """Take over the signals; on the main thread, after anybody else who sets handlers. Once is enough."""
-        if self._thread.ident is None:
+        if self._outbox is None:
+            inbox, self._outbox = socket.socketpair()
+            self._outbox.setblocking(False)
+            self._thread = threading.Thread(target=self._listen, args=(inbox,), name="signals", daemon=True)
             self._thread.start()
         signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
         for number in _numbers():
@@ -48,26 +50,28 @@ class Signals:
                 signal.signal(number, _nothing)
 
     def restore(self) -> None:
-        """Give the signals back; on the main thread."""
+        """Give the signals back, if they were taken over; on the main thread."""
+        if self._outbox is None or self._thread is None:
+            return
         signal.set_wakeup_fd(-1)
         for number in _numbers():
             if not _is_spared(number):
                 signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         self._outbox.close()  # the listening thread reads the end and is over
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._inbox.close()
+        self._thread.join()
+        self._outbox = self._thread = None
 
-    def _listen(self) -> None:
+    def _listen(self, inbox: socket.socket) -> None:
         ending = {int(number) for number in _numbers()}
         told: float | None = None
-        while received := self._inbox.recv(16):
-            for _ in (number for number in received if number in ending):
-                if told is None:
-                    told = self._clock()
-                    self._stop()
-                elif self._clock() - told > ECHO:
-                    self._give_up(IMPATIENT)
+        with inbox:
+            while received := inbox.recv(16):
+                for _ in (number for number in received if number in ending):
+                    if told is None:
+                        told = self._clock()
+                        self._stop()
+                    elif self._clock() - told > ECHO:
+                        self._give_up(IMPATIENT)
 
 
 def _numbers() -> list[signal.Signals]:
