@@ -292,10 +292,11 @@ def test_the_status_opens_in_the_browser(desk: Desk) -> None:
 def test_where_a_browser_gets_no_answer_the_status_opens_as_a_private_file(desk: Desk, *, serving: bool) -> None:
     if serving:
         desk.listen(token=Secret("canary-token"))
+    desk.journal.record(events.ConfigRejected(1.0, ("config.yaml:3: a canary in the wrong line",)))
     desk.do(Open(Document.STATUS))
     assert desk.opened == [str(desk.program.data_dir / "status.json")]
     text = (desk.program.data_dir / "status.json").read_text(encoding="utf-8")
-    assert '"rate_limits"' in text
+    assert "a *** in the wrong line" in text
     assert "canary" not in text
 
 

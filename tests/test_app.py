@@ -69,6 +69,13 @@ async def test_a_start_that_fails_leaves_nobody_at_the_journal(
     assert caplog.text == ""
 
 
+async def test_after_a_sleep_no_old_connection_is_used_again() -> None:
+    async with App(loaded(CONFIG), {}) as app:
+        before = app._transport._pooled
+        app.resumed(60.0)
+        assert app._transport._pooled is not before
+
+
 async def test_a_configuration_that_cannot_be_used_is_shown_and_changes_nothing() -> None:
     async with App(loaded(CONFIG), {}) as app:
         app.reject(("config.yaml:1: server.port: no",))

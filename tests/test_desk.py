@@ -16,6 +16,7 @@ from ccproxy_tray.desktop import claude_level
 from ccproxy_tray.desktop.autostart import CannotLaunchAtLogin
 from ccproxy_tray.desktop.claude_code import RECORD_FILE, CannotConnect, Hookup
 from ccproxy_tray.desktop.claude_level import World
+from ccproxy_tray.desktop.precedence import findings
 from ccproxy_tray.desktop.xdg_autostart import XdgAutostart
 from ccproxy_tray.journal.events import Switch
 
@@ -108,6 +109,13 @@ def test_what_wins_over_a_connection_is_advice_only_while_there_is_one(home: Hom
     home.desk.connect(URL, "")
     (advice,) = home.desk.look(URL)[0].advice
     assert "CLAUDE_CODE_USE_BEDROCK" in advice
+
+
+def test_what_only_hinders_is_the_doctor_s_business(home: Home) -> None:
+    home.write({"env": {"DISABLE_TELEMETRY": "1"}})
+    home.desk.connect(URL, "")
+    assert findings(home.world(), URL)
+    assert home.desk.look(URL)[0].advice == ()
 
 
 def test_the_login_entry_goes_on_and_off(home: Home) -> None:

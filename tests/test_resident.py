@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -166,3 +167,25 @@ def test_no_thread_is_left_behind(tmp_path: Path) -> None:
     assert Ran(tmp_path, Choice("none", NullHost)).served
     left = [thread.name for thread in set(threading.enumerate()) - before if not isinstance(thread, threading.Timer)]
     assert left == []
+
+
+def test_a_panel_that_is_back_in_time_is_not_missed_and_one_that_stays_away_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: queue.Queue[str] = queue.Queue()
+    away = Ran(tmp_path, Choice("none", NullHost), say=told.put, run=False).resident
+    away.shown(False, "No panel here.")
+    away.shown(True, "")
+    assert away._absence.finished.is_set()
+    monkeypatch.setattr(resident, "PANEL_SECONDS", 0.0)
+    away.shown(False, "Still no panel.")
+    assert told.get(timeout=20) == "Still no panel."
+    assert told.empty()
+
+
+def test_after_a_sleep_the_menu_is_drawn_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = Ran(tmp_path, Choice("none", NullHost), run=False).resident
+    drawn = threading.Event()
+    monkeypatch.setattr(slept._painter, "refresh", drawn.set)
+    slept._resumed(60.0)
+    assert drawn.is_set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import queue
 import socket
@@ -13,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -291,6 +294,20 @@ def test_nobody_can_be_asked_while_nothing_is_served(tmp_path: Path) -> None:
         watched.supervisor.resumed(1.0)
         with pytest.raises(NotServing, match="the first line of the menu says why"):
             watched.supervisor.ask(anything)
+
+
+def test_a_question_to_a_loop_that_was_closed_in_this_moment_is_told_as_such(tmp_path: Path) -> None:
+    async def anything(_app: App) -> None:
+        raise AssertionError
+
+    loop = asyncio.new_event_loop()
+    loop.close()
+    watched = Watched(tmp_path)
+    nobody: Any = None
+    watched.supervisor._serving = supervisor._Serving(loop, nobody, nobody, asyncio.Event())
+    with pytest.raises(NotServing):
+        watched.supervisor.ask(anything)
+    gc.collect()  # a question that nobody closed complains here
 
 
 @pytest.mark.parametrize(

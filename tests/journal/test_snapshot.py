@@ -202,13 +202,13 @@ def test_every_event_moves_the_sequence_on() -> None:
 
 def test_cooling_moves_from_the_monotonic_clock_to_the_wall_clock_soonest_first() -> None:
     view = (
-        Cooling(WEST, 160.0, "529", 90.0, Fault.OVERLOADED),
+        Cooling(WEST, 160.0, "529", 90.0, Fault.OVERLOADED, simulated=True),
         Cooling(EAST, 137.0, "429", 95.0, Fault.THROTTLED, lasting=True),
     )
     event = cooled(NOON, view, monotonic=100.0)
     assert event.cooling == (
         CoolingTarget(EAST, NOON - 5, NOON + 37, "429", True),
-        CoolingTarget(WEST, NOON - 10, NOON + 60, "529"),
+        CoolingTarget(WEST, NOON - 10, NOON + 60, "529", simulated=True),
     )
 
 
