@@ -14,6 +14,14 @@ from ccproxy_tray.signals import ECHO, IMPATIENT, Signals
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 
 
+@pytest.fixture(autouse=True)
+def at_a_terminal() -> Iterator[None]:
+    """SIGHUP as a terminal hands it on, although the tests may run under nohup themselves."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def told() -> queue.Queue[object]:
     return queue.Queue()
