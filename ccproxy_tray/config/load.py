@@ -21,7 +21,7 @@ from ccproxy_tray.config.route import routing
 from ccproxy_tray.config.schema import ClaudeCode, Config, History, Loaded, Notification, Server, Tray, Upstream
 from ccproxy_tray.config.secret import Lookup, from_keyring
 from ccproxy_tray.config.section import Section
-from ccproxy_tray.config.value import DAYS, DURATION, FLAG, PORT, Kind, one_of
+from ccproxy_tray.config.value import DAYS, DURATION, FLAG, MEGABYTES, PORT, Kind, one_of
 from ccproxy_tray.errors import ConfigError
 
 HOST = Kind("a host name or an address", host)
@@ -126,6 +126,7 @@ def _history(section: Section) -> History:
     return History(
         enabled=section.value("enabled", FLAG, default.enabled),
         retention_days=section.value("retention_days", DAYS, default.retention_days),
+        max_megabytes=section.value("max_megabytes", MEGABYTES, default.max_megabytes),
         bodies=section.value("bodies", FLAG, default.bodies),
     )
 

@@ -145,10 +145,11 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is kept of past requests."""
+    """What is kept of past requests, for how long and in how many megabytes (10^6 bytes)."""
 
     enabled: bool = True
     retention_days: int = 30
+    max_megabytes: int = 500
     bodies: bool = False
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.routing.command import Skipped
-from ccproxy_tray.routing.story import Attempt, Story
+from ccproxy_tray.routing.origin import Origin
+from ccproxy_tray.routing.story import Attempt, Result, Story
 from ccproxy_tray.routing.target import Target
 
 
@@ -26,6 +27,8 @@ class Chronicle:
     request_id: str
     model: str
     started: float
+    origin: Origin = Origin()
+    stream: bool = False
     attempts: list[Attempt] = field(default_factory=list)
     skipped: list[tuple[Target, str]] = field(default_factory=list)
 
@@ -73,6 +76,15 @@ class Chronicle:
         last = self.attempts[-1]
         self.attempts[-1] = replace(last, fault=failure.fault, reason=failure.message, cooling=cooling)
 
-    def story(self) -> Story:
+    def story(self, now: float, result: Result | None = None) -> Story:
         """Everything so far, as one value."""
-        return Story(self.request_id, self.model, tuple(self.attempts), tuple(self.skipped))
+        return Story(
+            self.request_id,
+            self.model,
+            tuple(self.attempts),
+            tuple(self.skipped),
+            self.origin,
+            self.stream,
+            now - self.started,
+            result,
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
@@ -25,10 +26,19 @@ from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Sent,
 from ccproxy_tray.routing.cooldown import Cooling
 from ccproxy_tray.routing.outage import Outage
 from ccproxy_tray.routing.policy import broke_off, walk
-from ccproxy_tray.routing.target import Repairs, Target
+from ccproxy_tray.routing.story import Result, Story, Tokens
+from ccproxy_tray.routing.target import ProviderType, Repairs, Target
 from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.stream import Progress
 
 log = logging.getLogger(__name__)
+
+Price = Callable[[ProviderType, Target, Tokens], float | None]
+"""What an answer costs in USD, by the wire and the target that served; None when nobody knows."""
+
+
+def unpriced(_type: ProviderType, _target: Target, _tokens: Tokens) -> None:
+    """No price is known."""
 
 
 @dataclass(slots=True)
@@ -40,16 +50,35 @@ class _Passage:
     chronicle: Chronicle
     result: Started | Reply | None = None
 
+    @property
+    def progress(self) -> Progress | None:
+        """How far the answer has come that the client gets; None before there is one."""
+        if isinstance(self.result, Started):
+            return self.result.codec.progress
+        return None if self.result is None else self.result.progress
+
 
 class Dispatcher:
-    """Serves requests. Everything here runs on the loop's thread, which owns all state."""
+    """Serves requests. Everything here runs on the loop's thread, which owns all state.
 
-    def __init__(self, runtime: Runtime, transport: Transport, journal: Journal, state: State, clock: Clock) -> None:
+    ``price`` says what an answer costs that does not say so itself.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        transport: Transport,
+        journal: Journal,
+        state: State,
+        clock: Clock,
+        price: Price = unpriced,
+    ) -> None:
         self.runtime = runtime
         self.state = state
         self._transport = transport
         self._journal = journal
         self._clock = clock
+        self._price = price
         self._told: tuple[Cooling, ...] = ()
         self._offline = False
         self._counter = Counter(transport, clock.monotonic)
@@ -103,14 +132,15 @@ class Dispatcher:
     async def messages(self, request: MessagesRequest, request_id: str) -> Answer:
         """Serve one request. Cancelling this cancels the upstream and counts as the client having left."""
         now = self._clock.monotonic()
-        passage = _Passage(self.runtime, request, Chronicle(request_id, request.model, now))
+        chronicle = Chronicle(request_id, request.model, now, request.origin, request.stream)
+        passage = _Passage(self.runtime, request, chronicle)
         try:
             await passage.runtime.prepare(request)
             candidates = self.state.ordered(passage.runtime, request, passage.runtime.candidates(request), now)
             with closing(walk(candidates, self.state.cooldowns, passage.runtime.rules, now)) as steps:
                 end = await self._perform(steps, passage)
         except asyncio.CancelledError:
-            self._journal.record(events.Abandoned(self._clock.wall(), passage.chronicle.story()))
+            self._journal.record(events.Abandoned(self._clock.wall(), self._story(passage)))
             raise
         finally:
             self._tell()
@@ -244,7 +274,7 @@ class Dispatcher:
             target = passage.chronicle.attempts[-1].target
             passage.chronicle.broke_off(now, failure, self.state.cooldowns.left(target, now))
         self._note_seals(passage)
-        at, story = self._clock.wall(), passage.chronicle.story()
+        at, story = self._clock.wall(), self._story(passage)
         if failure is not None:
             self._journal.record(events.BrokeOff(at, story, failure.message))
         elif complete:
@@ -254,14 +284,23 @@ class Dispatcher:
 
     def _note_seals(self, passage: _Passage) -> None:
         """Remember who minted the thinking of an answer, also of one that broke off: the client may keep it."""
-        result = passage.result
-        progress = result.codec.progress if isinstance(result, Started) else result.progress if result else None
+        progress = passage.progress
         if progress is not None and progress.seals:
             self.state.seals.note(progress.seals, passage.chronicle.attempts[-1].target.provider)
 
+    def _story(self, passage: _Passage) -> Story:
+        result = None
+        if (progress := passage.progress) is not None:
+            tokens = progress.tokens()
+            target = passage.chronicle.attempts[-1].target
+            type_ = passage.runtime.providers[target.provider].type
+            cost = self._price(type_, target, tokens) if progress.usage.cost is None else progress.usage.cost
+            result = Result(tokens, cost, progress.stop_reason or "", tuple(progress.tools))
+        return passage.chronicle.story(self._clock.monotonic(), result)
+
     def _refused(self, end: Exhausted, passage: _Passage) -> Answer:
         """Tell the client that nobody answered, or that its request is at fault."""
-        at, story = self._clock.wall(), passage.chronicle.story()
+        at, story = self._clock.wall(), self._story(passage)
         kind = events.Exhausted if end.failure is None else events.Refused
         self._journal.record(kind(at, story, end.status, end.message))
         return refusal(end, passage.chronicle.request_id, len(story.attempts))

@@ -6,8 +6,8 @@ Each request ends in exactly one of SERVED..ABANDONED.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ccproxy_tray.config.schema import Loaded
@@ -216,6 +216,31 @@ class OutageSimulated:
     outage: Outage | None
 
 
+@dataclass(frozen=True, slots=True)
+class BodyKept:
+    """What a request and its answer said, for the history. Comes before the end of the request.
+
+    ``headers`` are those that steer the answer, none of them secret. ``request`` and ``response`` may be cut: the
+    sizes are those of the whole.
+    """
+
+    at: float
+    request_id: str
+    headers: Mapping[str, str]
+    request: bytes = field(repr=False)
+    response: bytes = field(repr=False)
+    request_size: int
+    response_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryTold:
+    """The history cannot be kept, and why, in a sentence with a remedy; empty when it can again."""
+
+    at: float
+    problem: str
+
+
 Ended = Served | FellBack | Exhausted | Refused | BrokeOff | Abandoned
 """How a request may end."""
 
@@ -233,6 +258,8 @@ Event = (
     | ProvidersChecked
     | OutageSimulated
     | DesktopLooked
+    | BodyKept
+    | HistoryTold
 )
 
 

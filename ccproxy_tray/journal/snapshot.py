@@ -9,6 +9,7 @@ from enum import StrEnum
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.journal.events import (
     Abandoned,
+    BodyKept,
     BrokeOff,
     CameBack,
     ConfigChanged,
@@ -20,6 +21,7 @@ from ccproxy_tray.journal.events import (
     Event,
     Exhausted,
     FellBack,
+    HistoryTold,
     Listened,
     OutageSimulated,
     ProvidersChecked,
@@ -74,6 +76,7 @@ class Snapshot:
     ``note`` says why the endpoint is not where it should be. ``claude_code`` and ``login`` are None until the desktop
     was looked at. ``recent`` holds the latest events worth a line, oldest first. ``problems`` are those of a
     configuration that was rejected and is not in force; ``waiting`` are keys whose new values need a restart.
+    ``history`` says why past requests cannot be kept, empty when they are or are not wanted.
     ``failure`` says why nothing is served in phase FAILED, one line each. ``requested`` is the model that the latest
     request with an answer, or with none from anybody, asked for. ``today`` counts the requests of ``day`` only: read
     it through :func:`counts_today`.
@@ -84,6 +87,7 @@ class Snapshot:
     sequence: int = 0
     phase: Phase = Phase.STARTING
     failure: tuple[str, ...] = ()
+    history: str = ""
     outage: Outage | None = None
     urls: tuple[str, ...] = ()
     note: str = ""
@@ -122,10 +126,20 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
             return replace(snapshot, problems=problems)
         case ProvidersChecked(providers=providers):
             return replace(snapshot, providers=providers)
+        case OutageSimulated() | DesktopLooked() | HistoryTold() | BodyKept():
+            return _told(snapshot, event)
+
+
+def _told(snapshot: Snapshot, event: OutageSimulated | DesktopLooked | HistoryTold | BodyKept) -> Snapshot:
+    match event:
         case OutageSimulated(outage=outage):
             return replace(snapshot, outage=outage)
         case DesktopLooked(claude_code=claude_code, login=login):
             return replace(snapshot, claude_code=claude_code, login=login)
+        case HistoryTold(problem=problem):
+            return replace(snapshot, history=problem)
+        case BodyKept():  # the history's alone
+            return snapshot
 
 
 def _reordered(snapshot: Snapshot, loaded: Loaded) -> Snapshot:

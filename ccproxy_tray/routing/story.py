@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from ccproxy_tray.errors import Fault
+from ccproxy_tray.routing.origin import Origin
 from ccproxy_tray.routing.outage import MARK
 from ccproxy_tray.routing.target import Target
 
@@ -41,13 +42,49 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token counts as Anthropic counts them: ``input`` excludes what the cache served or stored.
+
+    ``cache_write_1h`` is the part of ``cache_write`` that is kept for an hour and costs more. ``estimated``: the
+    upstream did not count, or not all.
+    """
+
+    input: int = 0
+    output: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an answer told of itself, as far as it came. ``cost`` is in USD, None when it is not known.
+
+    ``tools`` are the names of the tools that it calls, in order.
+    """
+
+    tokens: Tokens
+    cost: float | None = None
+    stop_reason: str = ""
+    tools: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
-    """Everything that happened to one request, as one value for the log, /debug, the tray and the page."""
+    """Everything that happened to one request, as one value for the log, /debug, the tray, the page and the history.
+
+    ``seconds`` is how long it took in all. ``result`` is None when no answer had begun.
+    """
 
     request_id: str
     model: str
     attempts: tuple[Attempt, ...] = ()
     skipped: tuple[tuple[Target, str], ...] = ()
+    origin: Origin = Origin()
+    stream: bool = False
+    seconds: float = 0.0
+    result: Result | None = None
 
 
 def line(story: Story) -> str:

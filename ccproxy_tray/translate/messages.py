@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ccproxy_tray.errors import RequestError
+from ccproxy_tray.routing.origin import Origin
 from ccproxy_tray.translate import jsontext, longtext
+from ccproxy_tray.translate.origin import origin
 from ccproxy_tray.translate.splice import replace_model
 from ccproxy_tray.translate.validation import check
 
@@ -18,7 +19,6 @@ VERSION = "2023-06-01"
 """The API version of a client that names none."""
 _LONG_CONTEXT = "[1m]"
 _BOM = b"\xef\xbb\xbf"
-_OLD_USER_ID = re.compile(r"_session_([0-9a-fA-F-]{36})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,14 @@ class MessagesRequest:
     stream: bool
     betas: tuple[str, ...] = ()
     version: str = VERSION
-    session: str = ""
+    origin: Origin = Origin()
     long_context: bool = False
     credential: tuple[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def session(self) -> str:
+        """The conversation that it belongs to, empty when the client does not say."""
+        return self.origin.session
 
 
 def parse_request(raw: bytes, headers: Mapping[str, str], *, counting: bool = False) -> MessagesRequest:
@@ -63,7 +68,7 @@ def parse_request(raw: bytes, headers: Mapping[str, str], *, counting: bool = Fa
         stream=body.get("stream") is True,
         betas=_betas(headers.get("anthropic-beta", "")),
         version=headers.get("anthropic-version", "") or VERSION,
-        session=headers.get("x-claude-code-session-id", "") or _session(body),
+        origin=origin(body, headers),
         long_context=long_context,
         credential=_credential(headers),
     )
@@ -82,20 +87,6 @@ def sent_body(request: MessagesRequest, body: Mapping[str, Json], model: str) ->
 def _betas(header: str) -> tuple[str, ...]:
     names = (name.strip() for name in header.split(","))
     return tuple(dict.fromkeys(name for name in names if name))
-
-
-def _session(body: Mapping[str, Json]) -> str:
-    """The session in ``metadata.user_id``: a JSON text since Claude Code 2.1, before that the end of the id."""
-    user = (body.get("metadata") or {}).get("user_id")
-    if not isinstance(user, str):
-        return ""
-    try:
-        parsed = jsontext.parse(user.encode("utf-8", "replace"))
-    except jsontext.JsonError:
-        match = _OLD_USER_ID.search(user)
-        return match[1] if match else ""
-    session = parsed.get("session_id") if isinstance(parsed, dict) else None
-    return session if isinstance(session, str) else ""
 
 
 def _credential(headers: Mapping[str, str]) -> tuple[str, str] | None:

@@ -32,7 +32,7 @@ class ChatStream:
         input_estimate: int = 0,
         searched: str = "",
     ) -> None:
-        self.progress = Progress(model=model, usage=Usage(input_tokens=input_estimate))
+        self.progress = Progress(model=model, usage=Usage(input_tokens=input_estimate, estimated=True))
         self.failure: Failure | None = None
         self._message_id = message_id
         self._estimate = input_estimate

@@ -22,14 +22,16 @@ def usage(counts: Json, *, input_estimate: int = 0, characters: int = 0) -> Usag
     hits = (details.get("cached_tokens"), found.get("prompt_cache_hit_tokens"), found.get("cached_tokens"))
     read = next((count for hit in hits if (count := _count(hit))), 0)
     written, prompt = _count(details.get("cache_write_tokens")), _count(found.get("prompt_tokens"))
+    answered = _count(found.get("completion_tokens"))
     guessed = -(-characters // _CHARACTERS_PER_TOKEN)
     cost = found.get("cost")
     return Usage(
         input_tokens=max(0, prompt - read - written) if prompt else input_estimate,
-        output_tokens=_count(found.get("completion_tokens")) or guessed,
+        output_tokens=answered or guessed,
         cache_read_input_tokens=read,
         cache_creation_input_tokens=written,
         cost=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
+        estimated=not prompt or not (answered or not guessed),
     )
 
 

@@ -12,10 +12,11 @@ Laws:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ccproxy_tray.errors import Failure
+from ccproxy_tray.routing.story import Tokens
 
 
 @dataclass(slots=True)
@@ -26,8 +27,12 @@ class Usage:
     output_tokens: int = 0
     cache_read_input_tokens: int = 0
     cache_creation_input_tokens: int = 0
+    cache_creation_1h: int = 0
+    """The part of ``cache_creation_input_tokens`` that is kept for an hour, which costs more."""
     cost: float | None = None
     """USD, when the provider says so itself; None when it does not."""
+    estimated: bool = False
+    """The provider did not count, or not all."""
 
     def observe(self, counts: Mapping[str, object]) -> None:
         """Take over what a ``usage`` object says; a key that is missing or null leaves the count as it was.
@@ -38,9 +43,23 @@ class Usage:
             count = counts.get(name)
             if type(count) is int and count >= 0:
                 setattr(self, name, count)
-        cost = counts.get("cost")
+        cost, written = counts.get("cost"), counts.get("cache_creation")
         if isinstance(cost, int | float) and not isinstance(cost, bool):
             self.cost = float(cost)
+        hour = written.get("ephemeral_1h_input_tokens") if isinstance(written, Mapping) else None
+        if type(hour) is int and hour >= 0:
+            self.cache_creation_1h = hour
+
+    def tokens(self) -> Tokens:
+        """The counts as one frozen value."""
+        return Tokens(
+            self.input_tokens,
+            self.output_tokens,
+            self.cache_read_input_tokens,
+            self.cache_creation_input_tokens,
+            min(self.cache_creation_1h, self.cache_creation_input_tokens),
+            self.estimated,
+        )
 
 
 COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
@@ -63,6 +82,11 @@ class Progress:
     seals: list[str] = field(default_factory=list)
     """The signatures of thinking blocks, and the data of redacted ones: only their maker takes them back."""
     usage: Usage = field(default_factory=Usage)
+
+    def tokens(self) -> Tokens:
+        """The counts so far; those of an answer that is not complete are not the last ones."""
+        counts = self.usage.tokens()
+        return counts if self.finished else replace(counts, estimated=True)
 
 
 class StreamCodec(Protocol):

@@ -234,4 +234,4 @@ def test_the_progress_tells_what_a_stream_would_have_told() -> None:
     found = progress(read(answer), answer)
     assert (found.started, found.content, found.finished) == (True, True, True)
     assert (found.stop_reason, found.model, found.tools) == ("tool_use", "claude-sonnet-4-5", ["Read"])
-    assert found.usage == Usage(9, 2, 0, 0, 0.5)
+    assert found.usage == Usage(9, 2, cost=0.5)

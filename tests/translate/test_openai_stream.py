@@ -188,7 +188,7 @@ def test_the_usage_of_the_end_corrects_the_estimate_of_the_start() -> None:
     stream = codec()
     raw = stream.feed(delta(content="Hi") + delta("stop") + event({"choices": [], "usage": counts}) + DONE)
     assert b'"usage":{"input_tokens":7,' in raw.split(b"\n\n")[0]
-    assert stream.progress.usage == Usage(100, 50, 800, 100, 0.012)
+    assert stream.progress.usage == Usage(100, 50, 800, 100, cost=0.012)
     _, message = check(raw)
     assert message is not None
     assert (message["usage"]["input_tokens"], message["usage"]["output_tokens"]) == (100, 50)

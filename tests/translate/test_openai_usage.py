@@ -20,7 +20,7 @@ from ccproxy_tray.translate.stream import Usage
                 "cost": 0.012,
                 "prompt_tokens_details": {"cached_tokens": 800, "cache_write_tokens": 100},
             },
-            Usage(100, 50, 800, 100, 0.012),
+            Usage(100, 50, 800, 100, cost=0.012),
         ),
         (
             {"prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 50}},
@@ -29,8 +29,8 @@ from ccproxy_tray.translate.stream import Usage
         ({"prompt_tokens": 10, "completion_tokens": 2, "prompt_cache_hit_tokens": 4}, Usage(6, 2, 4)),
         ({"prompt_tokens": 10, "completion_tokens": 2, "cached_tokens": 4}, Usage(6, 2, 4)),
         ({"prompt_tokens": 10, "completion_tokens": 2, "prompt_tokens_details": None, "cost": True}, Usage(10, 2)),
-        ({"prompt_tokens": -3, "completion_tokens": "many", "cost": None}, Usage(7, 3)),
-        (None, Usage(7, 3)),
+        ({"prompt_tokens": -3, "completion_tokens": "many", "cost": None}, Usage(7, 3, estimated=True)),
+        (None, Usage(7, 3, estimated=True)),
     ],
 )
 def test_cached_tokens_are_counted_once_and_estimates_fill_the_gaps(counts: Any, expected: Usage) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ccproxy_tray import catalog
+from ccproxy_tray.routing.origin import Origin
 from ccproxy_tray.routing.target import Repairs
 from ccproxy_tray.translate.messages import MessagesRequest, parse_request
 from ccproxy_tray.translate.shape import anthropic_request, openrouter_request
@@ -54,7 +55,7 @@ def test_openrouter_gets_the_client_s_bytes_behind_its_own_fields(name: str) -> 
 def test_the_same_session_keeps_its_name_and_another_has_another() -> None:
     sent = capture.request("01")
     first, again = (json.loads(openrouter_request(sent, SLUG)[0])["session_id"] for _ in range(2))
-    other = json.loads(openrouter_request(replace(sent, session="s-2"), SLUG)[0])["session_id"]
+    other = json.loads(openrouter_request(replace(sent, origin=Origin("s-2")), SLUG)[0])["session_id"]
     assert first == again != other
 
 
@@ -81,7 +82,7 @@ def test_openrouter_gets_all_that_it_lists() -> None:
 
 def test_what_the_client_chose_itself_is_not_overruled() -> None:
     chosen: Json = {"provider": {"only": ["amazon-bedrock"]}, "session_id": "mine"}
-    body, _ = openrouter_request(replace(request(**chosen), session="s-1"), SLUG)
+    body, _ = openrouter_request(replace(request(**chosen), origin=Origin("s-1")), SLUG)
     assert json.loads(body).items() >= chosen.items()
 
 
