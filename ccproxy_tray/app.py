@@ -17,17 +17,22 @@ from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.dispatch.chronicle import Clock
 from ccproxy_tray.dispatch.loop import Dispatcher
 from ccproxy_tray.dispatch.runtime import Runtime, State
+from ccproxy_tray.history import recorder
+from ccproxy_tray.history.reader import Reader
+from ccproxy_tray.history.recorder import Recorder
 from ccproxy_tray.journal import events
-from ccproxy_tray.journal.events import Credentials, Event, ProviderState
+from ccproxy_tray.journal.events import BodyKept, Credentials, Event, ProviderState
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Snapshot
+from ccproxy_tray.journal.tally import Tally
 from ccproxy_tray.memory import FILE, Memory
+from ccproxy_tray.prices import price
 from ccproxy_tray.providers.base import Provider
 from ccproxy_tray.providers.bedrock import BedrockProvider
 from ccproxy_tray.providers.discovery import discover_profiles
 from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.providers.table import providers
-from ccproxy_tray.redact import shown
+from ccproxy_tray.redact import Redactor, secret_variables, shown
 from ccproxy_tray.routing import outage
 from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import line
@@ -51,8 +56,8 @@ class Elsewhere:
 class App:
     """The running program without any user interface. Everything happens on the loop that enters it.
 
-    With ``data_dir``, cooldowns survive a restart there. A ``journal`` from outside goes on where it was. With
-    ``elsewhere`` it listens there instead of at ``server.port``.
+    With ``data_dir``, cooldowns survive a restart there, and the history is kept. A ``journal`` from outside goes
+    on where it was. With ``elsewhere`` it listens there instead of at ``server.port``.
     """
 
     def __init__(
@@ -70,7 +75,14 @@ class App:
         self._environ = environ
         self._clock = clock
         self._state = State()
+        self._redactor = Redactor((*loaded.config.secrets(), *secret_variables(environ)))
         self._memory = Memory(data_dir / FILE, self._remembered) if data_dir is not None else None
+        self._recorder = self._reader = None
+        if data_dir is not None:
+            path = data_dir / recorder.FILE
+            self._recorder = Recorder(path, loaded.config.history, self._redactor.known, self._history_told)
+            self._reader = Reader(path)
+        self._tally = Tally()
         self.journal = journal or Journal(__version__, self._clock.wall())
         self.urls: Sequence[str] = ()
         self._elsewhere = elsewhere
@@ -91,11 +103,21 @@ class App:
         if self._memory is not None:
             self._recall(await self._memory.load())
             self._subscriptions.append(self.journal.subscribe(self._remember))
+        self._subscriptions.append(self.journal.subscribe(self._tally.take))
+        self._subscriptions.append(self.journal.subscribe(self._keep))
         runtime = Runtime(config, providers(config.providers, self._environ))
         self._transport = Transport(config.upstream.connect_timeout)
-        self._dispatcher = Dispatcher(runtime, self._transport, self.journal, self._state, self._clock)
+        self._dispatcher = Dispatcher(runtime, self._transport, self.journal, self._state, self._clock, price)
         server = config.server if self._elsewhere is None else replace(config.server, port=self._elsewhere.port)
-        self._endpoint = Endpoint(self._dispatcher, self.journal, server, clock=self._clock.wall)
+        self._endpoint = Endpoint(
+            self._dispatcher,
+            self.journal,
+            server,
+            clock=self._clock.wall,
+            reader=self._reader,
+            tally=self._tally,
+            mask=self._redactor.known,
+        )
         self._record(lambda at: events.ConfigChanged(at, self.loaded))
         try:
             self.urls = await self._endpoint.start()
@@ -116,6 +138,8 @@ class App:
         await self._transport.close()
         if self._memory is not None:
             await self._memory.close()
+        if self._recorder is not None:
+            await self._recorder.close()
         self._unsubscribe()
 
     def reload(self, loaded: Loaded) -> None:
@@ -124,6 +148,9 @@ class App:
         if waiting:
             log.warning("Changed, but in force only after a restart: %s", ", ".join(waiting))
         self.loaded = loaded
+        self._redactor.add(loaded.config.secrets())
+        if self._recorder is not None:
+            self._recorder.settings = loaded.config.history
         self._endpoint.settings = loaded.config.server
         self._record(lambda at: events.ConfigChanged(at, loaded, waiting))
         self._reconfigure()
@@ -187,6 +214,13 @@ class App:
     def _remember(self, event: Event, _snapshot: Snapshot) -> None:
         if self._memory is not None and isinstance(event, events.Cooled):
             self._memory.touch()
+
+    def _keep(self, event: Event, _snapshot: Snapshot) -> None:
+        if self._recorder is not None and isinstance(event, events.Ended | BodyKept):
+            self._recorder.take(event)
+
+    def _history_told(self, problem: str) -> None:
+        self._record(lambda at: events.HistoryTold(at, problem))
 
     def _record(self, event: Callable[[float], Event]) -> None:
         self.journal.record(event(self._clock.wall()))

@@ -147,11 +147,13 @@ class Redactor:
             torn = [re.escape(s[:8]) + rf"\S{{0,4096}}(?={CUT})" for s in longest_first if len(s) > 8]
             self._pattern = re.compile("|".join(whole + torn))
 
+    def known(self, text: str) -> str:
+        """The text without any known value."""
+        return text if self._pattern is None else self._pattern.sub(MASK, text)
+
     def redact(self, text: str) -> str:
         """The text without any known value and without anything of a secret's shape."""
-        if self._pattern is not None:
-            text = self._pattern.sub(MASK, text)
-        return redact(text)
+        return redact(self.known(text))
 
 
 def _spellings(value: str) -> set[str]:

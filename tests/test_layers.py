@@ -13,9 +13,9 @@ import ccproxy_tray
 ROOT = Path(ccproxy_tray.__file__).parent
 RANKS = (
     {"errors", "redact"},
-    {"routing", "translate", "catalog", "log", "aside"},
+    {"routing", "translate", "catalog", "log", "aside", "prices"},
     {"config", "journal"},
-    {"providers", "simulator", "memory"},
+    {"providers", "simulator", "memory", "history"},
     {"dispatch"},
     {"server", "tray", "desktop"},
     {"app", "check", "status", "program", "watch", "signals"},
@@ -49,6 +49,8 @@ HOMES = {
     "gi": ("tray.hosts",),
     "pyperclip": ("desktop.clipboard",),
     "psutil": ("desktop.port_owner",),
+    "sqlite3": ("history",),
+    "prometheus_client": ("server.metrics",),
 }
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 60

@@ -11,7 +11,9 @@ from aiohttp import web
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.dispatch import Dispatch
 from ccproxy_tray.errors import RequestError
+from ccproxy_tray.history.reader import Reader
 from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.journal.tally import Tally
 from ccproxy_tray.redact import shown
 from ccproxy_tray.server.admission import Admission
 from ccproxy_tray.server.connection import Connection, Request, new_request_id
@@ -36,7 +38,8 @@ class Endpoint:
 
     ``settings`` may be replaced while the endpoint runs: requests keep those that they began with, the address stays.
     ``admission`` bounds how many requests run at a time. ``quiet`` is how long a streaming client hears nothing before
-    it gets a ping.
+    it gets a ping. ``reader`` answers for the history; None: there is none. ``mask`` hides the secrets that are known
+    by value in whatever is told of the program.
     """
 
     def __init__(
@@ -48,8 +51,12 @@ class Endpoint:
         quiet: float = QUIET,
         admission: Admission | None = None,
         clock: Callable[[], float] = time.time,
+        reader: Reader | None = None,
+        tally: Tally | None = None,
+        mask: Callable[[str], str] = str,
     ) -> None:
         self.settings = settings
+        self._told = (reader, tally, mask)
         self._table = _table(Messages(dispatch, quiet, admission), Info(journal, clock))
         self._listener = Listener(self._answer)
         self._drain = Drain()

@@ -1,0 +1,1 @@
+"""What has happened for good: every request and attempt in one SQLite file."""
