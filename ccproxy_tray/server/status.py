@@ -7,6 +7,8 @@ The keys are stable. Times are ISO 8601 in UTC, durations whole or decimal secon
 ``time``             when the document was made
 ``uptime_seconds``   since the start
 ``urls``             where the endpoint listens
+``headline``         the state in the tray's words, and
+``chain``            every route with the state of its targets: both as in ``outlook``
 ``serving``          the target that served last; ``null`` before the first request
 ``on_fallback``      whether that was not the first choice
 ``offline``          whether nothing upstream can be reached
@@ -44,6 +46,7 @@ from ccproxy_tray.redact import public
 from ccproxy_tray.routing.outage import Outage
 from ccproxy_tray.routing.story import Attempt, line
 from ccproxy_tray.routing.target import Target
+from ccproxy_tray.server.outlook import outlook
 
 _OUTCOMES = {FellBack: "served", Exhausted: "exhausted", BrokeOff: "broke off"}
 
@@ -55,6 +58,7 @@ def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
         "time": moment(now),
         "uptime_seconds": round(max(0.0, now - snapshot.started)),
         "urls": list(snapshot.urls),
+        **outlook(snapshot, now),
         "serving": None if snapshot.current is None else public(str(snapshot.current)),
         "on_fallback": snapshot.on_fallback,
         "offline": snapshot.offline,

@@ -55,6 +55,8 @@ def test_a_fresh_program_has_little_to_tell() -> None:
         "time": moment(NOW + 1.4),
         "uptime_seconds": 1,
         "urls": [],
+        "headline": {"state": "idle", "text": "○ Starting"},
+        "chain": [],
         "serving": None,
         "on_fallback": False,
         "offline": False,
