@@ -14,7 +14,7 @@ from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
 from ccproxy_tray.translate.native_stream import NativeStream, Typed
 from ccproxy_tray.translate.stream import Usage
 
-_CHUNK = re.compile(rb'\{"bytes":"([A-Za-z0-9+/]*={0,2})"')
+_CHUNK = re.compile(rb'\{"bytes": ?"([A-Za-z0-9+/]*={0,2})"')
 _TYPE = re.compile(rb'\{"type":"(\w+)"')
 _DELTA = b'{"type":"content_block_delta"'
 _METRICS = "amazon-bedrock-invocationMetrics"

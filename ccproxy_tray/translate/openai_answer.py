@@ -93,6 +93,14 @@ class ChatAnswer:
         if annotations := get("annotations"):
             self.cite(annotations)
 
+    def goes_on(self, key: str, text: str) -> bool:
+        """More text in a delta that has nothing but ``key``, if the open block is what it belongs to; else False."""
+        if self._held or self._kind != _KINDS[key]:
+            return False
+        self._sink.append(text)
+        self.characters += len(text)
+        return True
+
     def cite(self, annotations: Json) -> None:
         """Pages that the answer refers to; kept for the end, where a stream learns of them."""
         if self._request.searched:
@@ -238,6 +246,8 @@ class ChatAnswer:
         self._sink.close()
 
 
+_KINDS = {"content": "text", "reasoning": "thinking", "reasoning_content": "thinking"}
+"""By field of a delta, the block that its text belongs to."""
 _START: Mapping[str, Json] = {
     "text": {"type": "text", "text": ""},
     "thinking": {"type": "thinking", "thinking": "", "signature": ""},

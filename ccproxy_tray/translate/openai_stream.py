@@ -8,6 +8,7 @@ from ccproxy_tray.translate.jsontext import Json, JsonError, parse
 from ccproxy_tray.translate.openai_answer import Answering, ChatAnswer
 from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_reply import error_of
+from ccproxy_tray.translate.openai_template import Template
 from ccproxy_tray.translate.openai_tools import ToolNames
 from ccproxy_tray.translate.openai_usage import rendered, searches, stop_reason, usage
 from ccproxy_tray.translate.sse import SseDecoder
@@ -37,6 +38,7 @@ class ChatStream:
         self._message_id = message_id
         self._estimate = input_estimate
         self._decoder = SseDecoder()
+        self._template = Template()
         self._writer = EventWriter(self.progress)
         self._answer = ChatAnswer(self._writer, Answering(message_id, names, searched))
         self.progress.tools = self._answer.tools
@@ -75,6 +77,8 @@ class ChatStream:
         return self._writer.take()
 
     def _event(self, payload: bytes) -> None:
+        if (text := self._template.text(payload)) and self._answer.goes_on(self._template.key, text):
+            return
         if payload == _DONE:
             self._end()
             return
@@ -90,6 +94,7 @@ class ChatStream:
             self._usage = counts
         if choice and not choice.get("index"):  # one answer was asked for
             self._choice(choice)
+            self._template.learn(payload, chunk)
 
     def _choice(self, choice: dict[str, Json]) -> None:
         if delta := mapping(choice.get("delta")):

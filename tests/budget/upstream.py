@@ -1,0 +1,124 @@
+"""An upstream and a client that cost the proxy's thread nothing: both live in threads of their own, on plain sockets."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ccproxy_tray.simulator import bedrock_frame, chunk, event
+from ccproxy_tray.simulator.turn import Text, Tokens, Turn
+
+WHOLE = "application/json"
+SSE = "text/event-stream"
+FRAMES = "application/vnd.amazon.eventstream"
+
+
+def turn(deltas: int) -> Turn:
+    """An answer of so many deltas, each with a text of its own."""
+    pieces = tuple(f"piece {n} of the answer " for n in range(deltas))
+    return Turn((Text("".join(pieces), pieces=pieces),), "end_turn", tokens=Tokens(10, 20))
+
+
+def answer(lane: str, *, deltas: int, stream: bool) -> bytes:
+    """The whole HTTP response of an upstream of this lane."""
+    said, head = turn(deltas), event.Head("msg_1", "claude-sonnet-4-5-20250929")
+    chat_head = chunk.ChatHead("chatcmpl-1", "model", chunk.Style())
+    usage = chunk.usage_of(Tokens(10, 20))
+    if lane == "chat":
+        whole = json.dumps(chunk.completion(said, chat_head, usage)).encode()
+        parts = chunk.chunks(said, chat_head, usage)
+    else:
+        whole = json.dumps(event.message(said, head)).encode()
+        parts = bedrock_frame.stream(said, head, late=False) if lane == "bedrock" else event.sse_frames(said, head)
+    body = b"".join(part.data for part in parts) if stream else whole
+    kind = WHOLE if not stream else FRAMES if lane == "bedrock" else SSE
+    return f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+
+@dataclass(slots=True)
+class Canned:
+    """Answers every request with ``response``. ``connections`` were accepted, ``requests`` answered."""
+
+    url: str
+    response: bytes = b""
+    connections: int = 0
+    requests: int = 0
+    open: list[socket.socket] = field(default_factory=list)
+
+
+@contextmanager
+def upstream() -> Iterator[Canned]:
+    """A running upstream."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    canned = Canned(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    thread = threading.Thread(target=_accept, args=(listener, canned), daemon=True)
+    thread.start()
+    try:
+        yield canned
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        for connection in canned.open:
+            connection.close()
+        thread.join()
+
+
+def _accept(listener: socket.socket, canned: Canned) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        canned.connections += 1
+        canned.open.append(connection)
+        threading.Thread(target=_answer, args=(connection, canned), daemon=True).start()
+
+
+def _answer(connection: socket.socket, canned: Canned) -> None:
+    try:
+        while _read_message(connection):
+            canned.requests += 1
+            connection.sendall(canned.response)
+    except OSError:
+        return
+
+
+def ask(url: str, body: bytes, times: int) -> list[bytes]:
+    """Send the same request again and again on one connection; gives the answers, heads included."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    head = (
+        f"POST /v1/messages HTTP/1.1\r\nhost: {host}:{port}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    ).encode()
+    with socket.create_connection((host, int(port))) as connection:
+        return [_exchange(connection, head + body) for _ in range(times)]
+
+
+def _exchange(connection: socket.socket, request: bytes) -> bytes:
+    connection.sendall(request)
+    return _read_message(connection)
+
+
+def _read_message(connection: socket.socket) -> bytes:
+    """One HTTP message with a length, or chunked; empty when the other side has closed."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        if not (more := connection.recv(1 << 20)):
+            return b""
+        data += more
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = _length(head)
+    while len(body) < length if length is not None else not body.endswith(b"0\r\n\r\n"):
+        body += connection.recv(1 << 20)
+    return head + b"\r\n\r\n" + body
+
+
+def _length(head: bytes) -> int | None:
+    for line in head.lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.partition(b":")[2])
+    return None
