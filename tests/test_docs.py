@@ -21,6 +21,7 @@ from ccproxy_tray.demo import TEXT
 from ccproxy_tray.server.app import _table
 from ccproxy_tray.server.info import Info
 from ccproxy_tray.server.messages import Messages
+from ccproxy_tray.server.page import Page
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -67,9 +68,9 @@ def test_the_commands_table_is_the_parser_s() -> None:
 
 
 def test_the_endpoints_table_is_the_server_s() -> None:
-    documented = {cells[0].replace("{id}", "") for cells in rows("endpoints")}
+    documented = {re.sub(r"\{\w+\}", "", cells[0]) for cells in rows("endpoints")}
     nobody: Any = None
-    table = _table(Messages(nobody), Info(nobody, time.time))
+    table = _table(Messages(nobody), Info(nobody, time.time, Page()), Page())
     served = {
         f"{method} {route.path}" for route in (*table._exact.values(), *table._below) for method in route.handlers
     }

@@ -23,6 +23,7 @@ from ccproxy_tray.server.guard import Door, check_origin, check_token
 from ccproxy_tray.server.info import MODELS_PATH, Info
 from ccproxy_tray.server.listener import Listener
 from ccproxy_tray.server.messages import QUIET, Messages
+from ccproxy_tray.server.page import BELOW, PATH, Page
 from ccproxy_tray.server.route import Route, Table, not_found
 
 GRACE = 6.0
@@ -57,7 +58,8 @@ class Endpoint:
     ) -> None:
         self.settings = settings
         self._told = (reader, tally, mask)
-        self._table = _table(Messages(dispatch, quiet, admission), Info(journal, clock))
+        page = Page()
+        self._table = _table(Messages(dispatch, quiet, admission), Info(journal, clock, page), page)
         self._listener = Listener(self._answer)
         self._drain = Drain()
         self._stopping = False
@@ -119,7 +121,7 @@ class Endpoint:
         await route.handler(request.method)(exchange)
 
 
-def _table(messages: Messages, info: Info) -> Table:
+def _table(messages: Messages, info: Info, page: Page) -> Table:
     return Table(
         (
             Route("/v1/messages", {"POST": messages.create}),
@@ -129,7 +131,9 @@ def _table(messages: Messages, info: Info) -> Table:
             Route("/health", {"GET": info.health}, open=True),
             Route("/debug", {"GET": info.debug}),
             Route("/api/hello", {"GET": info.hello}, open=True),
-            Route("/", {"GET": info.root}),
+            Route(PATH, {"GET": page.index}, open=True),
+            Route(BELOW, {"GET": page.file}, open=True),
+            Route("/", {"GET": info.root}, open=True),
         )
     )
 

@@ -56,7 +56,7 @@ class Exchange:
     async def respond(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Answer with a whole body: JSON, unless the headers say otherwise."""
         fields = {**_JSON, **clean(headers or {}), "request-id": self.request_id}
-        if len(body) <= SLICE:
+        if len(body) <= SLICE or self.request.method == "HEAD":
             response: web.StreamResponse = web.Response(status=status, body=body, headers=fields)
             await self._start(response)
         else:

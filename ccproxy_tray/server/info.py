@@ -13,6 +13,8 @@ from ccproxy_tray.errors import RequestError
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.redact import shown
 from ccproxy_tray.server.exchange import Exchange
+from ccproxy_tray.server.guard import check_token
+from ccproxy_tray.server.page import Page, wants_page
 from ccproxy_tray.server.status import moment, status
 
 MAX_PAGE = 1000
@@ -24,6 +26,7 @@ _ENDPOINTS = (
     "GET /v1/models/{id}",
     "GET /health",
     "GET /debug",
+    "GET /status",
 )
 MODELS_PATH = "/v1/models/"
 
@@ -31,14 +34,20 @@ MODELS_PATH = "/v1/models/"
 class Info:
     """The reading routes. ``clock`` gives Unix seconds."""
 
-    def __init__(self, journal: Journal, clock: Callable[[], float]) -> None:
+    def __init__(self, journal: Journal, clock: Callable[[], float], page: Page) -> None:
         self._journal = journal
         self._clock = clock
+        self._page = page
 
     async def root(self, exchange: Exchange) -> None:
-        """``GET /``: who this is."""
-        version = self._journal.snapshot.version
-        await exchange.respond_json({"name": "ccproxy-tray", "version": version, "endpoints": _ENDPOINTS})
+        """``GET /``: who this is; to a browser, which has no token to send, the way to the status page."""
+        headers = exchange.request.headers
+        if wants_page(headers.get("Accept", "")):
+            await self._page.redirect(exchange)
+            return
+        check_token(headers, exchange.settings.token.reveal())
+        document = {"name": "ccproxy-tray", "version": self._journal.snapshot.version, "endpoints": _ENDPOINTS}
+        await exchange.respond_json(document, {"vary": "accept"})
 
     async def hello(self, exchange: Exchange) -> None:
         """``HEAD /api/hello``: Claude Code warms its connection up."""
