@@ -1,13 +1,141 @@
-"""Counts since the start of the program, for ``/metrics``."""
+"""Counts since the start of the program, for ``/metrics``.
+
+They add up the same stories that the history keeps, each once, at the end of its request: the sums of both agree.
+"""
 
 from __future__ import annotations
 
-from ccproxy_tray.journal.events import Event
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ccproxy_tray import catalog
+from ccproxy_tray.journal.events import Ended, Event, FellBack
+from ccproxy_tray.journal.row import OUTCOMES
 from ccproxy_tray.journal.snapshot import Snapshot
+from ccproxy_tray.redact import public
+from ccproxy_tray.routing.story import Attempt, Result
+from ccproxy_tray.routing.target import Target
+
+BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+"""Upper bounds of the buckets of a :class:`Distribution` in seconds; one more takes what is longer."""
+OTHER = "other"
+"""Stands for the model names that are not counted each on its own."""
+_MAX_MODELS = 200
+_SERVED = "ok"
+
+
+@dataclass(slots=True)
+class Distribution:
+    """How long something took: how many times up to each of :data:`BOUNDS`, and longer; and seconds in all."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
+    seconds: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+    def copy(self) -> Distribution:
+        """The same as it is now."""
+        return Distribution(self.counts.copy(), self.seconds)
 
 
 class Tally:
-    """Adds up what the journal tells. Everything here runs on the loop's thread."""
+    """Adds up what the journal tells. Everything here runs on the loop's thread; elsewhere a :meth:`copy` is read.
+
+    Keys are label values: ``requests`` (provider, model, outcome, kind), ``attempts`` (provider, region, model,
+    result), ``fallbacks`` (account that failed first, account that served), ``tokens`` (provider, model, type),
+    ``cost`` in USD (provider, model), ``durations`` and ``first_events`` (provider). ``unpriced`` are requests with
+    tokens whose cost is not known.
+
+    Clients choose model names, and each distinct label value lives as long as the program. A name counts on its own
+    when it is a known Claude model, when the configuration says it, or when it has served; at most 200 do.
+    """
+
+    def __init__(self) -> None:
+        self.requests: Counter[tuple[str, str, str, str]] = Counter()
+        self.attempts: Counter[tuple[str, str, str, str]] = Counter()
+        self.fallbacks: Counter[tuple[str, str]] = Counter()
+        self.tokens: Counter[tuple[str, str, str]] = Counter()
+        self.cost: dict[tuple[str, str], float] = {}
+        self.unpriced = 0
+        self.durations: dict[str, Distribution] = {}
+        self.first_events: dict[str, Distribution] = {}
+        self._models: dict[Target, str] = {}
+
+    def copy(self) -> Tally:
+        """The counts as they are now, for another thread."""
+        twin = Tally()
+        twin.requests, twin.attempts = self.requests.copy(), self.attempts.copy()
+        twin.fallbacks, twin.tokens = self.fallbacks.copy(), self.tokens.copy()
+        twin.cost, twin.unpriced = self.cost.copy(), self.unpriced
+        twin.durations = {provider: each.copy() for provider, each in self.durations.items()}
+        twin.first_events = {provider: each.copy() for provider, each in self.first_events.items()}
+        return twin
 
     def take(self, event: Event, snapshot: Snapshot) -> None:
         """Count an event: a subscriber of the journal."""
+        if isinstance(event, Ended):
+            self._ended(event, snapshot)
+
+    def _ended(self, event: Ended, snapshot: Snapshot) -> None:
+        story = event.story
+        for attempt in story.attempts:
+            result = _SERVED if attempt.fault is None else attempt.fault.value
+            target = attempt.target
+            self.attempts[target.provider, target.region, self._model(attempt, snapshot), result] += 1
+        last = story.attempts[-1] if story.attempts else None
+        provider, model = (last.target.provider, self._model(last, snapshot)) if last else ("", "")
+        self.requests[provider, model, OUTCOMES[type(event)], story.origin.kind.value] += 1
+        if isinstance(event, FellBack):
+            self.fallbacks[_account(story.attempts[0]), _account(story.attempts[-1])] += 1
+        self.durations.setdefault(provider, Distribution()).add(story.seconds)
+        if last is not None and last.first_event is not None:
+            self.first_events.setdefault(provider, Distribution()).add(last.started + last.first_event)
+        if story.result is not None:
+            self._answered(provider, model, story.result)
+
+    def _answered(self, provider: str, model: str, result: Result) -> None:
+        tokens = result.tokens
+        counts = {
+            "input": tokens.input,
+            "output": tokens.output,
+            "cache_read": tokens.cache_read,
+            "cache_write": tokens.cache_write,
+        }
+        for type_, count in counts.items():
+            self.tokens[provider, model, type_] += count
+        if result.cost is not None:
+            self.cost[provider, model] = self.cost.get((provider, model), 0.0) + result.cost
+        elif any(counts.values()):
+            self.unpriced += 1
+
+    def _model(self, attempt: Attempt, snapshot: Snapshot) -> str:
+        """The label for the model of an attempt."""
+        key = Target(attempt.target.provider, attempt.target.model)
+        label = self._models.get(key)
+        if label is None:
+            known = attempt.first_event is not None or catalog.find(key.model) or key.model in _configured(snapshot)
+            if not known or len(self._models) >= _MAX_MODELS:
+                return OTHER
+            label = self._models[key] = public(key.model)
+        return label
+
+
+def _account(attempt: Attempt) -> str:
+    return " ".join(filter(None, (attempt.target.provider, attempt.target.region)))
+
+
+def _configured(snapshot: Snapshot) -> set[str]:
+    """The model names that the configuration says."""
+    if snapshot.loaded is None:
+        return set()
+    config = snapshot.loaded.config
+    steps = [
+        *config.routing.provider_sequence,
+        *(s for route in config.routing.models for s in route.provider_sequence),
+    ]
+    named = {variant.model for step in steps for variant in step.variants}
+    return named.union(*(provider.models.values() for provider in config.providers.values()))
