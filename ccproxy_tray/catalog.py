@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 UNKNOWN_DATE = "2026-01-01"
 """``released`` of a model whose name does not tell; clients only sort by it."""
@@ -182,6 +183,8 @@ _ALIASES = {
 _ZERO = re.compile(r"(?<=-4)-0$")
 """Anthropic's alias of the first model of its generation, which nobody else has."""
 
+_NAMES = 256
+"""Names whose meaning is remembered: a user has a handful, and working one out takes a dozen patterns."""
 _LONG_CONTEXT = re.compile(r"(?:\[1m\]|\s)+$", re.IGNORECASE)
 _GEO = re.compile(r"^(?:us|eu|apac|jp|au|us-gov|global)\.")
 _PREFIX = re.compile(r"^(?:arn:.*/|~?anthropic/|anthropic\.)")
@@ -210,6 +213,7 @@ def is_claude(name: str) -> bool:
     return normalise(name).startswith("claude")
 
 
+@lru_cache(maxsize=_NAMES)
 def normalise(name: str) -> str:
     """Anthropic's name without a date, from any provider's name of the same model.
 
@@ -224,6 +228,7 @@ def _undated(name: str) -> str:
     return _ZERO.sub("", _DATE.sub("", name).removesuffix("-latest")) if name.startswith("claude") else name
 
 
+@lru_cache(maxsize=_NAMES)
 def _dated(name: str) -> str:
     """The name without what providers put around it; a date, which only Anthropic and Bedrock know, stays."""
     name = _LONG_CONTEXT.sub("", name.lstrip())
@@ -306,6 +311,7 @@ def foundation_id(model_id: str) -> str:
     return name if _ON_BEDROCK.match(name) else ""
 
 
+@lru_cache(maxsize=_NAMES)
 def capabilities(name: str) -> Capabilities:
     """What a model takes, by any of its names."""
     canonical = normalise(name)

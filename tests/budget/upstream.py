@@ -1,4 +1,4 @@
-"""An upstream and a client that cost the proxy's thread nothing: both live in threads of their own, on plain sockets."""
+"""An upstream and a client that cost the proxy's thread nothing: both live in threads of their own, on sockets."""
 
 from __future__ import annotations
 
