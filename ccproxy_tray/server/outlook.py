@@ -5,7 +5,8 @@
 ``chain``     the routes in force, first the one of the model that was asked for last: ``model`` (empty: any) and
               ``targets`` in the order in which they are tried: ``target``, ``provider``, ``model``, ``region``,
               ``state`` (``serving``, ``ready``, ``cooling``, ``missing``, ``offline``), ``remedy`` for missing
-              credentials, ``cooling``: ``reason``, ``seconds_left``, ``lasting``, ``simulated``; null for none
+              credentials, ``cooling``: as in ``rate_limits`` ``target`` (the whole account, it may be), ``reason``,
+              ``seconds_left``, ``until`` (Unix seconds), ``lasting``; ``simulated``; null for none
 ============  ==========================================================================================================
 """
 
@@ -71,8 +72,10 @@ def _short(target: Target) -> Target:
 
 def _cooling(row: CoolingTarget, now: float) -> dict[str, Any]:
     return {
+        "target": public(str(row.target)),
         "reason": public(row.reason),
         "seconds_left": round(row.until - now, 1),
+        "until": round(row.until, 1),
         "lasting": row.lasting,
         "simulated": row.simulated,
     }

@@ -56,7 +56,14 @@ def test_after_a_fallback_the_chain_says_who_serves_and_who_cools() -> None:
         ("openrouter claude-sonnet-4-5", "serving"),
     ]
     first = told["chain"][0]["targets"][0]
-    assert first["cooling"] == {"reason": "429", "seconds_left": 30.0, "lasting": False, "simulated": True}
+    assert first["cooling"] == {
+        "target": "bedrock us-east-1 us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "reason": "429",
+        "seconds_left": 30.0,
+        "until": NOW + 37,
+        "lasting": False,
+        "simulated": True,
+    }
     assert told["chain"][0]["targets"][1]["cooling"] is None
 
 
