@@ -18,6 +18,9 @@ The keys are stable. Times are ISO 8601 in UTC, durations whole or decimal secon
 ``rate_limits``      targets that cool: ``target``, ``provider``, ``model`` (empty: the whole provider), ``region``,
                      ``seconds_left``, ``until``, ``since``, ``reason``, ``lasting`` (ends with a change of config or
                      credentials, too)
+``settings``         the whole configuration in force: ``key`` (``server.port``), ``value`` as in the file, secrets
+                     masked, ``source``, ``note`` (what a secret refers to and is not there)
+``history``          why past requests cannot be kept; empty when they are, or are not wanted
 ``routing``          for each key of that section ``value`` and ``source``: ``file``, ``default`` or a variable's name
 ``providers``        by name: ``type``, ``credentials`` (``found``, ``missing``, ``unknown``), ``remedy``
 ``fallbacks``        the latest requests that did not go smoothly, latest first: ``time``, ``request_id``, ``model``,
@@ -39,7 +42,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from ccproxy_tray.config.schema import Loaded, Routing
+from ccproxy_tray.config.provenance import Setting, settings
 from ccproxy_tray.journal.events import BrokeOff, CoolingTarget, Exhausted, FellBack
 from ccproxy_tray.journal.snapshot import Counts, Snapshot, cooling_now, counts_today
 from ccproxy_tray.redact import public
@@ -53,6 +56,7 @@ _OUTCOMES = {FellBack: "served", Exhausted: "exhausted", BrokeOff: "broke off"}
 
 def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
     """The document at the moment ``now`` (Unix seconds)."""
+    in_force = () if snapshot.loaded is None else tuple(settings(snapshot.loaded))
     return {
         "version": snapshot.version,
         "time": moment(now),
@@ -65,7 +69,13 @@ def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
         "outage": None if snapshot.outage is None else _outage(snapshot.outage, now),
         "config": _config(snapshot),
         "rate_limits": [_cooling(row, now) for row in cooling_now(snapshot, now)],
-        "routing": {} if snapshot.loaded is None else _routing(snapshot.loaded),
+        "settings": [_setting(each) for each in in_force],
+        "history": public(snapshot.history),
+        "routing": {
+            each.path[-1]: {"value": _plain(each.value), "source": each.source}
+            for each in in_force
+            if each.path[0] == "routing"
+        },
         "providers": {
             each.name: {"type": each.type, "credentials": each.credentials, "remedy": public(each.remedy)}
             for each in snapshot.providers
@@ -118,14 +128,12 @@ def _target(target: Target) -> dict[str, str]:
     }
 
 
-def _routing(loaded: Loaded) -> dict[str, Any]:
-    routing = loaded.config.routing
+def _setting(setting: Setting) -> dict[str, Any]:
     return {
-        field.name: {
-            "value": _plain(getattr(routing, field.name)),
-            "source": loaded.sources.get(f"routing.{field.name}", "default"),
-        }
-        for field in fields(Routing)
+        "key": public(setting.key),
+        "value": _plain(setting.value),
+        "source": setting.source,
+        "note": setting.note,
     }
 
 
@@ -159,8 +167,8 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, tuple | frozenset):
+        return {public(str(key)): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, Enum):
         return value.value

@@ -16,6 +16,7 @@ from ccproxy_tray.journal.events import (
     Event,
     Exhausted,
     FellBack,
+    HistoryTold,
     Listened,
     OutageSimulated,
     ProvidersChecked,
@@ -63,6 +64,8 @@ def test_a_fresh_program_has_little_to_tell() -> None:
         "outage": None,
         "config": {"path": "", "warnings": [], "problems": []},
         "rate_limits": [],
+        "settings": [],
+        "history": "",
         "routing": {},
         "providers": {},
         "fallbacks": [],
@@ -173,6 +176,28 @@ def test_routing_is_shown_with_the_source_of_each_value() -> None:
     assert shown["config"] == {"path": "/home/me/config.yaml", "warnings": ["unknown key"], "problems": []}
 
 
+def test_the_whole_configuration_is_shown_with_its_secrets_masked() -> None:
+    key = ProviderConfig("team", ProviderType.ANTHROPIC, api_key=Secret("canary-key"), missing_env=("TEAM_KEY",))
+    mapped = ProviderConfig("own", ProviderType.OPENAI, models=MappingProxyType({"AKIACANARY0123456789": "\x1b"}))
+    config = Config(Server(port=9000, token=Secret("canary-token")), MappingProxyType({"team": key, "own": mapped}))
+    sources = {"server.port": "PORT", "providers.team.api_key": "file", "providers.own.models": "file"}
+    shown = status(fold(ConfigChanged(NOW, Loaded(config, "", MappingProxyType(sources)))), NOW)["settings"]
+    found = {row["key"]: row for row in shown}
+    assert found["server.port"] == {"key": "server.port", "value": 9000, "source": "PORT", "note": ""}
+    assert found["server.token"]["value"] == found["providers.team.api_key"]["value"] == "***"
+    assert found["providers.team.api_key"]["note"] == "TEAM_KEY is not set"
+    assert found["providers.own.models"]["value"] == {"AKIA***": "\\x1b"}
+    assert found["upstream.idle_timeout"]["value"] == "180s"
+    assert "canary" not in json.dumps(shown).lower()
+
+
+def test_a_history_that_cannot_be_kept_says_why() -> None:
+    told = "The disk is full: make room for history.sqlite3 sk-ant-api03-canary0123456789"
+    shown = status(fold(HistoryTold(NOW, told)), NOW)["history"]
+    assert shown.startswith("The disk is full")
+    assert "canary" not in shown
+
+
 def test_providers_and_the_current_target_are_shown() -> None:
     providers = (ProviderState("bedrock", ProviderType.BEDROCK, Credentials.MISSING, "Set AWS_PROFILE."),)
     snapshot = fold(
@@ -210,6 +235,7 @@ def everything_with_canaries() -> tuple[Event, ...]:
     return (
         ConfigChanged(NOW, Loaded(config, "config.yaml", MappingProxyType({}), (said,))),
         ConfigRejected(NOW, (said,)),
+        HistoryTold(NOW, said),
         ProvidersChecked(NOW, (ProviderState("bedrock", ProviderType.BEDROCK, Credentials.FOUND, said),)),
         Cooled(NOW, (CoolingTarget(Target("bedrock", arn), NOW, NOW + 600, said),)),
         FellBack(NOW, story),
