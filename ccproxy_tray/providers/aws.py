@@ -1,20 +1,21 @@
-"""AWS credentials, signatures and endpoints: botocore for what it knows best, never on the loop.
+"""AWS credentials and endpoints: botocore for what it knows best, never on the loop.
 
-botocore is imported on first use, in a thread: it costs 0.2 s and 17 MB that a user without Bedrock never pays.
-Its credential chain (environment, profile, SSO, assumed role, process, container, instance) may wait for the
-network, so every lookup and every refresh runs in a thread too.
+botocore is imported on first use, in a thread: it costs 0.2 s and 17 MB that a user without Bedrock, or with keys in
+the environment, never pays. Its credential chain (environment, profile, SSO, assumed role, process, container,
+instance) may wait for the network, so every lookup and every refresh runs in a thread too.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from ccproxy_tray.aside import aside
 from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault
+from ccproxy_tray.providers.sigv4 import Keys, Signer
 from ccproxy_tray.redact import redact
 
 SERVICE = "bedrock"
@@ -39,15 +40,6 @@ NO_CREDENTIALS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Static credentials for one signature."""
-
-    access_key: str
-    secret_key: str
-    token: str | None
-
-
 class AwsAccount:
     """One profile's (or the environment's) access to Bedrock. A ``bearer`` key wins over the environment's."""
 
@@ -60,6 +52,7 @@ class AwsAccount:
         self._fips = _is_on(environ, "AWS_USE_FIPS_ENDPOINT")
         self._dual_stack = _is_on(environ, "AWS_USE_DUALSTACK_ENDPOINT")
         self._credentials: Any = None
+        self._signer = Signer(SERVICE)
         self._looked = False
         self._looked_at = 0.0
         self._looking: asyncio.Task[None] | None = None
@@ -111,7 +104,8 @@ class AwsAccount:
             return {**headers, "Authorization": f"Bearer {self._bearer}"}
         await self.look()
         keys = await self._frozen()
-        return await aside(partial(_signed, method, url, headers, body, region, keys), len(body), INLINE_HASH)
+        sign = partial(self._signer.signed, method, url, headers, body, region, keys, datetime.now(UTC))
+        return await aside(sign, len(body), INLINE_HASH)
 
     def endpoint(self, region: str) -> str:
         """The runtime's base URL in a region, as AWS's own variables want it.
@@ -130,6 +124,8 @@ class AwsAccount:
         credentials = self._credentials
         if credentials is None:
             raise AttemptFailed(_refused(self._problem))
+        if isinstance(credentials, Keys):
+            return credentials
         # Only refreshable credentials can be due; asking them otherwise is free.
         due = getattr(credentials, "refresh_needed", None)
         try:
@@ -143,15 +139,12 @@ class AwsAccount:
         return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 
     def _find(self) -> tuple[Any, str]:
-        """Runs in a thread; imports what signing needs while it is there."""
-        import botocore.auth  # noqa: F401 - so that the first signature does not import it on the loop
-        from botocore.credentials import Credentials
-        from botocore.session import Session
-
+        """Runs in a thread."""
         if self._environ_keys is not None and self._profile is None:
             # The chain would find these first as well; it need not be built for them.
-            keys = self._environ_keys
-            return Credentials(keys.access_key, keys.secret_key, keys.token), ""
+            return self._environ_keys, ""
+        from botocore.session import Session
+
         try:
             credentials = Session(profile=self._profile).get_credentials()
             if credentials is None:
@@ -193,13 +186,3 @@ def _botocore_errors() -> tuple[type[BaseException], ...]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     return (BotoCoreError, ClientError, OSError)
-
-
-def _signed(method: str, url: str, headers: Mapping[str, str], body: bytes, region: str, keys: Keys) -> dict[str, str]:
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-    from botocore.credentials import Credentials
-
-    request = AWSRequest(method, url, data=body, headers=dict(headers))
-    SigV4Auth(Credentials(keys.access_key, keys.secret_key, keys.token), SERVICE, region).add_auth(request)
-    return dict(request.headers.items())
