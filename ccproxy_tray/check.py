@@ -67,14 +67,19 @@ class Finding:
 
 
 async def check(config: Config, environ: Mapping[str, str], model: str) -> list[Finding]:
-    """Look at every target of the route for ``model``. Asks for lists and key limits only: nothing is generated."""
+    """Look at every target that may serve ``model``: of its route, and of those by what a request is for.
+
+    Asks for lists and key limits only: nothing is generated.
+    """
     runtime = Runtime(config, providers(config.providers, environ))
     body = {"model": model, "messages": []}
     brought = ("x-api-key", "")  # the client's own credential, which is not known here and never sent
     request = MessagesRequest(raw=b"", body=body, model=model, stream=False, credential=brought)
-    await runtime.prepare(request)
+    plans = [await runtime.plan(request)]
+    plans += [await runtime.along(route, request) for route in config.routing.models if route.trait is not None]
+    found = {candidate.target: candidate for plan in reversed(plans) for candidate in reversed(plan.candidates)}
     async with Transport(config.upstream.connect_timeout) as transport:
-        looks = (_look(runtime, transport, candidate) for candidate in runtime.candidates(request))
+        looks = (_look(runtime, transport, candidate) for candidate in reversed(found.values()))
         return list(await asyncio.gather(*looks))
 
 

@@ -12,6 +12,7 @@ from ccproxy_tray.config.schema import Failback, ProviderConfig, Route, Routing,
 from ccproxy_tray.config.section import Section
 from ccproxy_tray.config.value import FLAG, MILLISECONDS, PAUSE, TEXT, one_of
 from ccproxy_tray.routing.target import ProviderType
+from ccproxy_tray.routing.trait import read_trait
 
 DEFAULT_ROUTE = "default"
 """The ``model`` of the route for every request that no other route matches."""
@@ -34,7 +35,7 @@ class _Sequences:
         return tuple(self._step(item) for item in items) if items else None
 
     def route(self, section: Section) -> Route:
-        model = section.value("model", TEXT, "", required="needs model: what to look for in the requested model")
+        model = _condition(section)
         steps = self.sequence(section)
         if steps is None and "provider_sequence" not in section.keys:
             section.problem("needs provider_sequence")
@@ -91,6 +92,30 @@ def routing(section: Section, accounts: Mapping[str, ProviderConfig], names: tup
         max_wait_seconds=section.value("max_wait_seconds", PAUSE, default.max_wait_seconds),
         failback=section.value("failback", one_of(Failback), default.failback),
     )
+
+
+def _condition(section: Section) -> str:
+    """What a route stands for: a model, or a trait as it prints itself; empty, and a problem, when it is neither."""
+    keys = section.has_keys("model")
+    if keys:
+        text = _mapped(section.section("model"))
+    else:
+        text = section.value("model", TEXT, "", required="needs model: what to look for in the requested model")
+    try:
+        trait = read_trait(text)
+    except ValueError as fault:
+        section.problem(str(fault), "model")
+        return ""
+    if keys and trait is None:
+        section.problem("expected the name of a model, or long_context with its number of tokens, got keys", "model")
+        return ""
+    return str(trait or text)
+
+
+def _mapped(section: Section) -> str:
+    """``{ long_context: 200000 }`` as the text that it stands for, which YAML takes only in quotation marks."""
+    [word, *others] = section.keys or ("",)
+    return "" if others or not word else f"{word}: {section.value(word, TEXT, '')}"
 
 
 def _routes(section: Section, sequences: _Sequences) -> tuple[Route, ...]:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from ccproxy_tray.routing.target import ProviderType
+from ccproxy_tray.routing.trait import Trait, read_trait
 
 PASSTHROUGH = "passthrough"
 """The ``api_key`` of an anthropic provider that forwards the client's own credential."""
@@ -113,10 +114,18 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A sequence of its own for requested models that match ``model`` (exact, substring or ``default``)."""
+    """A sequence of its own for some requests.
+
+    ``model`` is a requested model (the exact name, a part of it, or ``default``), or a trait as it prints itself.
+    """
 
     model: str
     provider_sequence: tuple[Step, ...]
+
+    @property
+    def trait(self) -> Trait | None:
+        """What the requests are for, whatever model they name; None for a route by model."""
+        return read_trait(self.model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,10 @@ class Section:
         table = node if isinstance(node, Table) else Table(line=self.place(key).line)
         return Section(self._reading, self._dotted(key), table, tracked=self._tracked)
 
+    def has_keys(self, key: str) -> bool:
+        """Whether the value of a key is a mapping."""
+        return isinstance(self._node(key), Table)
+
     def texts(self, key: str, default: tuple[str, ...] = (), kind: Kind[str] = TEXT) -> tuple[str, ...]:
         """A list of texts; a single text stands for a list of one."""
         node = self._node(key)

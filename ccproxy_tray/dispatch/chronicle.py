@@ -22,13 +22,14 @@ class Clock:
 
 @dataclass(slots=True)
 class Chronicle:
-    """What has happened to a request so far. Moments are monotonic seconds."""
+    """What has happened to a request so far. Moments are monotonic seconds. ``route`` is what it was planned by."""
 
     request_id: str
     model: str
     started: float
     origin: Origin = Origin()
     stream: bool = False
+    route: str = ""
     attempts: list[Attempt] = field(default_factory=list)
     skipped: list[tuple[Target, str]] = field(default_factory=list)
 
@@ -87,4 +88,5 @@ class Chronicle:
             self.stream,
             now - self.started,
             result,
+            self.route,
         )

@@ -135,8 +135,9 @@ class Dispatcher:
         chronicle = Chronicle(request_id, request.model, now, request.origin, request.stream)
         passage = _Passage(self.runtime, request, chronicle)
         try:
-            await passage.runtime.prepare(request)
-            candidates = self.state.ordered(passage.runtime, request, passage.runtime.candidates(request), now)
+            plan = await passage.runtime.plan(request)
+            chronicle.route = plan.route
+            candidates = self.state.ordered(passage.runtime, request, plan, now)
             with closing(walk(candidates, self.state.cooldowns, passage.runtime.rules, now)) as steps:
                 end = await self._perform(steps, passage)
         except asyncio.CancelledError:
@@ -149,9 +150,9 @@ class Dispatcher:
     async def count_tokens(self, request: MessagesRequest, request_id: str) -> int:
         """Ask the target that would serve, once; estimate when it cannot say. Never cools anything."""
         runtime, now = self.runtime, self._clock.monotonic()
-        await runtime.prepare(request)
+        plan = await runtime.plan(request)
         cooldowns = self.state.cooldowns
-        targets = (c.target for c in runtime.candidates(request) if not c.skip)
+        targets = (c.target for c in plan.candidates if not c.skip)
         ready = (t for t in targets if cooldowns.left(t, now) is None and not self._rehearsal.breaks(t))
         call = next((self._call(t, request, request_id, cooldowns.learned.of(t)) for t in ready), None)
         return await self._counter.count(runtime.providers, call, request)
@@ -236,7 +237,7 @@ class Dispatcher:
     def _answered(self, end: Served, passage: _Passage) -> Answer:
         """Hand over what the serving target says."""
         now = self._clock.monotonic()
-        self.state.served(passage.runtime, passage.request, end.target, now)
+        self.state.served(passage.runtime, passage.request, passage.chronicle.route, end.target, now)
         if passage.chronicle.went_without_thinking():
             self.state.seals.refused(passage.request.body, end.target.provider)
         headers = {

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from ccproxy_tray.aside import aside
 from ccproxy_tray.config.schema import Config, Failback, Variant
 from ccproxy_tray.providers.base import Provider
 from ccproxy_tray.routing.cooldown import Cooldowns
-from ccproxy_tray.routing.plan import plan, sequence
+from ccproxy_tray.routing.plan import Route, candidates, measures, route
 from ccproxy_tray.routing.policy import WalkRules
-from ccproxy_tray.routing.session import Sticky
+from ccproxy_tray.routing.session import Place, Sticky
 from ccproxy_tray.routing.target import Candidate, Target
+from ccproxy_tray.routing.trait import Purpose
 from ccproxy_tray.translate.jsontext import render
 from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.seal import Seals
+from ccproxy_tray.translate.tokens import estimate
+
+INLINE = 1024 * 1024
+"""Bytes of a request whose tokens are estimated on the loop: a few milliseconds. Above that a thread does it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Who may serve a request, in order, and the ``model`` of the route that says so; empty: the default sequence."""
+
+    route: str
+    candidates: tuple[Candidate, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +50,30 @@ class Runtime:
             rate_limit=routing.rate_limit_seconds,
         )
 
-    async def prepare(self, request: MessagesRequest) -> None:
-        """Have every provider of the request's route look for credentials, if it has not yet."""
+    async def plan(self, request: MessagesRequest) -> Plan:
+        """Who may serve a request, once every provider of its route has looked for credentials.
+
+        The input is measured only if a route asks for its length; a large one in a thread.
+        """
         routing = self.config.routing
-        for name in {routing.only, *(step.name for step in sequence(routing, request.model))}:
+        origin, tokens = request.origin, 0
+        if measures(routing):
+            tokens = await aside(partial(estimate, request.body), len(request.raw), INLINE)
+        found = route(routing, request.model, Purpose(origin.kind, origin.web_search, tokens))
+        return await self.along(found, request)
+
+    async def along(self, found: Route[Variant] | None, request: MessagesRequest) -> Plan:
+        """The plan of a request by this route, whatever it is for; None: by the default sequence."""
+        routing = self.config.routing
+        steps = routing.provider_sequence if found is None else found.provider_sequence
+        for name in {routing.only, *(step.name for step in steps)}:
             if name in self.providers:
                 await self.providers[name].prepare()
-
-    def candidates(self, request: MessagesRequest) -> tuple[Candidate, ...]:
-        """The request's plan."""
 
         def resolve(name: str, variant: Variant | None) -> Candidate:
             return self.providers[name].candidate(variant or Variant(), request)
 
-        return plan(self.config.routing, request.model, resolve)
+        return Plan("" if found is None else found.model, candidates(routing, steps, resolve))
 
 
 @dataclass(slots=True)
@@ -59,20 +84,22 @@ class State:
     sticky: Sticky = field(default_factory=Sticky)
     seals: Seals = field(default_factory=Seals)
 
-    def ordered(
-        self, runtime: Runtime, request: MessagesRequest, candidates: tuple[Candidate, ...], now: float
-    ) -> tuple[Candidate, ...]:
+    def ordered(self, runtime: Runtime, request: MessagesRequest, plan: Plan, now: float) -> tuple[Candidate, ...]:
         """The plan, with the session's warm target first where the user wants that."""
         if runtime.config.routing.failback is Failback.EAGER:
-            return candidates
-        return self.sticky.order(candidates, self.cooldowns, request.session, request.model, now)
+            return plan.candidates
+        return self.sticky.order(plan.candidates, self.cooldowns, _place(request, plan.route), now)
 
     def native(self, request: MessagesRequest, target: Target) -> MessagesRequest:
         """The request without the thinking that other providers minted; the same object when it has none."""
         body = self.seals.native(request.body, target.provider)
         return request if body is request.body else replace(request, raw=render(body), body=body)
 
-    def served(self, runtime: Runtime, request: MessagesRequest, target: Target, now: float) -> None:
-        """Remember where the session's prompt cache is warm."""
+    def served(self, runtime: Runtime, request: MessagesRequest, route: str, target: Target, now: float) -> None:
+        """Remember where the session's prompt cache is warm for requests of this route."""
         if runtime.config.routing.failback is Failback.STICKY:
-            self.sticky.served(request.session, request.model, target, now)
+            self.sticky.served(_place(request, route), target, now)
+
+
+def _place(request: MessagesRequest, route: str) -> Place:
+    return Place(request.session, request.model, route)

@@ -78,7 +78,7 @@ class Snapshot:
     configuration that was rejected and is not in force; ``waiting`` are keys whose new values need a restart.
     ``history`` says why past requests cannot be kept, empty when they are or are not wanted.
     ``failure`` says why nothing is served in phase FAILED, one line each. ``requested`` is the model that the latest
-    request with an answer, or with none from anybody, asked for. ``today`` counts the requests of ``day`` only: read
+    request with an answer, or with none from anybody, asked for, and ``route`` the route that it took. ``today`` counts the requests of ``day`` only: read
     it through :func:`counts_today`.
     """
 
@@ -102,6 +102,7 @@ class Snapshot:
     current: Target | None = None
     on_fallback: bool = False
     requested: str = ""
+    route: str = ""
     recent: tuple[FellBack | Exhausted | BrokeOff, ...] = ()
     counts: Counts = Counts()
     today: Counts = Counts()
@@ -177,7 +178,7 @@ def _ended(snapshot: Snapshot, event: Ended) -> Snapshot:
     today = snapshot.today if snapshot.day == day else Counts()
     snapshot = replace(snapshot, counts=_count(snapshot.counts, event), today=_count(today, event), day=day)
     if not isinstance(event, Refused | Abandoned):
-        snapshot = replace(snapshot, requested=event.story.model)
+        snapshot = replace(snapshot, requested=event.story.model, route=event.story.route)
     if isinstance(event, FellBack | Exhausted | BrokeOff):
         snapshot = replace(snapshot, recent=(*snapshot.recent, event)[-RECENT:])
     if isinstance(event, Served | FellBack) and event.story.attempts:

@@ -74,7 +74,8 @@ class Result:
 class Story:
     """Everything that happened to one request, as one value for the log, /debug, the tray, the page and the history.
 
-    ``seconds`` is how long it took in all. ``result`` is None when no answer had begun.
+    ``seconds`` is how long it took in all. ``result`` is None when no answer had begun. ``route`` is the ``model`` of
+    the route that it took, empty for the default sequence.
     """
 
     request_id: str
@@ -85,6 +86,7 @@ class Story:
     stream: bool = False
     seconds: float = 0.0
     result: Result | None = None
+    route: str = ""
 
 
 def line(story: Story) -> str:

@@ -6,13 +6,13 @@ same on every provider.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ccproxy_tray.config.schema import Config, Loaded, Routing, Variant
+from ccproxy_tray.config.schema import Config, Loaded, Route, Routing, Variant
 from ccproxy_tray.journal.events import CoolingTarget, Credentials, ProviderState
 from ccproxy_tray.journal.snapshot import Snapshot, cooling_now
-from ccproxy_tray.routing.plan import Step, ordered, plan, sequence
+from ccproxy_tray.routing.plan import Step, candidates, ordered, plan, sequence
 from ccproxy_tray.routing.story import short_model
 from ccproxy_tray.routing.target import Candidate, Target
 
@@ -35,7 +35,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """Every target that could serve ``model`` (empty: any model) cools; ``until`` is when the first is free."""
+    """Every target that could serve ``model`` cools; ``until`` is when the first is free.
+
+    ``model`` is empty for any model; for a route by what a request is for it is how that is written.
+    """
 
     model: str
     until: float
@@ -49,6 +52,7 @@ class Chain:
         self.config = loaded.config
         self.cooling = cooling_now(snapshot, now)
         self._requested = snapshot.requested
+        self._route = snapshot.route
         self._current = snapshot.current
         self._states = {state.name: state for state in snapshot.providers}
         models = (ANY, *(route.model for route in self.routing.models))
@@ -62,7 +66,10 @@ class Chain:
         return self.config.routing
 
     def links(self, model: str) -> tuple[Link, ...]:
-        """The targets for a requested model, in the order in which they are tried."""
+        """The targets for a requested model, in the order in which they are tried.
+
+        ``model`` may also be how a route by what a request is for is written; nobody has named a model then.
+        """
         return tuple(self._link(target) for target in self._targets(model))
 
     def state(self, provider: str) -> ProviderState | None:
@@ -83,7 +90,7 @@ class Chain:
     def passed_over(self) -> tuple[CoolingTarget, ...]:
         """What cools before the target that serves."""
         coolings: dict[CoolingTarget, None] = {}
-        for link in self.links(self._requested):
+        for link in self._latest():
             if self._current is not None and link.target == _short(self._current):
                 break
             if link.cooling is not None and not link.missing:
@@ -93,15 +100,18 @@ class Chain:
     def stuck(self) -> Stuck | None:
         """The first model in question that nobody can serve before some moment.
 
-        In question is the model that was asked for last, and what cools for want of patience only: such a cooling is
-        short, so that somebody is using the model. Without fallback nothing cools.
+        In question is what was asked for last, and what cools for want of patience only: such a cooling is short, so
+        that somebody is using the model. Without fallback nothing cools.
         """
         if not self.routing.enable or not self.cooling or self._has_free_provider():
             return None
-        latest = sorted((row for row in self.cooling if not row.lasting), key=lambda row: -row.since)
-        models = dict.fromkeys(self._short[row.target.model] for row in latest if row.target.model)
-        found = (self._stuck(model) for model in (self._requested, *list(models)[:_MODELS]))
-        return next((stuck for stuck in found if stuck is not None), None)
+        recent = sorted((row for row in self.cooling if not row.lasting), key=lambda row: -row.since)
+        models = dict.fromkeys(self._short[row.target.model] for row in recent if row.target.model)
+        special = self._special(self._route)
+        name = short_model(self._requested) if special is None else special.model
+        latest = self._stuck(name, self._latest())
+        found = (self._stuck(short_model(model), self.links(model)) for model in list(models)[:_MODELS])
+        return latest or next((stuck for stuck in found if stuck is not None), None)
 
     def _has_free_provider(self) -> bool:
         """Whether a provider that serves every model is free: the usual case, and cheaply found out."""
@@ -114,22 +124,39 @@ class Chain:
 
     def next(self) -> Target | None:
         """Who would be asked first now."""
-        links = [link for link in self.links(self._requested) if not link.missing]
+        links = [link for link in self._latest() if not link.missing]
         free = [link for link in links if link.cooling is None]
         return next((link.target for link in free or links), None)
 
-    def _stuck(self, model: str) -> Stuck | None:
-        usable = [link for link in self.links(model) if not link.missing]
+    def _stuck(self, name: str, links: Iterable[Link]) -> Stuck | None:
+        usable = [link for link in links if not link.missing]
         coolings = tuple(dict.fromkeys(link.cooling for link in usable if link.cooling is not None))
         if not usable or any(link.cooling is None for link in usable):
             return None
-        return Stuck(short_model(model), min(row.until for row in coolings), coolings)
+        return Stuck(name, min(row.until for row in coolings), coolings)
+
+    def _latest(self) -> tuple[Link, ...]:
+        """The targets for a request like the latest one."""
+        special = self._special(self._route)
+        targets = self._targets(self._requested) if special is None else self._along(special, self._requested)
+        return tuple(self._link(target) for target in targets)
+
+    def _special(self, name: str) -> Route | None:
+        """The route by what a request is for that is written so."""
+        routes = (route for route in self.routing.models if route.trait is not None)
+        return next((route for route in routes if route.model == name), None)
 
     def _targets(self, model: str) -> tuple[Target, ...]:
-        def resolve(name: str, variant: Variant | None) -> Candidate:
-            return Candidate(_short(_target(self.config, name, variant, model)))
+        special = self._special(model)
+        if special is not None:
+            return self._along(special, ANY)
+        return _planned(plan(self.routing, model, self._resolving(model)))
 
-        return tuple(candidate.target for candidate in plan(self.routing, model, resolve))
+    def _along(self, route: Route, model: str) -> tuple[Target, ...]:
+        return _planned(candidates(self.routing, route.provider_sequence, self._resolving(model)))
+
+    def _resolving(self, model: str) -> Callable[[str, Variant | None], Candidate]:
+        return lambda name, variant: Candidate(_short(_target(self.config, name, variant, model)))
 
     def _link(self, target: Target) -> Link:
         coolings = (row for row in self.cooling if self._holds(row.target, target))
@@ -152,6 +179,10 @@ def all_used(routing: Routing) -> tuple[str, ...]:
     """The providers of the default route in the order in force, then those of other routes only."""
     others = (_names(route.provider_sequence) for route in routing.models)
     return tuple(dict.fromkeys((*default_order(routing), *(name for names in others for name in names))))
+
+
+def _planned(found: Iterable[Candidate]) -> tuple[Target, ...]:
+    return tuple(candidate.target for candidate in found)
 
 
 def _names(steps: Iterable[Step[Variant]]) -> tuple[str, ...]:

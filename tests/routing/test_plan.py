@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ccproxy_tray.routing.plan import ordered, plan, sequence
 from ccproxy_tray.routing.target import Candidate, Target
+from ccproxy_tray.routing.trait import Trait, read_trait
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,10 @@ class Step:
 class Route:
     model: str
     provider_sequence: tuple[Step, ...]
+
+    @property
+    def trait(self) -> Trait | None:
+        return read_trait(self.model)
 
 
 @dataclass(frozen=True)
