@@ -53,15 +53,11 @@ class Trait:
 
     def holds(self, purpose: Purpose) -> bool:
         """Whether a request is meant. A web search of Claude Code is a background errand too."""
-        match self.word:
-            case Word.SUBAGENT:
-                return purpose.kind is Kind.SUBAGENT
-            case Word.BACKGROUND:
-                return purpose.kind is Kind.BACKGROUND
-            case Word.WEB_SEARCH:
-                return purpose.web_search
-            case Word.LONG_CONTEXT:
-                return purpose.tokens >= self.tokens
+        if self.word is Word.LONG_CONTEXT:
+            return purpose.tokens >= self.tokens
+        if self.word is Word.WEB_SEARCH:
+            return purpose.web_search
+        return purpose.kind is (Kind.SUBAGENT if self.word is Word.SUBAGENT else Kind.BACKGROUND)
 
 
 def read_trait(text: str) -> Trait | None:
@@ -83,7 +79,7 @@ def read_trait(text: str) -> Trait | None:
 
 
 def _tokens(text: str) -> int:
-    found = _NUMBER.fullmatch(_compact(text))
+    found = _NUMBER.fullmatch(text.strip().replace("_", "").lower())
     count = int(found[1][:12]) * (1000 if found[2] else 1) if found else 0
     if not 0 < count <= MAX_TOKENS:
         raise ValueError('long_context needs its number of tokens; write model: "long_context: 200000"')

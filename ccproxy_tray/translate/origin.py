@@ -67,7 +67,7 @@ def _only_searches(body: Mapping[str, Json]) -> bool:
 
 
 def _is_probe(body: Mapping[str, Json]) -> bool:
-    """ "quota" at the start of a session, "test" for a new key in older versions: one token is answer enough."""
+    """One token is answer enough: to "quota" at the start of a session, in older versions to "test" for a new key."""
     return body.get("max_tokens") == 1 and len(body["messages"]) == 1 and not body.get("tools")
 
 

@@ -68,6 +68,81 @@ def test_a_region_outside_bedrock_is_mentioned(reads: Reader) -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "model"),
+    [
+        ("subagent", "subagent"),
+        ("Background", "background"),
+        ('"web search"', "web_search"),
+        ('"long_context: 200000"', "long_context: 200000"),
+        ('"Long Context: 200k"', "long_context: 200000"),
+        ("{ long_context: 200_000 }", "long_context: 200000"),
+        ("{ long-context: 200000 }", "long_context: 200000"),
+        ('"long_context: ${LENGTH}"', "long_context: 4711"),
+        ('{ long_context: "${LENGTH}" }', "long_context: 4711"),
+        ("haiku", "haiku"),
+        ("subagents", "subagents"),
+    ],
+)
+def test_a_route_may_say_what_requests_are_for(written: str, model: str, reads: Reader) -> None:
+    text = f"routing: {{models: [{{model: {written}, provider_sequence: [openrouter]}}]}}"
+
+    [route] = reads(text, {"LENGTH": "4711"}).config.routing.models
+
+    assert route == Route(model, (Step("openrouter"),))
+    assert str(route.trait or model) == model
+
+
+def test_keys_below_a_route_s_model_may_stand_on_a_line_of_their_own(reads: Reader) -> None:
+    loaded = reads(
+        """\
+        routing:
+          models:
+            - model:
+                long_context: 200000
+              provider_sequence: [ openrouter ]
+        """
+    )
+
+    assert loaded.config.routing.models == (Route("long_context: 200000", (Step("openrouter"),)),)
+    assert not loaded.warnings
+
+
+NUMBER = 'long_context needs its number of tokens; write model: "long_context: 200000"'
+KEYS = "expected the name of a model, or long_context with its number of tokens, got keys"
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("long_context", NUMBER),
+        ('"long context: many"', NUMBER),
+        ("{ long_context: 0 }", NUMBER),
+        ("{ long_context: }", NUMBER),
+        ("{ long_context: 200000, subagent: }", KEYS),
+        ("{ haiku: 5 }", KEYS),
+        ("{}", KEYS),
+        ("{ subagent: 5 }", '"subagent" takes no number; write model: subagent'),
+    ],
+)
+def test_a_route_that_says_it_wrongly_is_refused_with_its_line(written: str, problem: str, refuses: Refusal) -> None:
+    text = f"""\
+        routing:
+          models:
+            - provider_sequence: [ openrouter ]
+              model: {written}
+    """
+
+    assert refuses(text) == (f"config.yaml:4: routing.models[0].model: {problem}",)
+
+
+def test_a_length_without_quotation_marks_is_explained(refuses: Refusal) -> None:
+    (said,) = refuses("routing:\n  models:\n    - model: long_context: 5\n      provider_sequence: [ bedrock ]")
+
+    assert said.startswith("config.yaml:3:")
+    assert said.endswith('put a value that contains ": " in quotes')
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("provider_sequence: []", "provider_sequence: names no provider; list at least one, or remove the key"),
@@ -88,6 +163,11 @@ def test_a_region_outside_bedrock_is_mentioned(reads: Reader) -> None:
          "models[0].provider_sequence: names no provider; list at least one, or remove the key"),
         ("models: [{model: haiku, provider_sequence: [bedrock]}, {model: Haiku, provider_sequence: [bedrock]}]",
          'models: two routes for "haiku"; only one can be taken'),
+        ("models: [{model: web_search,provider_sequence: [bedrock]}, {model: WebSearch,provider_sequence: [bedrock]}]",
+         'models: two routes for "web_search"; only one can be taken'),
+        ("models: [{model: long_context:5k, provider_sequence: [bedrock]},"  # noqa: ISC004 - one text of two lines
+         " {model: {long_context: 5000}, provider_sequence: [bedrock]}]",
+         'models: two routes for "long_context: 5000"; only one can be taken'),
         ("order: [bedrock, nobody]", 'order: there is no provider "nobody"; describe it under providers'),
         ("only: open-router", 'only: there is no provider "open-router"; did you mean "openrouter"?'),
     ],

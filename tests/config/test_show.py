@@ -18,7 +18,9 @@ providers:
   yes: { type: openai, base_url: "http://localhost:1/v1", api_key: "${GONE}" }
 routing:
   provider_sequence: [ { name: bedrock, variants: [ { model: "ümlaut\\u202e", region: us-west-2 }, auto ] }, "yes" ]
-  models: [ { model: haiku, provider_sequence: [ "yes" ] } ]
+  models:
+    - { model: haiku, provider_sequence: [ "yes" ] }
+    - { model: { long_context: 9k }, provider_sequence: [ "yes" ] }
   order: [ openrouter ]
   rate_limit_seconds: 7.5
 history: { enabled: no }
@@ -59,6 +61,7 @@ def test_each_value_is_shown_with_its_source(reads: Reader) -> None:
     assert "  provider_sequence:  # file" in lines
     assert "    - {name: openrouter, variants: [{model: auto}]}" not in lines
     assert "  models:  # file" in lines
+    assert any(line.startswith("    - {model: 'long_context: 9000', provider_sequence: ") for line in lines)
     assert "  max_wait_seconds: 90  # default" in lines
 
 

@@ -1,12 +1,14 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy_tray.routing.plan import ordered, plan, sequence
+from ccproxy_tray.routing.origin import Kind
+from ccproxy_tray.routing.plan import candidates, measures, ordered, plan, route, sequence
 from ccproxy_tray.routing.target import Candidate, Target
-from ccproxy_tray.routing.trait import Trait, read_trait
+from ccproxy_tray.routing.trait import ORDINARY, Purpose, Trait, read_trait
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,58 @@ def test_an_empty_sequence_gives_an_empty_plan() -> None:
     assert plan(Rules(()), "x", resolve) == ()
 
 
+SUBAGENT = Purpose(Kind.SUBAGENT)
+ERRAND = Purpose(Kind.BACKGROUND)
+SEARCH = Purpose(Kind.BACKGROUND, web_search=True)
+FOREIGN_SEARCH = Purpose(web_search=True)
+LONG = Purpose(tokens=300_000)
+WORDS = ("subagent", "background", "web_search", "long_context: 200000", "haiku", "default")
+
+
+@pytest.mark.parametrize(
+    ("names", "purpose", "expected"),
+    [
+        (WORDS, SUBAGENT, "subagent"),
+        (WORDS, ERRAND, "background"),
+        (WORDS, SEARCH, "web_search"),
+        (WORDS, FOREIGN_SEARCH, "web_search"),
+        (WORDS, LONG, "long_context: 200000"),
+        (WORDS, ORDINARY, "haiku"),
+        (("haiku", "subagent"), SUBAGENT, "subagent"),
+        (("claude-haiku-4-5", "default", "background"), ERRAND, "background"),
+        (("background", "default"), SEARCH, "background"),
+        (("background",), FOREIGN_SEARCH, ""),
+        (("web_search",), ERRAND, ""),
+        (("subagent", "long_context: 1"), Purpose(Kind.SUBAGENT, tokens=5), "subagent"),
+        (("long_context: 1", "subagent"), Purpose(Kind.SUBAGENT, tokens=5), "long_context: 1"),
+        (("background", "long_context: 1", "web_search"), replace(SEARCH, tokens=5), "long_context: 1"),
+        (("long_context: 1", "background"), replace(ERRAND, tokens=5), "long_context: 1"),
+        (("long_context: 100", "long_context: 1000"), Purpose(tokens=999), "long_context: 100"),
+        (("long_context: 100", "long_context: 1000"), Purpose(tokens=1000), "long_context: 1000"),
+        (("long_context: 1000", "long_context: 100"), Purpose(tokens=1000), "long_context: 1000"),
+        (("long_context: 100", "subagent", "long_context: 9"), Purpose(Kind.SUBAGENT, tokens=10), "subagent"),
+        (("long_context: 9", "subagent", "long_context: 10"), Purpose(Kind.SUBAGENT, tokens=10), "long_context: 10"),
+    ],
+)
+def test_what_a_request_is_for_comes_before_its_model_in_the_order_of_the_file(
+    names: tuple[str, ...], purpose: Purpose, expected: str
+) -> None:
+    found = route(routed(*names), "claude-haiku-4-5", purpose)
+
+    assert (found.model if found else "") == expected
+
+
+def test_a_model_that_is_called_like_a_word_is_not_taken_for_it() -> None:
+    assert route(routed("subagent", "background"), "subagent") is None
+    assert route(routed("subagent", "subagen"), "subagent") == Route("subagen", (Step("for-subagen"),))
+
+
+def test_the_length_is_asked_for_only_by_a_route_that_wants_it() -> None:
+    assert not measures(Rules())
+    assert not measures(routed("subagent", "haiku"))
+    assert measures(routed("haiku", "long_context: 5"))
+
+
 NAMES = st.sampled_from(["a", "b", "c", "haiku", "default"])
 STEPS = st.lists(st.builds(Step, NAMES, st.lists(NAMES, max_size=3).map(tuple)), max_size=4).map(tuple)
 RULES = st.builds(
@@ -127,6 +181,43 @@ RULES = st.builds(
     models=st.lists(st.builds(Route, NAMES, STEPS), max_size=3).map(tuple),
     order=st.lists(NAMES, max_size=3).map(tuple),
 )
+
+
+TRAITS = st.sampled_from(["subagent", "background", "web_search", "long_context: 5", "long_context: 9"])
+TRAIT_ROUTES = st.lists(st.builds(Route, TRAITS, STEPS), max_size=4).map(tuple)
+PURPOSES = st.builds(Purpose, st.sampled_from(Kind), st.booleans(), st.integers(0, 10))
+
+
+@given(RULES, NAMES, TRAIT_ROUTES, st.randoms())
+def test_an_ordinary_request_is_planned_as_if_there_were_no_routes_by_purpose(
+    rules: Rules, model: str, special: tuple[Route, ...], chance: Random
+) -> None:
+    mixed = [*rules.models]
+    for each in special:
+        mixed.insert(chance.randint(0, len(mixed)), each)
+
+    assert plan(replace(rules, models=tuple(mixed)), model, resolve) == plan(rules, model, resolve)
+
+
+@given(RULES, NAMES, TRAIT_ROUTES, PURPOSES)
+def test_a_request_takes_a_route_that_is_meant_for_it_whenever_there_is_one(
+    rules: Rules, model: str, special: tuple[Route, ...], purpose: Purpose
+) -> None:
+    mixed = replace(rules, models=(*rules.models, *special))
+    meant = [each for each in special if each.trait is not None and each.trait.holds(purpose)]
+    found = route(mixed, model, purpose)
+
+    if meant:
+        assert found in meant
+        lengths = [each.trait.tokens for each in meant if each.trait is not None]
+        assert found is not None
+        assert found.trait is not None
+        assert not found.trait.tokens or found.trait.tokens == max(lengths)
+    else:
+        assert found == route(rules, model)
+    assert plan(mixed, model, resolve, purpose) == candidates(
+        mixed, found.provider_sequence if found else rules.provider_sequence, resolve
+    )
 
 
 @given(RULES, NAMES)
