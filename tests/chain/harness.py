@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -48,7 +49,9 @@ class Chain:
 
     async def post(self, body: Mapping[str, Any], path: str = "/v1/messages", **headers: str) -> Answered:
         """Send a request and read the whole answer."""
-        async with self.client.post(self.url + path, json=body, headers=headers) as response:
+        sent = io.BytesIO(json.dumps(body).encode())
+        headers = {"content-type": "application/json", **headers}
+        async with self.client.post(self.url + path, data=sent, headers=headers) as response:
             return Answered(response.status, response.headers, await response.read())
 
     async def ask(self, *, stream: bool = False, **fields: Any) -> Answered:
