@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ import yaml
 from ccproxy_tray import cli
 from ccproxy_tray.config.environment import CONFIG_VARIABLE, DATA_VARIABLE, VARIABLES
 from ccproxy_tray.config.load import load
-from ccproxy_tray.config.schema import Secret
+from ccproxy_tray.config.schema import Secret, Server
 from ccproxy_tray.config.show import shown
 from ccproxy_tray.demo import TEXT
-from ccproxy_tray.server.app import _table
-from ccproxy_tray.server.info import Info
-from ccproxy_tray.server.messages import Messages
-from ccproxy_tray.server.page import Page
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.routing.trait import Word, read_trait
+from ccproxy_tray.server.app import Endpoint
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,7 +68,7 @@ def test_the_commands_table_is_the_parser_s() -> None:
 def test_the_endpoints_table_is_the_server_s() -> None:
     documented = {re.sub(r"\{\w+\}", "", cells[0]) for cells in rows("endpoints")}
     nobody: Any = None
-    table = _table(Messages(nobody), Info(nobody, time.time, Page()), Page())
+    table = Endpoint(nobody, Journal("1.2.3", 0.0), Server())._table
     served = {
         f"{method} {route.path}" for route in (*table._exact.values(), *table._below) for method in route.handlers
     }
@@ -93,6 +91,16 @@ def test_the_readme_s_configuration_is_valid(tmp_path: Path) -> None:
     path.write_text(sample, encoding="utf-8")
     loaded = load(path, {})
     assert loaded.config.providers["cerebras"].api_key == Secret()
+    assert not loaded.warnings
+
+
+def test_the_routes_table_has_every_word_and_its_example_is_valid(tmp_path: Path) -> None:
+    found = [read_trait(cells[0]) for cells in rows("routes")]
+    assert {trait.word for trait in found if trait is not None} == set(Word)
+    path = tmp_path / "config.yaml"
+    path.write_text(README.split("<!-- routes -->", 1)[1].split("```yaml\n", 1)[1].split("```", 1)[0], encoding="utf-8")
+    loaded = load(path, {})
+    assert {route.trait.word for route in loaded.config.routing.models if route.trait is not None} == set(Word)
     assert not loaded.warnings
 
 

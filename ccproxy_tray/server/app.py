@@ -17,14 +17,19 @@ from ccproxy_tray.journal.tally import Tally
 from ccproxy_tray.redact import shown
 from ccproxy_tray.server.admission import Admission
 from ccproxy_tray.server.connection import Connection, Request, new_request_id
+from ccproxy_tray.server.disclosure import Disclosure
 from ccproxy_tray.server.drain import Drain
 from ccproxy_tray.server.exchange import Exchange
+from ccproxy_tray.server.feed import Feed
 from ccproxy_tray.server.guard import Door, check_origin, check_token
 from ccproxy_tray.server.info import MODELS_PATH, Info
 from ccproxy_tray.server.listener import Listener
+from ccproxy_tray.server.lookup import Lookup
 from ccproxy_tray.server.messages import QUIET, Messages
 from ccproxy_tray.server.page import BELOW, PATH, Page
+from ccproxy_tray.server.records import FACETS, REQUEST, REQUESTS, SESSIONS, USAGE, Records
 from ccproxy_tray.server.route import Route, Table, not_found
+from ccproxy_tray.server.scrape import Scrape
 
 GRACE = 6.0
 """Seconds that running requests get at most when the endpoint stops."""
@@ -57,16 +62,25 @@ class Endpoint:
         mask: Callable[[str], str] = str,
     ) -> None:
         self.settings = settings
-        self._told = (reader, tally, mask)
-        page = Page()
-        self._table = _table(Messages(dispatch, quiet, admission), Info(journal, clock, page), page)
+        disclosure, page, self._lookup = Disclosure(mask), Page(), Lookup()
+        self._feed = Feed(journal, clock, disclosure, quiet)
+        self._table = _table(
+            Messages(dispatch, quiet, admission),
+            Info(journal, clock, disclosure, page),
+            page,
+            Records(reader, journal, clock, disclosure, self._lookup),
+            self._feed,
+            Scrape(tally or Tally(), journal, clock, disclosure, self._lookup),
+        )
         self._listener = Listener(self._answer)
         self._drain = Drain()
         self._stopping = False
 
     async def start(self) -> list[str]:
         """Accept connections; gives the URLs, the one to be shown first. Raises CannotListen, PortTaken."""
-        return await self._listener.start(self.settings)
+        urls = await self._listener.start(self.settings)
+        self._feed.open()
+        return urls
 
     async def stop(self, grace: float = GRACE) -> None:
         """Accept nothing more, let running requests end for ``grace`` seconds, then tell the rest; 10 s at most.
@@ -76,10 +90,12 @@ class Endpoint:
         """
         self._stopping = True
         await self._listener.close()
+        self._feed.close()
         await self._drain.wait(min(grace, GRACE))
         self._drain.interrupt()
         await self._drain.wait(LAST_WORDS)
         await self._listener.shutdown(LAST_WORDS)
+        self._lookup.close()
 
     async def _answer(self, request: Request, connection: Connection) -> web.StreamResponse:
         """Answer one request, whatever happens. A client that has gone shows as ConnectionError or cancellation."""
@@ -121,7 +137,7 @@ class Endpoint:
         await route.handler(request.method)(exchange)
 
 
-def _table(messages: Messages, info: Info, page: Page) -> Table:
+def _table(messages: Messages, info: Info, page: Page, records: Records, feed: Feed, scrape: Scrape) -> Table:
     return Table(
         (
             Route("/v1/messages", {"POST": messages.create}),
@@ -130,7 +146,14 @@ def _table(messages: Messages, info: Info, page: Page) -> Table:
             Route(MODELS_PATH, {"GET": info.model}),
             Route("/health", {"GET": info.health}, open=True),
             Route("/debug", {"GET": info.debug}),
+            Route("/events", {"GET": feed.events}),
+            Route("/metrics", {"GET": scrape.metrics}),
             Route("/api/hello", {"GET": info.hello}, open=True),
+            Route(REQUESTS, {"GET": records.requests}),
+            Route(REQUEST, {"GET": records.request}),
+            Route(FACETS, {"GET": records.facets}),
+            Route(SESSIONS, {"GET": records.sessions}),
+            Route(USAGE, {"GET": records.usage}),
             Route(PATH, {"GET": page.index}, open=True),
             Route(BELOW, {"GET": page.file}, open=True),
             Route("/", {"GET": info.root}, open=True),

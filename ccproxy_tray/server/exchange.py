@@ -27,7 +27,7 @@ SMALL = 32 * 1024
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _JSON = {"content-type": "application/json"}
-_EVENTS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+_EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
 
 
 def clean(headers: Mapping[str, str]) -> dict[str, str]:
@@ -71,7 +71,7 @@ class Exchange:
     async def open_stream(self, headers: Mapping[str, str] | None = None) -> None:
         """Answer 200 with server-sent events (Messages API, Streaming)."""
         self.streaming = True
-        fields = {**clean(headers or {}), **_EVENTS, "request-id": self.request_id}
+        fields = {"cache-control": "no-cache", **clean(headers or {}), **_EVENTS, "request-id": self.request_id}
         await self._start(web.StreamResponse(headers=fields))
 
     async def write(self, data: bytes | memoryview) -> None:
@@ -95,6 +95,12 @@ class Exchange:
                 await self.response.write_eof()
         except TimeoutError:
             self._cut()
+
+    async def end_now(self) -> None:
+        """The answer is complete; a client that is behind with it is cut off instead of waited for."""
+        if self.request.transport is None or self.request.transport.get_write_buffer_size():
+            self._cut()
+        await self.end()
 
     async def fail(self, error: RequestError) -> None:
         """Tell the client that it went wrong, in the form that is still possible at this point.

@@ -12,6 +12,7 @@ from ccproxy_tray import catalog
 from ccproxy_tray.errors import RequestError
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.redact import shown
+from ccproxy_tray.server.disclosure import PRIVATE, Disclosure
 from ccproxy_tray.server.exchange import Exchange
 from ccproxy_tray.server.guard import check_token
 from ccproxy_tray.server.page import Page, wants_page
@@ -27,6 +28,13 @@ _ENDPOINTS = (
     "GET /health",
     "GET /debug",
     "GET /status",
+    "GET /status/requests",
+    "GET /status/requests/{id}",
+    "GET /status/facets",
+    "GET /status/sessions",
+    "GET /status/usage",
+    "GET /events",
+    "GET /metrics",
 )
 MODELS_PATH = "/v1/models/"
 
@@ -34,9 +42,10 @@ MODELS_PATH = "/v1/models/"
 class Info:
     """The reading routes. ``clock`` gives Unix seconds."""
 
-    def __init__(self, journal: Journal, clock: Callable[[], float], page: Page) -> None:
+    def __init__(self, journal: Journal, clock: Callable[[], float], disclosure: Disclosure, page: Page) -> None:
         self._journal = journal
         self._clock = clock
+        self._disclosure = disclosure
         self._page = page
 
     async def root(self, exchange: Exchange) -> None:
@@ -64,7 +73,8 @@ class Info:
 
     async def debug(self, exchange: Exchange) -> None:
         """``GET /debug``: the picture of the program (see ``status``)."""
-        await exchange.respond_json(status(self._journal.snapshot, self._clock()), {"cache-control": "no-store"})
+        document = status(self._journal.snapshot, self._clock())
+        await exchange.respond(200, self._disclosure.encode(document), PRIVATE)
 
     async def models(self, exchange: Exchange) -> None:
         """``GET /v1/models`` (Models API, List): pages by ``limit``, ``after_id``, ``before_id``."""

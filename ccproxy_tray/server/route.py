@@ -16,7 +16,7 @@ Handler = Callable[[Exchange], Awaitable[None]]
 class Route:
     """A path with a handler for each method; HEAD is GET without the body. ``open``: no token is asked for.
 
-    A path that ends in ``/`` (other than ``/`` itself) stands for everything below it.
+    A path that ends in ``/`` (other than ``/`` itself) stands for everything below it that no longer path stands for.
     """
 
     path: str
@@ -36,7 +36,8 @@ class Table:
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
         self._exact = {route.path: route for route in routes}
-        self._below = tuple(route for route in routes if route.path.endswith("/") and route.path != "/")
+        below = (route for route in routes if route.path.endswith("/") and route.path != "/")
+        self._below = sorted(below, key=lambda route: -len(route.path))
 
     def find(self, path: str) -> Route | None:
         """The route of a path."""

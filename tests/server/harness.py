@@ -11,6 +11,7 @@ from typing import Any
 
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.dispatch import Answer
+from ccproxy_tray.history.reader import Reader
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.server.app import Endpoint
 from ccproxy_tray.server.connection import Connection
@@ -238,10 +239,17 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(settings: Server = Server(port=0), quiet: float = 15.0) -> AsyncIterator[Client]:  # noqa: B008 - frozen
+async def serving(
+    settings: Server = Server(port=0),  # noqa: B008 - frozen
+    quiet: float = 15.0,
+    *,
+    journal: Journal | None = None,
+    reader: Reader | None = None,
+    mask: Callable[[str], str] = str,
+) -> AsyncIterator[Client]:
     """An endpoint that runs within the block."""
-    dispatch, journal = FakeDispatch(), Journal("1.2.3", NOW)
-    endpoint = Endpoint(dispatch, journal, settings, quiet=quiet, clock=lambda: NOW + 60)
+    dispatch, journal = FakeDispatch(), journal or Journal("1.2.3", NOW)
+    endpoint = Endpoint(dispatch, journal, settings, quiet=quiet, clock=lambda: NOW + 60, reader=reader, mask=mask)
     client = Client(endpoint, dispatch, journal, await endpoint.start())
     try:
         yield client
