@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.dispatch.runtime import Runtime
@@ -77,9 +78,11 @@ async def check(config: Config, environ: Mapping[str, str], model: str) -> list[
     request = MessagesRequest(raw=b"", body=body, model=model, stream=False, credential=brought)
     plans = [await runtime.plan(request)]
     plans += [await runtime.along(route, request) for route in config.routing.models if route.trait is not None]
-    found = {candidate.target: candidate for plan in reversed(plans) for candidate in reversed(plan.candidates)}
+    found: dict[Target, Candidate] = {}
+    for candidate in chain.from_iterable(plan.candidates for plan in plans):
+        found.setdefault(candidate.target, candidate)
     async with Transport(config.upstream.connect_timeout) as transport:
-        looks = (_look(runtime, transport, candidate) for candidate in reversed(found.values()))
+        looks = (_look(runtime, transport, candidate) for candidate in found.values())
         return list(await asyncio.gather(*looks))
 
 

@@ -148,3 +148,23 @@ async def test_a_list_that_breaks_off_leaves_the_model_unknown(simulator: Simula
     )
     [found] = await findings(simulator, tmp_path, "{ name: local }")
     assert found.model == Found(Known.UNKNOWN)
+
+
+async def test_targets_of_routes_by_what_requests_are_for_are_looked_at_too(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    routed = await loaded(simulator, tmp_path, "openrouter")
+    path = Path(routed.path)
+    routes = """
+  provider_sequence: [ openrouter ]
+  models:
+    - { model: subagent, provider_sequence: [ anthropic, openrouter ] }
+    - { model: "long_context: 5", provider_sequence: [ bedrock ] }
+    - { model: haiku, provider_sequence: [ local ] }
+"""
+    text = await asyncio.to_thread(path.read_text)
+    await asyncio.to_thread(path.write_text, text[: text.index("routing:")] + "routing:" + routes)
+    config = (await asyncio.to_thread(load, path, {})).config
+    found = await check(config, ENVIRON, SONNET)
+    assert [finding.target.provider for finding in found] == ["openrouter", "anthropic", "bedrock"]
+    assert all(finding.usable for finding in found)

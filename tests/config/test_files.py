@@ -14,6 +14,7 @@ from ccproxy_tray.config.files import config_path, create_default, data_dir, def
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Config
 from ccproxy_tray.errors import ConfigError
+from ccproxy_tray.routing.trait import Word
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="mode bits")
 
@@ -58,7 +59,9 @@ def test_everything_that_the_default_file_shows_can_be_used(tmp_path: Path) -> N
         "bedrock-eu",
     }
     assert len(loaded.config.routing.provider_sequence[0].variants) == 3
-    assert loaded.config.routing.models[0].model == "haiku"
+    *words, model = loaded.config.routing.models
+    assert {route.trait.word for route in words if route.trait is not None} == set(Word)
+    assert model.model == "haiku"
 
 
 def test_the_default_file_mentions_every_setting() -> None:

@@ -174,3 +174,40 @@ def test_the_order_in_force_names_each_provider_once() -> None:
     )
     assert default_order(rules) == ("b", "a")
     assert all_used(rules) == ("b", "a", "c")
+
+
+FOR_SUBAGENTS = Routing(models=(Route("subagent", steps("cerebras", "anthropic")), Route("haiku", steps("local"))))
+CEREBRAS = Target("cerebras", SONNET)
+
+
+def test_the_route_of_the_latest_request_is_the_one_that_counts() -> None:
+    row = cooling(CEREBRAS)
+    changes = {"cooling": (row,), "requested": SONNET, "current": Target("anthropic", SONNET)}
+    agents = chain(READY, FOR_SUBAGENTS, route="subagent", **changes)
+    assert agents.passed_over() == (row,)
+    assert [link.target.provider for link in agents.links(SONNET)] == ["bedrock", "openrouter"]
+    main = chain(READY, FOR_SUBAGENTS, **changes)
+    assert main.passed_over() == ()
+    first = main.next()
+    assert first is not None
+    assert first.provider == "bedrock"
+    gone = chain(READY, Routing(), route="subagent", **changes)
+    assert gone.next() == first
+
+
+def test_a_stuck_route_is_called_by_what_it_is_for() -> None:
+    rows = (cooling(CEREBRAS), cooling(Target("anthropic", SONNET)))
+    found = stuck(*rows, rules=FOR_SUBAGENTS, route="subagent", providers=())
+    assert found is not None
+    assert found.model == "subagent"
+    assert stuck(*rows, rules=FOR_SUBAGENTS, providers=()) is None
+
+
+def test_a_route_by_what_requests_are_for_shows_no_model_of_its_own() -> None:
+    shown = chain(READY, FOR_SUBAGENTS).links("subagent")
+    assert [(link.target.provider, link.target.model) for link in shown] == [("cerebras", ""), ("anthropic", "")]
+
+
+def test_providers_of_every_route_are_in_force() -> None:
+    assert all_used(FOR_SUBAGENTS) == ("bedrock", "openrouter", "cerebras", "anthropic", "local")
+    assert chain(READY, FOR_SUBAGENTS, current=CEREBRAS).serving() == CEREBRAS
