@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ccproxy_tray import __version__
+from ccproxy_tray import __version__, prices
 from ccproxy_tray.check import Finding, check
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.dispatch.chronicle import Clock
@@ -26,7 +26,6 @@ from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.journal.tally import Tally
 from ccproxy_tray.memory import FILE, Memory
-from ccproxy_tray.prices import price
 from ccproxy_tray.providers.base import Provider
 from ccproxy_tray.providers.bedrock import BedrockProvider
 from ccproxy_tray.providers.discovery import discover_profiles
@@ -106,8 +105,9 @@ class App:
         self._subscriptions.append(self.journal.subscribe(self._tally.take))
         self._subscriptions.append(self.journal.subscribe(self._keep))
         runtime = Runtime(config, providers(config.providers, self._environ))
+        await asyncio.to_thread(prices.load)
         self._transport = Transport(config.upstream.connect_timeout)
-        self._dispatcher = Dispatcher(runtime, self._transport, self.journal, self._state, self._clock, price)
+        self._dispatcher = Dispatcher(runtime, self._transport, self.journal, self._state, self._clock, prices.price)
         server = config.server if self._elsewhere is None else replace(config.server, port=self._elsewhere.port)
         self._endpoint = Endpoint(
             self._dispatcher,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from ccproxy_tray.dispatch.answer import Answer, AnswerStream
 from ccproxy_tray.dispatch.attempt import Started, attempt
 from ccproxy_tray.dispatch.chronicle import Chronicle, Clock
+from ccproxy_tray.dispatch.cost import Price, cost, unpriced
 from ccproxy_tray.dispatch.counting import Counter
 from ccproxy_tray.dispatch.refusal import refusal
 from ccproxy_tray.dispatch.rehearsal import Rehearsal
@@ -26,19 +26,12 @@ from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Sent,
 from ccproxy_tray.routing.cooldown import Cooling
 from ccproxy_tray.routing.outage import Outage
 from ccproxy_tray.routing.policy import broke_off, walk
-from ccproxy_tray.routing.story import Result, Story, Tokens
-from ccproxy_tray.routing.target import ProviderType, Repairs, Target
+from ccproxy_tray.routing.story import Result, Story
+from ccproxy_tray.routing.target import Repairs, Target
 from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.stream import Progress
 
 log = logging.getLogger(__name__)
-
-Price = Callable[[ProviderType, Target, Tokens], float | None]
-"""What an answer costs in USD, by the wire and the target that served; None when nobody knows."""
-
-
-def unpriced(_type: ProviderType, _target: Target, _tokens: Tokens) -> None:
-    """No price is known."""
 
 
 @dataclass(slots=True)
@@ -292,11 +285,11 @@ class Dispatcher:
     def _story(self, passage: _Passage) -> Story:
         result = None
         if (progress := passage.progress) is not None:
-            tokens = progress.tokens()
             target = passage.chronicle.attempts[-1].target
-            type_ = passage.runtime.providers[target.provider].type
-            cost = self._price(type_, target, tokens) if progress.usage.cost is None else progress.usage.cost
-            result = Result(tokens, cost, progress.stop_reason or "", tuple(progress.tools))
+            paid = cost(
+                self._price, passage.runtime.config.providers[target.provider], passage.request, target, progress
+            )
+            result = Result(progress.tokens(), paid, progress.stop_reason or "", tuple(progress.tools))
         return passage.chronicle.story(self._clock.monotonic(), result)
 
     def _refused(self, end: Exhausted, passage: _Passage) -> Answer:

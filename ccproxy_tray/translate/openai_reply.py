@@ -59,6 +59,7 @@ def progress(found: Json, chat: Json) -> Progress:
     """What was learned from a Message made of ``chat``, in the terms of a finished stream."""
     counts = found["usage"]
     counted = usage(chat.get("usage"))
+    counted.estimated = counted.estimated or counted.output_tokens != counts["output_tokens"]
     counted.input_tokens, counted.output_tokens = counts["input_tokens"], counts["output_tokens"]
     return Progress(
         started=True,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.openai_dialect import mapping
-from ccproxy_tray.translate.stream import Usage
+from ccproxy_tray.translate.stream import MOST, Usage, charged
 
 _CHARACTERS_PER_TOKEN = 4
 
@@ -18,21 +20,28 @@ def usage(counts: Json, *, input_estimate: int = 0, characters: int = 0) -> Usag
     """
     found = mapping(counts)
     details = mapping(found.get("prompt_tokens_details"))
-    # DeepSeek and Moonshot report cache hits in fields of their own.
-    hits = (details.get("cached_tokens"), found.get("prompt_cache_hit_tokens"), found.get("cached_tokens"))
-    read = next((count for hit in hits if (count := _count(hit))), 0)
-    written, prompt = _count(details.get("cache_write_tokens")), _count(found.get("prompt_tokens"))
-    answered = _count(found.get("completion_tokens"))
+    # DeepSeek and Moonshot report cache hits in fields of their own, LiteLLM what it stores.
+    read = _first(details.get("cached_tokens"), found.get("prompt_cache_hit_tokens"), found.get("cached_tokens"))
+    written = _first(details.get("cache_write_tokens"), found.get("cache_creation_input_tokens"))
+    prompt, answered = _count(found.get("prompt_tokens")), _answered(found)
     guessed = -(-characters // _CHARACTERS_PER_TOKEN)
-    cost = found.get("cost")
     return Usage(
         input_tokens=max(0, prompt - read - written) if prompt else input_estimate,
         output_tokens=answered or guessed,
         cache_read_input_tokens=read,
         cache_creation_input_tokens=written,
-        cost=float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
+        cost=charged(found),
         estimated=not prompt or not (answered or not guessed),
+        off_list=found.get("is_byok") is True,
     )
+
+
+def _answered(counts: Mapping[str, Json]) -> int:
+    """The tokens of the answer with its thinking, which xAI counts beside ``completion_tokens``: its total tells."""
+    answered = _count(counts.get("completion_tokens"))
+    thought = _count(mapping(counts.get("completion_tokens_details")).get("reasoning_tokens"))
+    beside = _count(counts.get("total_tokens")) == _count(counts.get("prompt_tokens")) + answered + thought
+    return answered + thought if beside else answered
 
 
 def searches(counts: Json) -> int:
@@ -67,5 +76,10 @@ def stop_reason(finish: str, native: str, *, called: bool, refused: bool) -> str
     return native if native == "stop_sequence" else "end_turn"
 
 
+def _first(*values: Json) -> int:
+    """The first that counts anything."""
+    return next((count for value in values if (count := _count(value))), 0)
+
+
 def _count(value: Json) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return value if type(value) is int and 0 < value <= MOST else 0

@@ -33,22 +33,26 @@ class Usage:
     """USD, when the provider says so itself; None when it does not."""
     estimated: bool = False
     """The provider did not count, or not all."""
+    web_searches: int = 0
+    """Searches that the provider ran, which it bills each."""
+    off_list: bool = False
+    """The answer is not billed by the usual price list."""
 
     def observe(self, counts: Mapping[str, object]) -> None:
         """Take over what a ``usage`` object says; a key that is missing or null leaves the count as it was.
 
-        The counts of a message_delta are cumulative (Messages API, Streaming). ``cost`` is OpenRouter's.
+        The counts of a message_delta are cumulative (Messages API, Streaming). What it cost is OpenRouter's to say.
         """
         for name in COUNTS:
-            count = counts.get(name)
-            if type(count) is int and count >= 0:
+            if (count := _count(counts.get(name))) is not None:
                 setattr(self, name, count)
-        cost, written = counts.get("cost"), counts.get("cache_creation")
-        if isinstance(cost, int | float) and not isinstance(cost, bool):
-            self.cost = float(cost)
-        hour = written.get("ephemeral_1h_input_tokens") if isinstance(written, Mapping) else None
-        if type(hour) is int and hour >= 0:
+        if (hour := _count(_within(counts, "cache_creation").get("ephemeral_1h_input_tokens"))) is not None:
             self.cache_creation_1h = hour
+        if (searches := _count(_within(counts, "server_tool_use").get("web_search_requests"))) is not None:
+            self.web_searches = searches
+        if (cost := charged(counts)) is not None:
+            self.cost = cost
+        self.off_list = self.off_list or counts.get("is_byok") is True or _surcharged(counts)
 
     def tokens(self) -> Tokens:
         """The counts as one frozen value."""
@@ -62,6 +66,43 @@ class Usage:
         )
 
 
+def charged(counts: Mapping[str, object]) -> float | None:
+    """What the user pays in all, in USD; None when the provider does not say (OpenRouter, "Usage Accounting").
+
+    ``cost`` is what OpenRouter takes. With a key of the user's own (``is_byok``) that is its fee, and the bill of the
+    key's owner comes on top; without one, ``upstream_inference_cost`` only says where the money goes.
+    """
+    cost = _amount(counts.get("cost"))
+    if counts.get("is_byok") is not True:
+        return cost
+    upstream = _amount(_within(counts, "cost_details").get("upstream_inference_cost"))
+    return None if upstream is None else upstream + (cost or 0.0)
+
+
+def _surcharged(counts: Mapping[str, object]) -> bool:
+    """Fast mode, other service tiers and inference in one country have prices of their own (Anthropic, Pricing)."""
+    return (
+        counts.get("speed") == "fast"
+        or counts.get("service_tier") in ("priority", "batch", "flex")
+        or counts.get("inference_geo") == "us"
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= MOST else None
+
+
+def _amount(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and type(value) is not bool and 0 <= value <= MOST else None
+
+
+def _within(counts: Mapping[str, object], name: str) -> Mapping[str, object]:
+    inner = counts.get(name)
+    return inner if isinstance(inner, Mapping) else {}
+
+
+MOST = 10**12
+"""No count and no amount of one answer is larger; what says so is nonsense that databases choke on."""
 COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 """The names of the counts, in :class:`Usage` as on the wire."""
 
@@ -84,9 +125,13 @@ class Progress:
     usage: Usage = field(default_factory=Usage)
 
     def tokens(self) -> Tokens:
-        """The counts so far; those of an answer that is not complete are not the last ones."""
+        """The counts so far; those of an answer that is not complete are not the last ones.
+
+        No prompt is empty: one without tokens was not counted.
+        """
         counts = self.usage.tokens()
-        return counts if self.finished else replace(counts, estimated=True)
+        prompt = counts.input + counts.cache_read + counts.cache_write
+        return counts if self.finished and prompt else replace(counts, estimated=True)
 
 
 class StreamCodec(Protocol):

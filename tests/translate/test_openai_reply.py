@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ccproxy_tray.errors import AttemptFailed, Fault
+from ccproxy_tray.routing.story import Tokens
 from ccproxy_tray.translate.openai_reply import message, progress
 from ccproxy_tray.translate.openai_tools import ToolNames
 from ccproxy_tray.translate.stream import Usage
@@ -235,3 +236,10 @@ def test_the_progress_tells_what_a_stream_would_have_told() -> None:
     assert (found.started, found.content, found.finished) == (True, True, True)
     assert (found.stop_reason, found.model, found.tools) == ("tool_use", "claude-sonnet-4-5", ["Read"])
     assert found.usage == Usage(9, 2, cost=0.5)
+
+
+def test_what_was_only_guessed_is_marked_so() -> None:
+    guessed = chat({"content": "four letters"}, usage={"prompt_tokens": 9})
+    assert progress(read(guessed), guessed).tokens() == Tokens(9, 3, estimated=True)
+    counted = chat({"content": "four letters"}, usage={"prompt_tokens": 9, "completion_tokens": 3})
+    assert progress(read(counted), counted).tokens() == Tokens(9, 3)
