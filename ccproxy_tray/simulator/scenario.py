@@ -72,27 +72,42 @@ def _search_call(ask: Ask) -> Turn:
 
 
 def _search_report(ask: Ask) -> Turn:
-    found = "found" if "example.com/first" in results_text(ask) else "did not find"
-    return say(f"Done. The search {found} the first page.")
+    return say(_FOUND if "example.com/first" in results_text(ask) else "Done. The search did not find the first page.")
 
 
 def _subagent_report(ask: Ask) -> Turn:
     return say(f"Done. The subagent says: {results_text(ask)}")
 
 
+def _crew_report(ask: Ask) -> Turn:
+    said = results_text(ask)
+    heard = [name for name, words in (("looked", SUBAGENT_ANSWER), ("searched", _FOUND)) if words in said]
+    return say(f"Done. {len(ask.results)} answered; subagents have {' and '.join(heard)}.")
+
+
 _THOUGHT = "I should run a command and look at what it says."
-_LAUNCH = Turn(
+_FOUND = "Done. The search found the first page."
+
+
+def _agent(prompt: str) -> ToolUse:
+    return ToolUse(
+        "Agent",
+        {
+            "description": "look around",
+            "prompt": prompt,
+            "subagent_type": "general-purpose",
+            "run_in_background": False,
+        },
+    )
+
+
+_LAUNCH = Turn((Text("A subagent shall look."), _agent("#sub-task look around")))
+_LAUNCH_CREW = Turn(
     (
-        Text("A subagent shall look."),
-        ToolUse(
-            "Agent",
-            {
-                "description": "look around",
-                "prompt": "#sub-task look around",
-                "subagent_type": "general-purpose",
-                "run_in_background": False,
-            },
-        ),
+        Text("Three at once."),
+        _agent("#sub-task look around"),
+        _agent("#search what a subagent wants to know"),
+        ToolUse("WebSearch", {"query": "what the conversation wants to know"}),
     )
 )
 
@@ -107,6 +122,8 @@ SUBAGENT = (
     Rule(When("#subagent", round=0), _LAUNCH),
     Rule(When("#subagent"), _subagent_report),
 )
+CREW = (Rule(When("#crew", round=0), _LAUNCH_CREW), Rule(When("#crew"), _crew_report))
+"""Two subagents, one of which searches the web, and a search of the conversation itself."""
 THINKING = (
     Rule(
         When("#thinking", round=0),
@@ -143,5 +160,5 @@ WEB_SEARCH = (
     Rule(When("#search"), _search_report),
 )
 
-EVERYTHING = Script((*TOOL_LOOP, *PARALLEL, *SUBAGENT, *THINKING, *MANY_DELTAS, *MEDIA, *WEB_SEARCH))
+EVERYTHING = Script((*TOOL_LOOP, *PARALLEL, *SUBAGENT, *CREW, *THINKING, *MANY_DELTAS, *MEDIA, *WEB_SEARCH))
 """All scenarios in one script; a prompt without a tag gets the default answer."""

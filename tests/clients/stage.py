@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -17,6 +18,7 @@ from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.simulator import API_KEY, Settings, Simulator
 from ccproxy_tray.simulator.record import Recorded
 from ccproxy_tray.simulator.scenario import EVERYTHING
+from ccproxy_tray.simulator.turn import Tokens
 from ccproxy_tray.simulator.upstream import Upstream
 from tests.clients.tap import Exchange, Tap
 from tests.strict_sse import check
@@ -70,6 +72,15 @@ class Stage:
         """The simulated provider at the end of a lane."""
         return next(upstream for upstream in self.simulator.upstreams if upstream.name == lane.upstream)
 
+    def spent(self) -> dict[str, Tokens]:
+        """What each provider says that its answers took, by the upstream's name; without those that nobody asked."""
+        sums: dict[str, Tokens] = {}
+        for upstream in self.simulator.upstreams:
+            for record in upstream.answers:
+                if record.tokens is not None:
+                    sums[upstream.name] = sums.get(upstream.name, Tokens()) + record.tokens
+        return sums
+
     @property
     def answers(self) -> list[Recorded]:
         """Every request for an answer that any upstream got."""
@@ -88,7 +99,13 @@ class Stage:
                 assert [problem for problem in problems if signs or problem != UNSIGNED] == []
 
 
-def configuration(simulator: Simulator, lanes: Sequence[Lane], **upstream: str) -> str:
+Routes = Mapping[str, Sequence[Lane]]
+"""Lanes for some requests, by what stands for these in the configuration: a word such as ``subagent``, or a model."""
+
+
+def configuration(
+    simulator: Simulator, lanes: Sequence[Lane], *, routes: Routes = MappingProxyType({}), **upstream: str
+) -> str:
     """A config file that tries these lanes in order; ``upstream`` is that section of it."""
     base_urls = {
         "bedrock": {"endpoint": simulator.bedrock.url},
@@ -96,24 +113,39 @@ def configuration(simulator: Simulator, lanes: Sequence[Lane], **upstream: str) 
         "openai": {"base_url": f"{simulator.openai.url}/v1", "api_key": API_KEY},
         "anthropic": {"base_url": simulator.anthropic.url, "api_key": API_KEY},
     }
-    providers = {lane.provider: {**base_urls[lane.upstream], **lane.settings} for lane in lanes}
-    sequence = [{"name": lane.provider, "variants": [{"model": lane.model}]} for lane in lanes]
-    routing = {"provider_sequence": sequence, "max_wait_seconds": 20}
+    every = [*lanes, *(lane for route in routes.values() for lane in route)]
+    providers = {lane.provider: {**base_urls[lane.upstream], **lane.settings} for lane in every}
+    models = [{"model": word, "provider_sequence": _sequence(route)} for word, route in routes.items()]
+    routing = {"provider_sequence": _sequence(lanes), "models": models, "max_wait_seconds": 20}
     document = {"server": {"port": 0}, "providers": providers, "routing": routing, "upstream": upstream}
     return yaml.safe_dump(document, sort_keys=False)
 
 
+def _sequence(lanes: Sequence[Lane]) -> list[Json]:
+    return [{"name": lane.provider, "variants": [{"model": lane.model}]} for lane in lanes]
+
+
 @asynccontextmanager
-async def staged(folder: Path, *lanes: Lane, environ: Mapping[str, str], **upstream: str) -> AsyncIterator[Stage]:
-    """The proxy with these lanes, in order. At the end, every streamed answer is checked."""
+async def staged(
+    folder: Path,
+    *lanes: Lane,
+    environ: Mapping[str, str],
+    routes: Routes = MappingProxyType({}),
+    data_dir: Path | None = None,
+    **upstream: str,
+) -> AsyncIterator[Stage]:
+    """The proxy with these lanes, in order. At the end, every streamed answer is checked.
+
+    ``data_dir`` is where it keeps its history; without one it keeps none.
+    """
     async with Simulator(Settings()) as simulator:
         simulator.script = EVERYTHING
         path = folder / "config.yaml"
-        path.write_text(configuration(simulator, lanes, **upstream), encoding="utf-8")
+        path.write_text(configuration(simulator, lanes, routes=routes, **upstream), encoding="utf-8")
         tap = Tap()
         await tap.listen()
         try:
-            async with App(_known_as(load(path, environ), tap.port), environ) as app:
+            async with App(_known_as(load(path, environ), tap.port), environ, data_dir=data_dir) as app:
                 tap.pass_on_to(int(app.urls[0].rpartition(":")[2]))
                 stage = Stage(simulator, tap, app)
                 yield stage
