@@ -1,21 +1,27 @@
 """Questions to the history. Every method may take a while: call it off the loop."""
 
-# ruff: noqa: ARG002  the answers of a history that nobody has written yet
-
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ccproxy_tray.history.query import Body, By, Page, Query
+from ccproxy_tray.history.query import Body, By, Page, Query, Unreadable
 from ccproxy_tray.journal.row import Row
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
+_Answer = TypeVar("_Answer")
+_BATCH = 500
+_NOTHING = {"requests": 0, "failed": 0, "fell_back": 0, "input": 0, "output": 0, "cache_read": 0, "cache_write": 0}
 
 
 class Reader:
     """Reads the history at ``path``; a file that is not there has no requests in it.
 
-    Every method raises :class:`Unreadable` for a file that cannot be read now. May be used from any thread.
+    Every method raises :class:`Unreadable` for a file that cannot be read now. May be used from any thread: each
+    question opens the file anew, and sees what was written until then. SQLite is imported with the first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,41 +32,81 @@ class Reader:
 
         Raises ValueError for a ``before`` that no page has given.
         """
-        return Page()
+        from ccproxy_tray.history import listing
+
+        return self._ask(lambda connection: listing.page(connection, query, limit, before), Page())
 
     def rows(self, query: Query) -> Iterator[Row]:
         """Every row that matches, latest first, without having them all at once."""
-        yield from ()
+        page = self.requests(query, _BATCH)
+        yield from page.rows
+        while page.next is not None:
+            page = self.requests(query, _BATCH, page.next)
+            yield from page.rows
 
     def request(self, request_id: str) -> dict[str, Any] | None:
         """One row with its ``attempts``, its ``skipped`` targets and its ``body`` (None when it was not kept)."""
-        return None
+        from ccproxy_tray.history import listing
+
+        return self._ask(lambda connection: listing.request(connection, request_id), None)
 
     def body(self, request_id: str) -> Body | None:
         """What one request and its answer said, when that was kept."""
-        return None
+        from ccproxy_tray.history import listing
+
+        return self._ask(lambda connection: listing.body(connection, request_id), None)
 
     def sessions(self, limit: int, before: str | None = None) -> Page:
         """The sessions with their sums, the one with the latest request first. Raises ValueError as ``requests``."""
-        return Page()
+        from ccproxy_tray.history import listing
+
+        return self._ask(lambda connection: listing.sessions(connection, limit, before), Page())
 
     def usage(self, edges: Sequence[float]) -> dict[str, Any]:
         """Sums and percentiles of the slots between neighbouring ``edges`` (Unix seconds, multiples of 900).
 
         ``providers`` is a list of dicts with ``name`` and one list for each measure, ``totals`` a dict of the sums.
         """
-        sums = dict.fromkeys(
-            ("requests", "failed", "fell_back", "input", "output", "cache_read", "cache_write", "unpriced"), 0
-        )
-        return {"providers": [], "totals": {**sums, "cost": 0.0, "p50": None, "p95": None}}
+        from ccproxy_tray.history import usage
+
+        nothing = {**_NOTHING, "cost": 0.0, "unpriced": 0, "p50": None, "p95": None}
+        empty: dict[str, Any] = {"providers": [], "totals": nothing}
+        return self._ask(lambda connection: usage.usage(connection, edges), empty)
 
     def totals(self, since: float, until: float, by: By = By.ALL) -> list[dict[str, Any]]:
         """Sums over [since, until), widened to whole quarters of an hour, as dicts with a ``key``, ordered by it.
 
         The key of a day is its local date (``2026-11-22``), that of :attr:`By.ALL` is empty.
         """
-        return []
+        from ccproxy_tray.history import usage
+
+        empty: list[dict[str, Any]] = []
+        return self._ask(lambda connection: usage.totals(connection, since, until, by), empty)
 
     def facets(self) -> dict[str, list[str]]:
         """The ``providers``, ``models``, ``outcomes`` and ``kinds`` that occur, each in order."""
-        return {"providers": [], "models": [], "outcomes": [], "kinds": []}
+        from ccproxy_tray.history import listing
+
+        empty: dict[str, list[str]] = {"providers": [], "models": [], "outcomes": [], "kinds": []}
+        return self._ask(listing.facets, empty)
+
+    def _ask(self, question: Callable[[Connection], _Answer], nothing: _Answer) -> _Answer:
+        """One question, with one unchanging picture of the file. ``nothing`` is the answer where there is no file."""
+        import sqlite3
+        import zlib
+
+        from ccproxy_tray.history.connection import open_reader
+        from ccproxy_tray.history.schema import ForeignFile, NewerFile
+        from ccproxy_tray.history.trouble import unread
+
+        try:
+            connection = open_reader(self._path)
+            if connection is None:
+                return nothing
+            try:
+                connection.execute("BEGIN")
+                return question(connection)
+            finally:
+                connection.close()
+        except (sqlite3.Error, OSError, ForeignFile, NewerFile, zlib.error) as error:
+            raise Unreadable(unread(error, self._path)) from error

@@ -1,0 +1,63 @@
+"""Opening the file, for the one writer and for readers."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from sqlite3 import Connection
+
+from ccproxy_tray.config.files import PRIVATE_DIRECTORY, PRIVATE_FILE
+from ccproxy_tray.history import schema
+
+WRITER_PATIENCE = 2.0
+"""Seconds for which the writer waits for another process that is writing."""
+READER_PATIENCE = 1.0
+
+
+def open_writer(path: Path) -> Connection:
+    """The file, made and migrated if need be, and nobody else's to read.
+
+    Raises sqlite3.Error, OSError, NewerFile, ForeignFile.
+    """
+    path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    _make_private(path)
+    # isolation_level None: transactions begin where the code says so.
+    connection = sqlite3.connect(path, timeout=WRITER_PATIENCE, isolation_level=None, check_same_thread=False)
+    try:
+        if schema.version(connection) == 0:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has effect only on an empty file
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the latest rows, never the file
+        connection.execute("PRAGMA temp_store = MEMORY")
+        schema.migrate(connection)
+    except BaseException:  # whatever it was: nothing is left open
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> Connection | None:
+    """The file, to be read only; None when it is not there. Raises sqlite3.Error, NewerFile, ForeignFile."""
+    if not path.exists() or not path.stat().st_size:
+        return None
+    # as_uri quotes what means something in a URI.
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, timeout=READER_PATIENCE, isolation_level=None, check_same_thread=False)
+    try:
+        connection.row_factory = sqlite3.Row
+        if schema.version(connection) == 0:  # the writer is about to make its tables
+            connection.close()
+            return None
+    except BaseException:  # whatever it was: nothing is left open
+        connection.close()
+        raise
+    return connection
+
+
+def _make_private(path: Path) -> None:
+    """The write-ahead log and its index get the mode of the file, so that has to be right before the first byte."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
+    if sys.platform != "win32" and path.stat().st_mode & 0o077:
+        path.chmod(PRIVATE_FILE)

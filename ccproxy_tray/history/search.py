@@ -1,0 +1,152 @@
+"""Search in the texts of requests, by SQLite's FTS5.
+
+The index lies in parts, each of the requests of some stretch of time, newest looked at first: a frequent word fills a
+page from the newest part, a rare one is looked up in all of them, and neither takes long, with a million rows as with
+a thousand. When all requests of a part have gone, the part is dropped whole. Until then its words stay, without the
+texts: so no part reaches over a longer time than :class:`Extent` says.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from sqlite3 import Connection
+from typing import Any
+
+DAY_MS = 86_400_000
+_MOST_REQUESTS = 65_536
+_LEAST_REQUESTS = 200
+_BYTES = 600
+"""About what a request takes in the file."""
+_PARTS = 16
+"""Into so many parts, or more, a history falls that is as large or as old as it may be."""
+_MOST_WORDS = 12
+_MOST_TEXT = 400
+SCANNED = 20_000
+"""The newest requests that are looked through one by one, where SQLite was built without FTS5."""
+_TEXTS = ("story", "error", "model", "requested", "provider", "session", "agent", "client", "id")
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far one part of the index may reach."""
+
+    requests: int
+    millis: int
+
+    @classmethod
+    def of(cls, days: int, megabytes: int) -> Extent:
+        """For a history of so many days and so many megabytes; 0 is without limit."""
+        fitting = megabytes * 10**6 // _BYTES // _PARTS if megabytes else _MOST_REQUESTS
+        requests = min(max(fitting, _LEAST_REQUESTS), _MOST_REQUESTS)
+        return cls(requests, max(days * DAY_MS // 30, DAY_MS) if days else 10 * DAY_MS)
+
+
+class Index:
+    """The writer's side. Everything is part of the transaction that is open."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._usable = _has_fts5(connection)
+
+    def add(self, seq: int, row: Mapping[str, Any], tags: Iterable[str], extent: Extent) -> None:
+        """A request has been written; ``tags`` are words of ours that queries may ask for."""
+        if self._usable:
+            number = self._part(seq, extent)
+            self._connection.execute(
+                f"INSERT INTO search_{number} (rowid, tag, text) VALUES (?, ?, ?)",  # noqa: S608 - a number of ours
+                (seq, " ".join(tags), text(row)),
+            )
+            self._connection.execute("UPDATE search_parts SET requests = requests + 1 WHERE number = ?", (number,))
+
+    def stale(self, oldest: float) -> bool:
+        """Whether all requests of the oldest part are older than the ``oldest`` that is left (inf: none is)."""
+        parts = self._connection.execute("SELECT first FROM search_parts ORDER BY first LIMIT 2").fetchall()
+        return bool(parts) and (oldest == math.inf or (len(parts) > 1 and parts[1][0] <= oldest))
+
+    def drop(self) -> None:
+        """Drop the oldest part."""
+        (number,) = self._connection.execute(_OLDEST).fetchone()
+        self._connection.execute(f"DROP TABLE IF EXISTS search_{number}")
+        self._connection.execute("DELETE FROM search_parts WHERE number = ?", (number,))
+
+    def _part(self, seq: int, extent: Extent) -> int:
+        """The number of the part that a request belongs to."""
+        newest = self._connection.execute(_NEWEST).fetchone()
+        if newest is None:
+            return self._begin(seq)
+        number, first, requests = newest
+        if seq >= first:
+            full = requests >= extent.requests or seq - first >= extent.millis
+            return self._begin(seq) if full else int(number)
+        older = self._connection.execute(_COVERING, (seq,)).fetchone()
+        if older is not None:
+            return int(older[0])
+        (oldest,) = self._connection.execute(_OLDEST).fetchone()
+        self._connection.execute("UPDATE search_parts SET first = ? WHERE number = ?", (seq, oldest))
+        return int(oldest)
+
+    def _begin(self, seq: int) -> int:
+        number: int = self._connection.execute("SELECT coalesce(max(number), 0) + 1 FROM search_parts").fetchone()[0]
+        # No content: the texts stand in the rows already. No column sizes: nothing is ranked.
+        self._connection.execute(
+            f"CREATE VIRTUAL TABLE search_{number} USING fts5 (tag, text, content='', columnsize=0)"
+        )
+        self._connection.execute("INSERT INTO search_parts VALUES (?, ?, 0)", (number, seq))
+        return number
+
+
+def text(row: Mapping[str, Any]) -> str:
+    """Everything of a request that is searched."""
+    return "\n".join([*(row[name] for name in _TEXTS), *row["tools"]])
+
+
+def words(asked: str) -> list[str]:
+    """The words of what was asked: whatever a user may type is text, never an operator."""
+    return [word for word in asked[:_MOST_TEXT].replace("\0", " ").split() if any(map(str.isalnum, word))][:_MOST_WORDS]
+
+
+def found(connection: Connection, asked: str, tags: Iterable[Iterable[str]], low: int, high: int) -> Iterator[int]:
+    """The requests with seq in [low, high) that match, latest first.
+
+    ``tags``: of each group one tag must be there. Rows that have gone since may still be found.
+    """
+    matching = _matching(words(asked), tags)
+    if not matching:
+        return
+    for number, first in connection.execute("SELECT number, first FROM search_parts ORDER BY first DESC").fetchall():
+        if first < high:
+            query = f"SELECT rowid FROM search_{number} WHERE search_{number} MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC"  # noqa: S608, E501 - a number of ours
+            for (seq,) in connection.execute(query, (matching, low, high)):
+                yield seq
+        if first <= low:
+            return
+
+
+def _matching(asked: list[str], groups: Iterable[Iterable[str]]) -> str:
+    """FTS5's query. In its strings only the quote means something, and is doubled."""
+    if not asked:
+        return ""
+    # One letter begins so many words that it counts as a word of its own beside others.
+    begins = [f'"{_quoted(word)}"' + ("*" if len(word) > 1 or len(asked) == 1 else "") for word in asked]
+    parts = [f"text : ({' AND '.join(begins)})"]
+    parts += [f"tag : ({' OR '.join(group)})" for group in groups]
+    return " AND ".join(parts)
+
+
+def _quoted(word: str) -> str:
+    return word.encode("utf-8", "replace").decode().replace('"', '""')
+
+
+def _has_fts5(connection: Connection) -> bool:
+    try:
+        return connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is not None
+    except sqlite3.OperationalError:  # an old library cannot list its modules
+        return False
+
+
+_NEWEST = "SELECT number, first, requests FROM search_parts ORDER BY first DESC LIMIT 1"
+_OLDEST = "SELECT number FROM search_parts ORDER BY first LIMIT 1"
+_COVERING = "SELECT number FROM search_parts WHERE first <= ? ORDER BY first DESC LIMIT 1"

@@ -1,0 +1,263 @@
+"""The writer's hold on the file: entries in, and out again when they are too old or too many.
+
+Laws: rows and their sums change in one transaction. A request is written once, by its id. Everything is deleted in
+small steps, oldest first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ccproxy_tray.config.schema import History
+from ccproxy_tray.history.connection import open_writer
+from ccproxy_tray.history.entry import Entry
+from ccproxy_tray.history.search import Extent, Index
+from ccproxy_tray.history.sums import Sums
+
+STEP = 500
+"""Rows that are deleted in one transaction: some milliseconds."""
+_PAGES = 1000
+"""Free pages that are given back to the system in one step."""
+_MOST_LOG = 8_000_000
+"""Bytes of the write-ahead log that are kept between two checkpoints; a quarter of a small file's limit."""
+
+_COLUMNS = (
+    "id", "time", "agent", "client", "requested", "region", "stream", "status", "stop_reason", "first_event_ms",
+    "total_ms", "input", "output", "cache_read", "cache_write", "estimated", "cost", "tries", "story", "error",
+)  # fmt: skip
+_INSERT = f"""
+    INSERT INTO requests (seq, session, combination, tools, {", ".join(_COLUMNS)})
+    VALUES (?, ?, ?, ?{", ?" * len(_COLUMNS)})
+"""  # noqa: S608 - names of columns
+_OLDEST = """
+    SELECT requests.*, provider, kind, outcome FROM requests JOIN combinations ON combinations.id = combination
+    WHERE seq < ? ORDER BY seq LIMIT ?
+"""
+_NEW_SESSION = f"INSERT INTO sessions VALUES (NULL, ?, ?, ?{', 0' * 12})"  # noqa: S608 - zeros
+_ALL = 2**62
+_PARTS = ("requests", "attempts", "skipped", "bodies")
+
+
+class Store:
+    """An open file. Raises sqlite3.Error and OSError from everywhere; a transaction that failed left nothing."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file. Raises NewerFile and ForeignFile, too."""
+        self._path = path
+        self._connection = open_writer(path)
+        self._file = _identity(path)
+        self._log_limit = 0
+        self._index = Index(self._connection)
+
+    @property
+    def moved(self) -> bool:
+        """Whether the file at the path is no longer the one that is open."""
+        return _identity(self._path) != self._file
+
+    def close(self) -> None:
+        """Give the file back, and fold the write-ahead log into it."""
+        self._connection.close()
+
+    def write(self, entries: Sequence[Entry], settings: History) -> None:
+        """Write requests that are not there yet, all or none."""
+        self._bound_log(settings)
+        extent = Extent.of(settings.retention_days, settings.max_megabytes)
+        with self._transaction():
+            sums = Sums()
+            for entry in entries:
+                if not self._known(entry.row["id"]):
+                    self._insert(entry, sums, extent)
+            sums.flush(self._connection)
+
+    def tidy(self, settings: History, now: float) -> bool:
+        """One small step towards what ``settings`` allow at ``now``; False when there is nothing left to do."""
+        self._bound_log(settings)
+        cutoff = int((now - settings.retention_days * 86400) * 1000) if settings.retention_days else None
+        over = self._over(settings)
+        if over or (cutoff is not None and self._oldest() < cutoff):
+            deleted = self._delete(None if over else cutoff)
+            self._shrink(settings)
+            return deleted
+        return self._drop_part() or self._shrink(settings)
+
+    def _insert(self, entry: Entry, sums: Sums, extent: Extent) -> None:
+        row = entry.row
+        combination = self._combination(row)
+        seq = self._free(round(row["time"] * 1000))
+        session = self._session(row["session"], seq) if row["session"] else None
+        values = (seq, session, combination, json.dumps(row["tools"]), *(row[name] for name in _COLUMNS))
+        self._connection.execute(_INSERT, values)
+        if session is not None:
+            bounds = "UPDATE sessions SET first = min(first, ?), last = max(last, ?) WHERE id = ?"
+            self._connection.execute(bounds, (seq, seq, session))
+        sums.add(row, combination, session)
+        self._insert_parts(seq, entry)
+        tags = [f"c{combination}"] if session is None else [f"c{combination}", f"s{session}"]
+        self._index.add(seq, row, tags, extent)
+
+    def _insert_parts(self, seq: int, entry: Entry) -> None:
+        attempts = [
+            (
+                seq, number, self._target(each), each["started_ms"], each["first_event_ms"], each["total_ms"],
+                each["status"], each["fault"], each["reason"], each["cooling_seconds"], each["simulated"],
+            )
+            for number, each in enumerate(entry.attempts)
+        ]  # fmt: skip
+        self._connection.executemany("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", attempts)
+        skipped = [(seq, number, each["target"], each["reason"]) for number, each in enumerate(entry.skipped)]
+        self._connection.executemany("INSERT INTO skipped VALUES (?, ?, ?, ?)", skipped)
+        if (body := entry.body) is not None:
+            kept = (seq, body.headers, body.request, body.response, body.request_size, body.response_size)
+            self._connection.execute("INSERT INTO bodies VALUES (?, ?, ?, ?, ?, ?)", kept)
+
+    def _known(self, request_id: str) -> bool:
+        return self._connection.execute("SELECT 1 FROM requests WHERE id = ?", (request_id,)).fetchone() is not None
+
+    def _free(self, millis: int) -> int:
+        """The first seq from a moment on that is not taken, or one soon after it."""
+        connection, reach = self._connection, 1
+        while True:
+            taken = "SELECT max(seq) FROM requests WHERE seq >= ? AND seq < ?"
+            last = connection.execute(taken, (millis, millis + reach)).fetchone()[0]
+            if last is None:
+                return millis
+            if last + 1 < millis + reach:
+                return int(last) + 1
+            reach *= 10
+
+    def _combination(self, row: dict[str, Any]) -> int:
+        names = ("provider", "model", "kind", "outcome")
+        return self._named("combinations", names, tuple(row[name] for name in names))
+
+    def _target(self, attempt: dict[str, Any]) -> int:
+        names = ("target", "provider", "model", "region")
+        return self._named("targets", names, tuple(attempt[name] for name in names))
+
+    def _session(self, name: str, seq: int) -> int:
+        found = self._connection.execute("SELECT id FROM sessions WHERE session = ?", (name,)).fetchone()
+        if found is not None:
+            return int(found[0])
+        return int(self._connection.execute(_NEW_SESSION, (name, seq, seq)).lastrowid or 0)
+
+    def _named(self, table: str, names: Sequence[str], values: Sequence[str]) -> int:
+        """The id of a row of texts, made if need be."""
+        given = " AND ".join(f"{name} = ?" for name in names)
+        found = self._connection.execute(f"SELECT id FROM {table} WHERE {given}", values).fetchone()  # noqa: S608 - names of ours
+        if found is not None:
+            return int(found[0])
+        marks = ", ".join("?" * len(names))
+        insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of ours
+        return int(self._connection.execute(insert, values).lastrowid or 0)
+
+    def _oldest(self) -> float:
+        found = self._connection.execute("SELECT min(seq) FROM requests").fetchone()[0]
+        return float("inf") if found is None else found
+
+    def _delete(self, cutoff: int | None) -> bool:
+        """Delete some of the oldest requests: those before ``cutoff``, or any. False when there were none."""
+        connection = self._connection
+        with self._transaction():
+            cursor = connection.execute(_OLDEST, (_ALL if cutoff is None else cutoff, STEP))
+            names = [column[0] for column in cursor.description]
+            rows = [dict(zip(names, values, strict=True)) for values in cursor]
+            if rows:
+                sums = Sums()
+                for row in rows:
+                    sums.add(row, row["combination"], row["session"], -1)
+                for table in _PARTS:
+                    connection.execute(f"DELETE FROM {table} WHERE seq <= ?", (rows[-1]["seq"],))  # noqa: S608 - a name of ours
+                sums.flush(connection)
+                sums.sweep(connection)
+        dropped = self._drop_part()
+        return bool(rows) or dropped
+
+    def _drop_part(self) -> bool:
+        """Drop a part of the search index that has no requests any more."""
+        if not self._index.stale(self._oldest()):
+            return False
+        with self._transaction():
+            if self._index.stale(self._oldest()):  # asked again: another process may have been first
+                self._index.drop()
+        return True
+
+    def _over(self, settings: History) -> bool:
+        """Whether what is in use takes more than it may; free pages do not count, they are filled again."""
+        return bool(settings.max_megabytes) and (self._pages() - self._free_pages()) * self._page_size() > self._room(
+            settings
+        )
+
+    def _shrink(self, settings: History) -> bool:
+        """Give free pages back: all when the file is too large, else when it is mostly holes."""
+        pages, free = self._pages(), self._free_pages()
+        large = settings.max_megabytes and pages * self._page_size() > self._room(settings)
+        if not free or not (large or free > max(pages // 4, _PAGES)):
+            return False
+        self._connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+        return True
+
+    def _room(self, settings: History) -> int:
+        """Bytes for the file itself, beside its write-ahead log."""
+        limit = settings.max_megabytes * 10**6
+        return limit - _log_limit(settings)
+
+    def _bound_log(self, settings: History) -> None:
+        limit = _log_limit(settings)
+        if limit != self._log_limit:
+            self._log_limit = limit
+            self._connection.execute(f"PRAGMA journal_size_limit = {limit}")
+            self._connection.execute(f"PRAGMA wal_autocheckpoint = {limit // 2 // self._page_size()}")
+
+    def _pages(self) -> int:
+        return self._pragma("page_count")
+
+    def _free_pages(self) -> int:
+        return self._pragma("freelist_count")
+
+    def _page_size(self) -> int:
+        return self._pragma("page_size")
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:  # whatever it was, nothing of it stays
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+
+def _log_limit(settings: History) -> int:
+    return min(_MOST_LOG, settings.max_megabytes * 10**6 // 4) if settings.max_megabytes else _MOST_LOG
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def set_aside(path: Path, stamp: str) -> Path:
+    """Move a damaged file and what belongs to it out of the way, under names with ``stamp``; the file's new path.
+
+    Nothing is overwritten. Raises OSError.
+    """
+    number, aside = 1, path.with_name(f"{path.name}.damaged-{stamp}")
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    path.rename(aside)
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    return aside

@@ -1,0 +1,114 @@
+"""The sums that are kept beside the rows: what some rows add to them, or take away when they go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from sqlite3 import Connection
+from typing import Any
+
+from ccproxy_tray.history.entry import nanos
+from ccproxy_tray.history.slot import LEVELS, bucket, slot
+from ccproxy_tray.routing.origin import Kind
+
+TOKENS = ("input", "output", "cache_read", "cache_write")
+MEASURES = ("requests", *TOKENS, "nanos", "unpriced")
+ANSWERED = ("served", "fell back")
+"""The outcomes of requests that did not fail."""
+_TELLS = ("main", "subagent", "background", "fell_back", "failed")
+
+
+class Sums:
+    """Collects the parts of any number of rows, and adds them to the tables in few statements."""
+
+    def __init__(self) -> None:
+        self._usage: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0] * len(MEASURES))
+        self._latencies: dict[tuple[int, int, str, int], int] = defaultdict(int)
+        self._combinations: dict[int, int] = defaultdict(int)
+        self._sessions: dict[int, list[int]] = defaultdict(lambda: [0] * (len(MEASURES) + len(_TELLS)))
+        self._agents: dict[tuple[int, str], int] = defaultdict(int)
+
+    def add(self, row: Mapping[str, Any], combination: int, session: int | None, sign: int = 1) -> None:
+        """A row has come (``sign`` 1) or goes (-1). It has the columns of journal/row."""
+        measured = [sign * value for value in measures(row)]
+        latency = row["first_event_ms"]
+        for level in LEVELS:
+            at = slot(row["time"], level)
+            _add(self._usage[level, at, combination], measured)
+            if latency is not None:
+                self._latencies[level, at, row["provider"], bucket(latency)] += sign
+        self._combinations[combination] += sign
+        if session is not None:
+            _add(self._sessions[session], [*measured, *(sign * tell for tell in _tells(row))])
+            if row["agent"]:
+                self._agents[session, row["agent"]] += sign
+
+    def flush(self, connection: Connection) -> None:
+        """Bring the tables up to date. What comes to nothing is not kept."""
+        connection.executemany(_USAGE, [(*key, *values) for key, values in self._usage.items()])
+        connection.executemany(_LATENCIES, [(*key, count) for key, count in self._latencies.items()])
+        connection.executemany(_COMBINATIONS, [(count, key) for key, count in self._combinations.items()])
+        connection.executemany(_SESSIONS, [(*values, key) for key, values in self._sessions.items()])
+        connection.executemany(_AGENTS, [(*key, count) for key, count in self._agents.items()])
+
+    def sweep(self, connection: Connection) -> None:
+        """After rows have gone: remove the sums of no rows, and set the bounds of the sessions that are left."""
+        connection.executemany(f"DELETE FROM usage WHERE {_is('level', 'slot', 'combination')} {_NONE}", self._usage)  # noqa: S608 - names of columns
+        connection.executemany(
+            f"DELETE FROM latencies WHERE {_is('level', 'slot', 'provider', 'bucket')} {_NONE}",  # noqa: S608 - likewise
+            self._latencies,
+        )
+        connection.executemany(f"DELETE FROM combinations WHERE id = ? {_NONE}", [(key,) for key in self._combinations])  # noqa: S608 - likewise
+        connection.executemany(f"DELETE FROM agents WHERE {_is('session', 'agent')} {_NONE}", self._agents)  # noqa: S608 - likewise
+        sessions = [(key,) for key in self._sessions]
+        connection.executemany(f"DELETE FROM sessions WHERE id = ? {_NONE}", sessions)  # noqa: S608 - likewise
+        connection.executemany(_BOUNDS, sessions)
+
+
+def measures(row: Mapping[str, Any]) -> list[int]:
+    """What one row counts, in the order of :data:`MEASURES`."""
+    tokens = [row[name] for name in TOKENS]
+    return [1, *tokens, nanos(row["cost"]), int(row["cost"] is None and any(tokens))]
+
+
+def _tells(row: Mapping[str, Any]) -> list[int]:
+    kinds = [int(row["kind"] == kind) for kind in Kind]
+    return [*kinds, int(row["outcome"] == "fell back"), int(row["outcome"] not in ANSWERED)]
+
+
+def _add(sums: list[int], values: Sequence[int]) -> None:
+    for index, value in enumerate(values):
+        sums[index] += value
+
+
+def _is(*columns: str) -> str:
+    return " AND ".join(f"{column} = ?" for column in columns)
+
+
+def _plus(columns: Sequence[str]) -> str:
+    return ", ".join(f"{column} = {column} + excluded.{column}" for column in columns)
+
+
+_NONE = "AND requests = 0"
+_USAGE = f"""
+    INSERT INTO usage (level, slot, combination, {", ".join(MEASURES)}) VALUES (?, ?, ?{", ?" * len(MEASURES)})
+    ON CONFLICT DO UPDATE SET {_plus(MEASURES)}
+"""  # noqa: S608 - names of columns, as below
+_LATENCIES = """
+    INSERT INTO latencies (level, slot, provider, bucket, requests) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET requests = requests + excluded.requests
+"""
+_COMBINATIONS = "UPDATE combinations SET requests = requests + ? WHERE id = ?"
+_SESSIONS = f"""
+    UPDATE sessions SET {", ".join(f"{column} = {column} + ?" for column in (*MEASURES, *_TELLS))} WHERE id = ?
+"""  # noqa: S608 - likewise
+_AGENTS = """
+    INSERT INTO agents (session, agent, requests) VALUES (?, ?, ?)
+    ON CONFLICT DO UPDATE SET requests = requests + excluded.requests
+"""
+_BOUNDS = """
+    UPDATE sessions SET
+        first = (SELECT min(seq) FROM requests WHERE session = sessions.id),
+        last = (SELECT max(seq) FROM requests WHERE session = sessions.id)
+    WHERE id = ?
+"""
