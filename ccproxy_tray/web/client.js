@@ -1,0 +1,78 @@
+// Asks the proxy. When it wants its token, the page asks the user for it, once for all questions that wait.
+
+import { byId } from "./element.js";
+
+const KEY = "ccproxy-tray token";
+
+/** The proxy said no; the message is its own. */
+export class Refused extends Error {
+  /** @param {number} status @param {string} message */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * The answer to a GET, whose body is still to be read. Throws Refused, or TypeError when nobody answers.
+ * @param {string} path
+ * @param {{headers?: Record<string, string>, signal?: AbortSignal}} [options]
+ * @returns {Promise<Response>}
+ */
+export async function open(path, { headers = {}, signal } = {}) {
+  for (;;) {
+    const token = sessionStorage.getItem(KEY);
+    const sent = token ? { ...headers, authorization: `Bearer ${token}` } : headers;
+    const response = await fetch(path, { headers: sent, signal, cache: "no-store" });
+    if (response.ok) return response;
+    if (response.status !== 401) throw await refusal(response);
+    if (token === sessionStorage.getItem(KEY)) await askForToken();
+  }
+}
+
+/**
+ * A JSON document; empty parameters are left out.
+ * @param {string} path
+ * @param {Record<string, string|number|null|undefined>} [params]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function get(path, params = {}, signal) {
+  const told = Object.entries(params).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  const query = new URLSearchParams(told.map(([name, value]) => [name, String(value)])).toString();
+  return (await open(query ? `${path}?${query}` : path, { signal })).json();
+}
+
+/** @param {Response} response */
+async function refusal(response) {
+  const text = await response.text();
+  try {
+    return new Refused(response.status, JSON.parse(text).error.message);
+  } catch {
+    return new Refused(response.status, `The proxy answered ${response.status}.`);
+  }
+}
+
+/** @type {Promise<void>|null} */
+let asking = null;
+
+function askForToken() {
+  asking ??= new Promise((resolve) => {
+    const dialog = /** @type {HTMLDialogElement} */ (byId("token"));
+    const field = /** @type {HTMLInputElement} */ (byId("token-value"));
+    if (sessionStorage.getItem(KEY)) byId("token-hint").textContent = "That was not it. It is the value of server.token in the configuration.";
+    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.addEventListener(
+      "close",
+      () => {
+        sessionStorage.setItem(KEY, field.value);
+        field.value = "";
+        asking = null;
+        resolve();
+      },
+      { once: true },
+    );
+    dialog.showModal();
+  });
+  return asking;
+}

@@ -1,0 +1,32 @@
+// Keeps sums fresh while they are looked at: reads them again when a request has ended, but not after every one.
+
+const PATIENCE = 1500; // by then the history has written what has just ended
+
+export class Refresher {
+  #shown = false;
+  /** @type {ReturnType<typeof setTimeout>|undefined} */
+  #timer;
+
+  /** @param {import("./live.js").Live} live @param {() => void} read */
+  constructor(live, read) {
+    this.read = read;
+    live.addEventListener("request", () => this.#later());
+    live.addEventListener("gap", () => this.#later());
+  }
+
+  start() {
+    this.#shown = true;
+    this.read();
+  }
+
+  stop() {
+    this.#shown = false;
+  }
+
+  #later() {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#shown) this.read();
+    }, PATIENCE);
+  }
+}
