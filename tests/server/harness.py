@@ -13,6 +13,7 @@ from ccproxy_tray.config.schema import Server
 from ccproxy_tray.dispatch import Answer
 from ccproxy_tray.history.reader import Reader
 from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.journal.tally import Tally
 from ccproxy_tray.server.app import Endpoint
 from ccproxy_tray.server.connection import Connection
 from ccproxy_tray.translate.messages import MessagesRequest
@@ -245,11 +246,14 @@ async def serving(
     *,
     journal: Journal | None = None,
     reader: Reader | None = None,
+    tally: Tally | None = None,
     mask: Callable[[str], str] = str,
 ) -> AsyncIterator[Client]:
     """An endpoint that runs within the block."""
     dispatch, journal = FakeDispatch(), journal or Journal("1.2.3", NOW)
-    endpoint = Endpoint(dispatch, journal, settings, quiet=quiet, clock=lambda: NOW + 60, reader=reader, mask=mask)
+    endpoint = Endpoint(
+        dispatch, journal, settings, quiet=quiet, clock=lambda: NOW + 60, reader=reader, tally=tally, mask=mask
+    )
     client = Client(endpoint, dispatch, journal, await endpoint.start())
     try:
         yield client
