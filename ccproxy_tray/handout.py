@@ -43,9 +43,9 @@ class Handout:
                 opening.open_path(self._program.path)
 
     def _open_status(self, snapshot: Snapshot) -> None:
-        """In the browser; a browser sends no token, and nobody answers while nothing is served: then as a file."""
-        if snapshot.urls and snapshot.loaded is not None and not snapshot.loaded.config.server.token:
-            opening.open_url(f"{snapshot.urls[0]}/debug")
+        """As the status page, which asks for a token by itself; while nothing is served, as a file."""
+        if snapshot.urls:
+            opening.open_url(f"{snapshot.urls[0]}/status")
             return
         path = self._program.data_dir / "status.json"
         self._program.data_dir.mkdir(mode=files.PRIVATE_DIRECTORY, parents=True, exist_ok=True)

@@ -282,16 +282,14 @@ def test_diagnostics_name_no_account_and_no_user(desk: Desk, monkeypatch: pytest
     assert f"{home}/notes" in desk.copied[1]
 
 
-def test_the_status_opens_in_the_browser(desk: Desk) -> None:
-    desk.listen()
+@pytest.mark.parametrize("token", ["", "canary-token"])
+def test_the_status_page_opens_in_the_browser_and_its_address_holds_no_token(desk: Desk, token: str) -> None:
+    desk.listen(token=Secret(token))
     desk.do(Open(Document.STATUS))
-    assert desk.opened == ["http://127.0.0.1:8000/debug"]
+    assert desk.opened == ["http://127.0.0.1:8000/status"]
 
 
-@pytest.mark.parametrize("serving", [True, False])
-def test_where_a_browser_gets_no_answer_the_status_opens_as_a_private_file(desk: Desk, *, serving: bool) -> None:
-    if serving:
-        desk.listen(token=Secret("canary-token"))
+def test_while_nothing_is_served_the_status_opens_as_a_private_file(desk: Desk) -> None:
     desk.journal.record(events.ConfigRejected(1.0, ("config.yaml:3: a canary in the wrong line",)))
     desk.do(Open(Document.STATUS))
     assert desk.opened == [str(desk.program.data_dir / "status.json")]

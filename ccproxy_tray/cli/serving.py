@@ -35,7 +35,7 @@ def tray(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     except AlreadyRunning as error:
         say(str(error))
         with suppress(opening.CannotOpen):  # what runs is running, whether or not it can be shown here
-            opening.open_url(f"{error.note.url}/debug")
+            opening.open_url(f"{error.note.url}/status")
         return OK
     with instance, log.setup(_level(args), files.log_dir(environ), environ) as running_log:
         create(args, environ)

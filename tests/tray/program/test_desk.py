@@ -122,7 +122,7 @@ async def test_a_second_start_says_so_shows_the_first_and_ends_well(tmp_path: Pa
         assert second.returncode == 0
         assert await running.url() in said.decode()
         assert str(running.process.pid) in said.decode()
-        assert await running.opened() == f"{await running.url()}/debug"
+        assert await running.opened() == f"{await running.url()}/status"
         assert await running.ask() == (200, "bedrock")
 
 

@@ -72,7 +72,7 @@ async def test_a_throttle_changes_icon_first_line_and_lists_and_is_announced_onc
         assert "bedrock" in shown.title + shown.text
         assert len(running.notifications.shown) == 1
         await running.notifications.click(shown)
-        assert await running.opened() == f"{await running.url()}/debug"
+        assert await running.opened() == f"{await running.url()}/status"
 
 
 async def test_clearing_a_cooldown_gives_the_target_its_next_request(tmp_path: Path, bus: PrivateBus) -> None:
