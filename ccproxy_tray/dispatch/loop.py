@@ -12,10 +12,11 @@ from ccproxy_tray.dispatch.attempt import Started, attempt
 from ccproxy_tray.dispatch.chronicle import Chronicle, Clock
 from ccproxy_tray.dispatch.cost import Price, cost, unpriced
 from ccproxy_tray.dispatch.counting import Counter
+from ccproxy_tray.dispatch.keeping import Keeper, KeptCodec, keeper
 from ccproxy_tray.dispatch.refusal import refusal
 from ccproxy_tray.dispatch.rehearsal import Rehearsal
 from ccproxy_tray.dispatch.runtime import Runtime, State
-from ccproxy_tray.dispatch.stream import CommittedStream, WholeStream
+from ccproxy_tray.dispatch.stream import CommittedStream, WholeStream, last_event
 from ccproxy_tray.errors import Failure
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.journal import Journal
@@ -36,11 +37,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Passage:
-    """One request on its way: what it runs under, what happened, and what the serving target began to say."""
+    """One request on its way: what it runs under, what happened, and what the serving target began to say.
+
+    ``keeper`` is None when nobody wants the bodies.
+    """
 
     runtime: Runtime
     request: MessagesRequest
     chronicle: Chronicle
+    keeper: Keeper | None
     result: Started | Reply | None = None
 
     @property
@@ -126,7 +131,8 @@ class Dispatcher:
         """Serve one request. Cancelling this cancels the upstream and counts as the client having left."""
         now = self._clock.monotonic()
         chronicle = Chronicle(request_id, request.model, now, request.origin, request.stream)
-        passage = _Passage(self.runtime, request, chronicle)
+        kept = keeper(self.runtime.config.history, request, request_id)
+        passage = _Passage(self.runtime, request, chronicle, kept)
         try:
             plan = await passage.runtime.plan(request)
             chronicle.route = plan.route
@@ -134,7 +140,7 @@ class Dispatcher:
             with closing(walk(candidates, self.state.cooldowns, passage.runtime.rules, now)) as steps:
                 end = await self._perform(steps, passage)
         except asyncio.CancelledError:
-            self._journal.record(events.Abandoned(self._clock.wall(), self._story(passage)))
+            self._tell_end(events.Abandoned(self._clock.wall(), self._story(passage)), passage)
             raise
         finally:
             self._tell()
@@ -241,12 +247,21 @@ class Dispatcher:
         assert result is not None, "a walk ends with Served only after a target has answered"
         if isinstance(result, Started):
             return Answer(200, headers, stream=self._committed(result, end.target, passage))
+        if passage.keeper is not None:
+            passage.keeper.add(result.body)
         self._record_end(passage, None, complete=True)
         stream: AnswerStream | None = WholeStream(result.body) if passage.request.stream else None
         return Answer(200, headers, b"" if stream else result.body, stream)
 
     def _committed(self, started: Started, target: Target, passage: _Passage) -> CommittedStream:
+        kept, request_id = passage.keeper, passage.chronicle.request_id
+        if kept is not None:
+            kept.add(started.held)
+            started.codec = KeptCodec(started.codec, kept)
+
         def ended(failure: Failure | None, complete: bool) -> None:
+            if failure is not None and kept is not None:
+                kept.add(last_event(failure, request_id))
             if failure is not None:
                 now = self._clock.monotonic()
                 broke_off(target, failure, self.state.cooldowns, passage.runtime.rules, now)
@@ -256,7 +271,7 @@ class Dispatcher:
         return CommittedStream(
             started,
             idle_timeout=passage.runtime.config.upstream.idle_timeout,
-            request_id=passage.chronicle.request_id,
+            request_id=request_id,
             ended=ended,
         )
 
@@ -270,11 +285,16 @@ class Dispatcher:
         self._note_seals(passage)
         at, story = self._clock.wall(), self._story(passage)
         if failure is not None:
-            self._journal.record(events.BrokeOff(at, story, failure.message))
+            self._tell_end(events.BrokeOff(at, story, failure.message), passage)
         elif complete:
-            self._journal.record(events.answered(at, story))
+            self._tell_end(events.answered(at, story), passage)
         else:
-            self._journal.record(events.Abandoned(at, story))
+            self._tell_end(events.Abandoned(at, story), passage)
+
+    def _tell_end(self, event: events.Ended, passage: _Passage) -> None:
+        if passage.keeper is not None:
+            self._journal.record(passage.keeper.event(event.at))
+        self._journal.record(event)
 
     def _note_seals(self, passage: _Passage) -> None:
         """Remember who minted the thinking of an answer, also of one that broke off: the client may keep it."""
@@ -296,8 +316,11 @@ class Dispatcher:
         """Tell the client that nobody answered, or that its request is at fault."""
         at, story = self._clock.wall(), self._story(passage)
         kind = events.Exhausted if end.failure is None else events.Refused
-        self._journal.record(kind(at, story, end.status, end.message))
-        return refusal(end, passage.chronicle.request_id, len(story.attempts))
+        answer = refusal(end, passage.chronicle.request_id, len(story.attempts))
+        if passage.keeper is not None:
+            passage.keeper.add(answer.body)
+        self._tell_end(kind(at, story, end.status, end.message), passage)
+        return answer
 
     def _tell(self, *, anew: bool = False) -> None:
         """Report what changed about the targets since this was called last; ``anew``: the clocks have come apart."""

@@ -76,7 +76,7 @@ class CommittedStream:
         elif failure is not None:
             failure = without(self._secrets, failure)
             self._end(failure, complete=False)
-            return error_event(_type_of(failure), failure.message, self._request_id)
+            return last_event(failure, self._request_id)
         return b""
 
     def _end(self, failure: Failure | None, *, complete: bool) -> None:
@@ -85,10 +85,10 @@ class CommittedStream:
             ended(failure, complete)
 
 
-def _type_of(failure: Failure) -> ErrorType:
-    """Clients retry either; after ``overloaded_error`` they wait longer."""
+def last_event(failure: Failure, request_id: str) -> bytes:
+    """How an answer that broke off ends. Clients retry either type; after ``overloaded_error`` they wait longer."""
     overloaded = failure.fault in (Fault.THROTTLED, Fault.OVERLOADED)
-    return ErrorType.OVERLOADED if overloaded else ErrorType.API
+    return error_event(ErrorType.OVERLOADED if overloaded else ErrorType.API, failure.message, request_id)
 
 
 class WholeStream:
