@@ -29,9 +29,11 @@ export class Config {
   }
 }
 
-/** @param {string} name @param {{key: string, value: unknown, source: string}[]} rows */
+/** @typedef {{key: string, value: unknown, source: string, note: string}} Setting */
+
+/** @param {string} name @param {Setting[]} rows */
 function section(name, rows) {
-  return card(name, ["Key", "Value", "Source"], rows.map(({ key, value, source }) => [said(key.slice(name.length + 1), "mono"), shown(value), origin(source)]));
+  return card(name, ["Key", "Value", "Source"], rows.map((row) => [said(row.key.slice(name.length + 1), "mono"), shown(row), origin(row.source)]));
 }
 
 /** @param {Record<string, {type: string, credentials: string, remedy: string}>} providers */
@@ -47,8 +49,13 @@ function card(name, heads, rows) {
   return h("section", { class: "card" }, h("h3", {}, said(name)), h("table", { class: "plain settings" }, h("caption", { class: "hidden" }, said(name)), head, h("tbody", {}, ...body)));
 }
 
+/** @param {Setting} setting */
+function shown({ value, note }) {
+  return note ? h("div", {}, plain(value), h("div", { class: "muted" }, said(note))) : plain(value);
+}
+
 /** @param {unknown} value */
-function shown(value) {
+function plain(value) {
   if (value === "" || value === null || (Array.isArray(value) && !value.length)) return h("span", { class: "muted" }, "none");
   if (typeof value !== "object") return said(String(value), "mono");
   const short = JSON.stringify(value);

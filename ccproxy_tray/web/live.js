@@ -5,17 +5,20 @@ import { follow } from "./stream.js";
 
 /**
  * Dispatches `status` (the /debug document), `request` (the row of one that has just ended), `connection`
- * (`{state, why}`), and `gap` after which something may have been missed, so that lists have to be read again.
+ * (`{state, why}`), and `gap` when requests were missed, so that lists have to be read again.
  */
 export class Live extends EventTarget {
   /** @type {any} */
   status = null;
   /** The moment of `status` by this page's own clock, in ms: the proxy's may differ. */
   heard = 0;
-  #lost = false;
 
   start() {
-    follow("/events", (told) => this.#hear(told), (state, why) => this.#connected(state, why));
+    follow(
+      "/events",
+      (told) => this.#hear(told),
+      (state, why) => this.#tell("connection", { state, why }),
+    );
   }
 
   /** Look again: a countdown has ended, which is no event of the proxy. */
@@ -39,14 +42,7 @@ export class Live extends EventTarget {
   #hear(told) {
     const data = JSON.parse(told.data);
     if (told.type === "status") this.#take(data);
-    if (told.type === "request") this.#tell("request", data);
-  }
-
-  /** @param {string} state @param {string} why */
-  #connected(state, why) {
-    this.#tell("connection", { state, why });
-    if (state === "live" && this.#lost) this.#tell("gap", null);
-    this.#lost = state !== "live";
+    else this.#tell(told.type, data);
   }
 
   /** @param {any} document */

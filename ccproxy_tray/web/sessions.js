@@ -21,7 +21,7 @@ export class Sessions {
     this.note = h("div", { class: "empty", hidden: true });
     this.more = h("button", { type: "button", hidden: true, onclick: () => this.#read(true) }, "Show earlier sessions");
     const heads = COLUMNS.map((title, index) => h("th", { scope: "col", class: index > 1 ? "number" : null }, title));
-    this.table = h("table", { class: "plain" }, h("caption", { class: "hidden" }, "Sessions, latest first"), h("thead", {}, h("tr", {}, ...heads)), this.body);
+    this.table = h("table", { class: "plain conversations" }, h("caption", { class: "hidden" }, "Sessions, latest first"), h("thead", {}, h("tr", {}, ...heads)), this.body);
     this.element = h("section", { "aria-label": this.title }, h("h2", {}, this.title), h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Table of sessions" }, this.table), this.note, this.more);
     this.#refresher = new Refresher(live, () => this.#read(false));
   }

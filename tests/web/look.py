@@ -1,0 +1,81 @@
+"""One open page, and what a test asks of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # ships no types
+from playwright.async_api import Browser, Locator, Page, expect
+
+PATIENCE = 10_000
+"""Milliseconds that something may take to appear on a busy machine."""
+NETWORK = "Failed to load resource"
+"""Chromium's words for an answer of 4xx or none, which a page that loses its server has to expect."""
+GRAVE = ("serious", "critical")
+
+expect.set_options(timeout=PATIENCE)
+
+
+@dataclass(slots=True)
+class Look:
+    """A page. ``problems`` are errors of scripts and violations of the policy."""
+
+    page: Page
+    problems: list[str] = field(default_factory=list)
+
+    def __getitem__(self, selector: str) -> Locator:
+        return self.page.locator(selector)
+
+    @property
+    def headline(self) -> Locator:
+        """Who serves now."""
+        return self["#headline"]
+
+    @property
+    def connection(self) -> Locator:
+        """Whether it is live."""
+        return self["#connection"]
+
+    @property
+    def rows(self) -> Locator:
+        """The rows of the requests' table that are in the document."""
+        return self[".virtual tbody:not(.spacer) tr"]
+
+    @property
+    def detail(self) -> Locator:
+        """The panel about one request."""
+        return self["#detail"]
+
+    async def go(self, place: str) -> None:
+        """Follow a link to another view."""
+        await self.page.evaluate("hash => { location.hash = hash }", place)
+
+    async def faults(self) -> list[str]:
+        """What axe finds that keeps somebody from using the page."""
+        # Injected by evaluate(), which the page's policy does not concern.
+        found: dict[str, Any] = (await Axe().run(self.page)).response
+        return [
+            f"{each['id']}: {node['target']} {node['failureSummary']}"
+            for each in found["violations"]
+            if each["impact"] in GRAVE
+            for node in each["nodes"]
+        ]
+
+
+async def look_at(browser: Browser, url: str, place: str = "", **options: Any) -> Look:
+    """Open the status page of a server at ``#place``, and wait until it is live."""
+    waiting = options.pop("live", True)
+    context = await browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+    context.set_default_timeout(PATIENCE)
+    page = await context.new_page()
+    look = Look(page)
+    page.on("pageerror", lambda error: look.problems.append(str(error)))
+    page.on(
+        "console",
+        lambda said: look.problems.append(said.text) if said.type == "error" and NETWORK not in said.text else None,
+    )
+    await page.goto(f"{url}/status{place}")
+    if waiting:
+        await expect(look.connection).to_have_text("Live")
+    return look
