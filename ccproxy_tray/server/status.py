@@ -40,11 +40,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from ccproxy_tray.config.provenance import Setting, settings
 from ccproxy_tray.journal.events import BrokeOff, CoolingTarget, Exhausted, FellBack
-from ccproxy_tray.journal.snapshot import Counts, Snapshot, cooling_now, counts_today
+from ccproxy_tray.journal.snapshot import RECENT, Counts, Snapshot, cooling_now, counts_today
 from ccproxy_tray.redact import public
 from ccproxy_tray.routing.outage import Outage
 from ccproxy_tray.routing.story import Attempt, line
@@ -137,7 +138,9 @@ def _setting(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _fallback(event: FellBack | Exhausted | BrokeOff) -> dict[str, Any]:
+@lru_cache(maxsize=RECENT)
+def _fallback(event: FellBack | Exhausted | BrokeOff) -> Mapping[str, Any]:
+    """What has happened stays as it is: worked out once, though pages ask for the picture several times a second."""
     story = event.story
     return {
         "time": moment(event.at),
