@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccproxy_tray import __version__
-from ccproxy_tray.cli import change, inquiry, serving
+from ccproxy_tray.cli import change, inquiry, past, serving
 from ccproxy_tray.cli.invocation import BAD_CONFIG, FAILED, INTERRUPTED, OK, Command, complain
+from ccproxy_tray.cli.moment import FORMS, moment
 from ccproxy_tray.desktop.environment import Shell
 from ccproxy_tray.errors import CcproxyError, ConfigError
 
@@ -54,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_serving(commands)
     _add_inquiries(commands)
+    _add_past(commands)
     _add_changes(commands)
     _add_config(commands.add_parser("config", help="the configuration").add_subparsers(required=True, metavar="WHAT"))
     return top
@@ -96,6 +99,39 @@ def _add_inquiries(commands: _Commands) -> None:
 
     env = _command(commands, "env", inquiry.env, "the lines that point a shell's Claude Code here")
     env.add_argument("--shell", choices=[shell.value for shell in Shell], help="whose syntax (default: yours)")
+
+
+def _add_past(commands: _Commands) -> None:
+    history = _command(commands, "history", past.history, "past requests, the latest first")
+    history.add_argument("--since", type=_moment, metavar="WHEN", help=f"not before: {FORMS}")
+    history.add_argument("--until", type=_moment, metavar="WHEN", help="before, in the same forms")
+    history.add_argument("--provider", metavar="NAME", help="served by this provider, or tried there last")
+    history.add_argument("--session", default="", metavar="ID", help="of this conversation")
+    history.add_argument("--search", default="", metavar="TEXT", help="with these words in story, error, names or ids")
+    history.add_argument("--failed", action="store_true", help="only those without a complete answer")
+    history.add_argument("--limit", type=_limit, default=50, metavar="N", help="at most so many; 0: all (default: 50)")
+    form = history.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON, a request on each line")
+    form.add_argument("--csv", action="store_true", help="print CSV (RFC 4180)")
+
+    usage = _command(commands, "usage", past.usage, "what was used, and what it cost")
+    usage.add_argument("--since", type=_moment, default="30d", metavar="WHEN", help=f"{FORMS} (default: 30d)")
+    usage.add_argument("--by", choices=["provider", "model", "day", "session", "kind"], default="provider")
+    usage.add_argument("--json", action="store_true", help="print JSON")
+
+    replay = _command(commands, "replay", past.replay, "a curl command that repeats a request whose body was kept")
+    replay.add_argument("id", metavar="ID", help="as `history` shows it")
+    replay.add_argument("--shell", choices=["bash", "powershell"], default="powershell" if os.name == "nt" else "bash")
+
+
+def _moment(text: str) -> float:
+    return moment(text, time.time())
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f'expected a number of requests, got "{text}"')
+    return int(text)
 
 
 def _add_changes(commands: _Commands) -> None:

@@ -1,0 +1,24 @@
+"""Moments as people write them on a command line."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from datetime import datetime
+
+_AGO = re.compile(r"(\d{1,6}) ?([mhdw])")
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+FORMS = "30m, 2h, 1d, 2w ago, a date (2026-11-20), or a time (2026-11-20T14:30)"
+
+
+def moment(text: str, now: float) -> float:
+    """Unix seconds of ``2h`` (before ``now``), ``2026-11-20`` or ``2026-11-20T14:30`` (local time).
+
+    Raises argparse.ArgumentTypeError for anything else.
+    """
+    if ago := _AGO.fullmatch(text.strip()):
+        return now - int(ago[1]) * _SECONDS[ago[2]]
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError, OSError):  # the latter two: a year that the system's clock cannot show
+        raise argparse.ArgumentTypeError(f'expected {FORMS}; got "{text}"') from None
