@@ -102,7 +102,7 @@ def _played(outage: Outage | None, now: float) -> Iterator[Item]:
 
 
 def _complaints(snapshot: Snapshot) -> Iterator[Item]:
-    """What is wrong with the configuration file."""
+    """What is wrong beside serving: with the configuration file, and with the history."""
     if snapshot.problems:
         yield inform("problems", "The changed config is not used, the one before it stays:")
         yield from sentences("problem", snapshot.problems, Document.CONFIG, "✕ ")
@@ -113,6 +113,7 @@ def _complaints(snapshot: Snapshot) -> Iterator[Item]:
     if warnings:
         rows = sentences("warning", warnings, Document.CONFIG)
         yield submenu("warnings", f"Config: {plural(len(warnings), 'warning')}", rows)
+    yield from sentences("history", (snapshot.history,) if snapshot.history else (), Document.LOG)
 
 
 def _facts(snapshot: Snapshot, chain: Chain, now: float) -> Iterator[Item]:

@@ -130,6 +130,7 @@ snapshots = st.builds(
     failure=st.lists(text, max_size=12).map(tuple),
     outage=st.none() | st.builds(Outage, name, st.sampled_from(OutageKind), future),
     note=st.just("") | text,
+    history=st.just("") | text,
     claude_code=switch,
     login=switch,
     urls=st.sampled_from(((), ("http://127.0.0.1:8000",), ("http://[::1]:8000", "http://127.0.0.1:8000"))),

@@ -162,6 +162,10 @@ STATES: Mapping[str, Snapshot] = {
     ),
     "broken hand edit": replace(SERVING, problems=TWO_PROBLEMS),
     "a port that waits for a restart": replace(SERVING, waiting=("server.port",)),
+    "a history that cannot be kept": replace(
+        SERVING,
+        history="History is not kept: the disk is full. Make room on the disk of /home/ada/.local/share/ccproxy-tray.",
+    ),
     "one warning": replace(SERVING, loaded=loaded(warnings=("config.yaml:9: server.prot: unknown key",))),
     "set by the environment": replace(
         SERVING,
