@@ -237,6 +237,14 @@ def test_a_history_that_is_not_there_is_told(run: Run, tmp_path: Path, argv: tup
     assert "history.enabled" in err
 
 
+@POSIX
+def test_a_place_that_cannot_be_looked_at_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CCPROXY_DATA_DIR", "/tmp/" + "x" * 300)  # noqa: S108 - no such place can be
+    code, out, err = run("history")
+    assert (code, out) == (1, "")
+    assert "cannot be read" in err
+
+
 @pytest.mark.parametrize("argv", [("history",), ("usage",), ("replay", "req_1")])
 def test_a_file_that_is_no_history_is_told_and_stays(run: Run, tmp_path: Path, argv: tuple[str, ...]) -> None:
     (tmp_path / FILE).write_bytes(b"not a database" * 100)
