@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -165,3 +168,23 @@ async def asked(app: App, path: str) -> Json:
     async with aiohttp.ClientSession() as session, session.get(app.urls[0] + path) as response:
         assert response.status == 200, await response.text()
         return await response.json()
+
+
+async def test_the_commands_say_what_was_served(seen: Seen, tmp_path: Path, environ: dict[str, str]) -> None:
+    usage = await printed(tmp_path, environ, "usage", "--json", "--by", "provider")
+    assert {row["key"]: {kind: row[kind] for kind in KINDS} for row in usage["rows"]} == seen.served
+    assert usage["total"]["requests"] == sum(seen.requests.values())
+    rows = await printed(tmp_path, environ, "history", "--json")
+    assert by_provider(rows) == seen.served
+
+
+async def printed(tmp_path: Path, environ: dict[str, str], *command: str) -> Json:
+    """The JSON that a command prints, in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ccproxy_tray", *command),
+        stdout=asyncio.subprocess.PIPE,
+        env={"PATH": os.environ.get("PATH", os.defpath), "CCPROXY_DATA_DIR": str(tmp_path), **environ},
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return json.loads(out)
