@@ -135,7 +135,7 @@ class Feed:
     def _place(self, last: str) -> _Listener:
         """Where somebody goes on who has heard ``last``, empty for nothing."""
         found = _ID.fullmatch(last)
-        if found is not None and found[1] == self._run and self._forgotten() <= int(found[2]) <= self._count:
+        if found is not None and found[1] == self._run and int(found[2]) <= self._count:
             return _Listener(int(found[2]))
         return _Listener(self._count, missed=bool(last))
 

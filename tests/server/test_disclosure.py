@@ -22,6 +22,10 @@ def test_every_text_is_masked_wherever_it_stands() -> None:
     assert told(document, SECRET) == {"a": "***", "b": ["x *** y", {"c": ["***"]}], "name ***": None}
 
 
+def test_a_name_that_somebody_chose_is_masked_as_well() -> None:
+    assert told({"canary-name": {"a": 1}}, "canary-name") == {"***": {"a": 1}}
+
+
 def test_what_is_no_text_stays_as_it_is() -> None:
     document = {"number": 123456, "decimal": 123456.5, "text": "123456", "none": None, "true": True}
     assert told(document, "123456") == {**document, "text": "***"}
