@@ -75,7 +75,7 @@ class App:
         self._clock = clock
         self._state = State()
         self._redactor = Redactor((*loaded.config.secrets(), *secret_variables(environ)))
-        self._memory = Memory(data_dir / FILE, self._remembered) if data_dir is not None else None
+        self._memory = Memory(data_dir / FILE, self._remembered, self._redactor.known) if data_dir is not None else None
         self._recorder = self._reader = None
         if data_dir is not None:
             path = data_dir / recorder.FILE

@@ -20,11 +20,15 @@ MAX_BYTES = 1024 * 1024
 
 
 class Memory:
-    """Writes off the loop, never in a request's way; a file that cannot be read or written is only forgotten."""
+    """Writes off the loop, never in a request's way; a file that cannot be read or written is only forgotten.
 
-    def __init__(self, path: Path, state: Callable[[], dict[str, Any]]) -> None:
+    ``mask`` hides what must not be written: reasons are an upstream's words.
+    """
+
+    def __init__(self, path: Path, state: Callable[[], dict[str, Any]], mask: Callable[[str], str] = str) -> None:
         self._path = path
         self._state = state
+        self._mask = mask
         self._changed = False
         self._closing = asyncio.Event()
         self._saving: asyncio.Task[None] | None = None
@@ -50,7 +54,7 @@ class Memory:
         while self._changed:
             await self._settle()
             self._changed = False
-            text = json.dumps(self._state())
+            text = self._mask(json.dumps(self._state()))
             await asyncio.to_thread(self._write, text)
 
     async def _settle(self) -> None:
