@@ -76,12 +76,12 @@ class Store:
     def tidy(self, settings: History, now: float) -> bool:
         """One small step towards what ``settings`` allow at ``now``; False when there is nothing left to do."""
         self._bound_log(settings)
-        cutoff = int((now - settings.retention_days * 86400) * 1000) if settings.retention_days else None
-        over = self._over(settings)
-        if over or (cutoff is not None and self._oldest() < cutoff):
-            deleted = self._delete(None if over else cutoff)
-            self._shrink(settings)
-            return deleted
+        if too_many := self._too_many(settings):
+            deleted = self._delete(_ALL, min(too_many, STEP))
+            return self._shrink(settings) or deleted
+        cutoff = int((now - settings.retention_days * 86400) * 1000) if settings.retention_days else -_ALL
+        if self._oldest() < cutoff:
+            return self._delete(cutoff, STEP)
         return self._drop_part() or self._shrink(settings)
 
     def _insert(self, entry: Entry, sums: Sums, extent: Extent) -> None:
@@ -157,11 +157,11 @@ class Store:
         found = self._connection.execute("SELECT min(seq) FROM requests").fetchone()[0]
         return float("inf") if found is None else found
 
-    def _delete(self, cutoff: int | None) -> bool:
-        """Delete some of the oldest requests: those before ``cutoff``, or any. False when there were none."""
+    def _delete(self, cutoff: int, most: int) -> bool:
+        """Delete the oldest requests before ``cutoff``, at most so many. False when there were none."""
         connection = self._connection
         with self._transaction():
-            cursor = connection.execute(_OLDEST, (_ALL if cutoff is None else cutoff, STEP))
+            cursor = connection.execute(_OLDEST, (cutoff, most))
             names = [column[0] for column in cursor.description]
             rows = [dict(zip(names, values, strict=True)) for values in cursor]
             if rows:
@@ -172,8 +172,7 @@ class Store:
                     connection.execute(f"DELETE FROM {table} WHERE seq <= ?", (rows[-1]["seq"],))  # noqa: S608 - a name of ours
                 sums.flush(connection)
                 sums.sweep(connection)
-        dropped = self._drop_part()
-        return bool(rows) or dropped
+        return self._drop_part() or bool(rows)
 
     def _drop_part(self) -> bool:
         """Drop a part of the search index that has no requests any more."""
@@ -184,11 +183,16 @@ class Store:
                 self._index.drop()
         return True
 
-    def _over(self, settings: History) -> bool:
-        """Whether what is in use takes more than it may; free pages do not count, they are filled again."""
-        return bool(settings.max_megabytes) and (self._pages() - self._free_pages()) * self._page_size() > self._room(
-            settings
-        )
+    def _too_many(self, settings: History) -> int:
+        """About how many requests have to go for the rest to fit. Free pages do not count: they are filled again."""
+        if not settings.max_megabytes:
+            return 0
+        used = (self._pages() - self._free_pages()) * self._page_size()
+        over = used - self._room(settings)
+        if over <= 0:
+            return 0
+        requests = self._connection.execute("SELECT coalesce(sum(requests), 0) FROM combinations").fetchone()[0]
+        return int(over * requests // used) + 1
 
     def _shrink(self, settings: History) -> bool:
         """Give free pages back: all when the file is too large, else when it is mostly holes."""

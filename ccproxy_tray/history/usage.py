@@ -57,20 +57,16 @@ def usage(connection: Connection, edges: Sequence[float]) -> dict[str, Any]:
     """Each provider's sums by slot, and everybody's over all of it."""
     combinations = _combinations(connection)
     slots = list(pairwise(edges))
-    providers: dict[str, list[Total]] = {}
+    providers: dict[str, list[Total]] = defaultdict(lambda: [Total() for _ in slots])
     everybody = Total()
-
-    def of(name: str, index: int) -> Total:
-        return providers.setdefault(name, [Total() for _ in slots])[index]
-
     for index, (start, end) in enumerate(slots):
         for span in cover(start, end):
             for number, *values in _span(connection, _SLOTS, span):
                 provider, _model, _kind, outcome = combinations[number]
-                of(provider, index).add(values, outcome)
+                providers[provider][index].add(values, outcome)
                 everybody.add(values, outcome)
             for provider, bucket, requests in _span(connection, _LATENCIES, span):
-                of(provider, index).latencies[bucket] += requests
+                providers[provider][index].latencies[bucket] += requests
                 everybody.latencies[bucket] += requests
     rows = [_provider(name, totals) for name, totals in sorted(providers.items())]
     return {"providers": rows, "totals": everybody.with_percentiles()}
