@@ -1,0 +1,329 @@
+"""What may be wrong with the file, and that requests are kept again by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccproxy_tray.config.schema import History
+from ccproxy_tray.history import connection, schema, writer
+from ccproxy_tray.history.entry import entry
+from ccproxy_tray.history.query import Query, Unreadable
+from ccproxy_tray.history.reader import Reader
+from ccproxy_tray.history.recorder import FILE, Recorder
+from ccproxy_tray.history.store import Store
+from ccproxy_tray.history.trouble import unread, unwritten
+from ccproxy_tray.journal.events import Ended
+from tests.history.past import FOREVER, check_sums, exhausted, fill, plain, served
+
+ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+class Keeper:
+    """A recorder and what it has told."""
+
+    def __init__(self, path: Path, settings: History = FOREVER) -> None:
+        self.recorder = Recorder(path, settings, plain, self._hear)
+        self.heard: list[str] = []
+        self._news = asyncio.Event()
+
+    def _hear(self, problem: str) -> None:
+        self.heard.append(problem)
+        self._news.set()
+
+    async def told(self) -> str:
+        """What is told next."""
+        async with asyncio.timeout(30):
+            await self._news.wait()
+        self._news.clear()
+        return self.heard[-1]
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(connection, "WRITER_PATIENCE", 0.01)
+
+
+def kept(path: Path) -> list[str]:
+    return [each["id"] for each in Reader(path).rows(Query())]
+
+
+async def test_another_program_that_holds_the_file_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    fill(path, [served(1)])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    keeper = Keeper(path)
+    keeper.recorder.take(served(2))
+    problem = await keeper.told()
+    assert problem == f"History is not kept: another program holds {path}. Close that program."
+    other.execute("COMMIT")
+    other.close()
+    assert await keeper.told() == ""
+    assert check_sums(path) == 2, "nothing is lost that waited"
+    await keeper.recorder.close()
+
+
+async def test_a_full_disk_is_told_once_and_goes_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, most = tmp_path / FILE, [60]
+
+    class Small(sqlite3.Connection):
+        """A connection to a disk of some pages."""
+
+        def execute(self, *given: object) -> sqlite3.Cursor:
+            super().execute(f"PRAGMA max_page_count = {most[0]}")
+            return super().execute(*given)  # type: ignore[arg-type] # passed on as it came
+
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *names, **options: real(*names, factory=Small, **options))
+    keeper = Keeper(path)
+    for number in range(300):
+        keeper.recorder.take(exhausted(number, message="word " * 150))
+    assert "the disk is full" in await keeper.told()
+    keeper.recorder.take(served(1000))
+    most[0] = 100_000
+    assert await keeper.told() == ""
+    await keeper.recorder.close()
+    monkeypatch.undo()
+    assert keeper.heard.count("") == 1
+    assert len(keeper.heard) == 2
+    assert check_sums(path) == 301
+
+
+@pytest.mark.skipif(ROOT or sys.platform == "win32", reason="root may write anywhere; Windows has no such modes")
+async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir(mode=0o500)
+    keeper = Keeper(folder / FILE)
+    keeper.recorder.take(served(1))
+    assert "cannot be written" in await keeper.told()
+    folder.chmod(0o700)
+    assert await keeper.told() == ""
+    await keeper.recorder.close()
+
+
+async def test_something_in_the_place_of_the_folder_is_told_and_can_be_moved_away(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way")
+    keeper = Keeper(tmp_path / "data" / FILE)
+    keeper.recorder.take(served(1))
+    problem = await keeper.told()
+    assert problem == (f"History is not kept: {tmp_path / 'data' / FILE} cannot be written. Check who may write there.")
+    (tmp_path / "data").unlink()
+    assert await keeper.told() == ""
+    await keeper.recorder.close()
+    assert kept(tmp_path / "data" / FILE) == ["req_000001"]
+
+
+async def written(path: Path, count: int) -> None:
+    """Until so many are in the file."""
+    async with asyncio.timeout(30):
+        while len(await asyncio.to_thread(kept, path)) < count:
+            pass
+
+
+def beside(path: Path) -> Path:
+    """The one file that was set aside."""
+    (aside,) = path.parent.glob(f"{path.name}.damaged-*[0-9]")
+    return aside
+
+
+def empty(folder: Path) -> None:
+    for each in list(folder.iterdir()):
+        each.unlink()
+
+
+def scribble(path: Path) -> None:
+    path.write_bytes(b"this is no database at all, but it is somebody's " * 100)
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def overwrite(path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(size - 4096))
+
+
+def replace_header(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(b"\0" * 100)
+
+
+def foreign(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE bookmarks (url)")
+    other.close()
+
+
+@pytest.mark.parametrize("spoil", [scribble, truncate, overwrite, replace_header, foreign])
+async def test_a_damaged_file_is_set_aside_and_another_begun(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    path = tmp_path / FILE
+    fill(path, [served(number, session=f"s{number}") for number in range(200)])
+    spoil(path)
+    spoilt = path.read_bytes()
+    keeper = Keeper(path)
+    for number in range(1000, 1003):
+        keeper.recorder.take(served(number))
+    note = await keeper.told()
+    await keeper.recorder.close()
+    aside = beside(path)
+    assert note == f"The history was damaged. It was set aside as {aside}, and a new one begun."
+    assert keeper.heard == [note], "it stays to be seen"
+    assert len(aside.read_bytes()) == len(spoilt)
+    if spoil is not foreign:
+        assert aside.read_bytes() == spoilt, "not a byte of it is touched"
+    assert kept(path) == ["req_001002", "req_001001", "req_001000"]
+
+
+async def test_damage_while_it_runs_is_seen_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / FILE
+    damage = sqlite3.DatabaseError("database disk image is malformed")
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    faults: list[Exception | None] = [None, damage]
+    real = Store.write
+
+    def write(store: Store, *given: Any) -> None:
+        if faults and (fault := faults.pop(0)) is not None:
+            raise fault
+        real(store, *given)
+
+    monkeypatch.setattr(Store, "write", write)
+    keeper = Keeper(path)
+    keeper.recorder.take(served(1))
+    await written(path, 1)
+    keeper.recorder.take(served(2))
+    assert "damaged" in await keeper.told()
+    keeper.recorder.take(served(3))
+    await keeper.recorder.close()
+    assert kept(path) == ["req_000003", "req_000002"]
+    assert kept(beside(path)) == ["req_000001"], "what could still be read of it is there to be read"
+
+
+async def test_a_file_that_is_deleted_while_it_runs_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    keeper = Keeper(path)
+    keeper.recorder.take(served(1))
+    await written(path, 1)
+    empty(tmp_path)
+    keeper.recorder.take(served(2))
+    await keeper.recorder.close()
+    assert kept(path) == ["req_000002"]
+    assert keeper.heard == []
+
+
+async def test_a_newer_file_is_told_and_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / FILE
+    with monkeypatch.context() as later:
+        later.setattr(schema, "STEPS", (*schema.STEPS, ("CREATE TABLE future (a)",)))
+        fill(path, [served(1)])
+    before = path.read_bytes()
+    keeper = Keeper(path)
+    keeper.recorder.take(served(2))
+    problem = await keeper.told()
+    assert "newer version" in problem
+    assert "Update the program" in problem
+    keeper.recorder.take(served(3))
+    await keeper.recorder.close()
+    assert keeper.heard == [problem]
+    assert path.read_bytes() == before
+    with pytest.raises(Unreadable, match="newer version"):
+        Reader(path).facets()
+
+
+async def test_a_problem_is_over_when_history_is_switched_off(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way")
+    keeper = Keeper(tmp_path / "data" / FILE)
+    keeper.recorder.take(served(1))
+    assert await keeper.told() != ""
+    keeper.recorder.settings = History(enabled=False)
+    assert await keeper.told() == ""
+    await keeper.recorder.close()
+
+
+async def test_a_file_that_never_opens_holds_up_no_end(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way")
+    keeper = Keeper(tmp_path / "data" / FILE)
+    keeper.recorder.take(served(1))
+    await keeper.told()
+    async with asyncio.timeout(5):
+        await keeper.recorder.close()
+
+
+async def test_a_defect_costs_a_row_and_not_the_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, broken = tmp_path / FILE, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def defective(event: Ended, *rest: object) -> object:
+        if event.story.request_id == "req_000001":
+            loop.call_soon_threadsafe(broken.set)
+            raise ZeroDivisionError
+        return entry(event, *rest)  # type: ignore[arg-type] # passed on as it came
+
+    monkeypatch.setattr(writer, "entry", defective)
+    keeper = Keeper(path)
+    keeper.recorder.take(served(1))
+    await broken.wait()
+    keeper.recorder.take(served(2))
+    await keeper.recorder.close()
+    assert kept(path) == ["req_000002"]
+    assert "missed some requests" in caplog.text
+
+
+async def test_requests_that_came_too_fast_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccproxy_tray.history.mailbox.CAPACITY", 5)
+    keeper = Keeper(tmp_path / FILE)
+    for number in range(50):
+        keeper.recorder.take(served(number))
+    assert await keeper.told() == writer.BEHIND
+    monkeypatch.undo()
+    keeper.recorder.take(served(100))
+    assert await keeper.told() == ""
+    await keeper.recorder.close()
+
+
+@pytest.mark.parametrize("spoil", [scribble, truncate, overwrite, replace_header])
+def test_who_reads_a_damaged_file_is_told(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    path = tmp_path / FILE
+    fill(path, [served(number) for number in range(200)])
+    spoil(path)
+    with pytest.raises(Unreadable, match="The history is damaged"):
+        list(Reader(path).rows(Query()))
+
+
+def test_who_reads_a_held_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "READER_PATIENCE", 0.01)
+    path = tmp_path / FILE
+    fill(path, [served(1)])
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Unreadable, match="another program holds"):
+        Reader(path).facets()
+    other.close()
+
+
+def test_every_fault_has_a_sentence_and_a_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "h"
+    strange = sqlite3.OperationalError("no such table: requests")
+    assert unwritten(strange, path) == f"History is not kept: no such table: requests ({path})."
+    assert unread(strange, path) == f"The history cannot be read: no such table: requests ({path})."
+    full = OSError(errno.ENOSPC, "No space left on device")
+    assert unwritten(full, path) == f"History is not kept: the disk is full. Make room on the disk of {path}."
+    denied = PermissionError(errno.EACCES, "Permission denied")
+    assert unread(denied, path) == f"The history cannot be read: check who may read {path}."
