@@ -1,7 +1,8 @@
 """The status page: the static files of ``web/``, by their exact names and nothing else.
 
 They hold no data and need no token: what the page shows it asks for by itself. A strict policy (Content Security
-Policy, Level 3) lets it run its own scripts only and talk to nobody but us.
+Policy, Level 3) lets it run its own scripts only and talk to nobody but us. A link on another site does not open it:
+``guard`` refuses what other sites ask for, on this path as on all.
 """
 
 from __future__ import annotations

@@ -316,6 +316,11 @@ async def test_a_stop_ends_every_stream_cleanly_and_takes_no_grace(client: Clien
             assert await stream.wire.closed()
 
 
+async def test_whoever_comes_while_the_endpoint_stops_is_sent_away(client: Client) -> None:
+    client.endpoint._feed.close()
+    assert (await client.ask("GET", "/events")).error() == (503, "overloaded_error", "The proxy is shutting down.")
+
+
 async def test_a_stop_does_not_wait_for_a_page_that_does_not_read() -> None:
     async with serving() as client, listening(client) as stream:
         await flood(client, stream)
