@@ -116,12 +116,17 @@ def _add_past(commands: _Commands) -> None:
 
     usage = _command(commands, "usage", past.usage, "what was used, and what it cost")
     usage.add_argument("--since", type=_moment, default="30d", metavar="WHEN", help=f"{FORMS} (default: 30d)")
-    usage.add_argument("--by", choices=["provider", "model", "day", "session", "kind"], default="provider")
+    groups = ["provider", "model", "day", "session", "kind"]
+    usage.add_argument("--by", choices=groups, default="provider", help="a line for each (default: %(default)s)")
     usage.add_argument("--json", action="store_true", help="print JSON")
 
     replay = _command(commands, "replay", past.replay, "a curl command that repeats a request whose body was kept")
     replay.add_argument("id", metavar="ID", help="as `history` shows it")
-    replay.add_argument("--shell", choices=["bash", "powershell"], default="powershell" if os.name == "nt" else "bash")
+    replay.add_argument("--shell", choices=["bash", "powershell"], default=_shell(), help="default: %(default)s")
+
+
+def _shell() -> str:
+    return "powershell" if os.name == "nt" else "bash"
 
 
 def _moment(text: str) -> float:

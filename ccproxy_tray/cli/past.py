@@ -222,7 +222,8 @@ def _sums(rows: list[dict[str, Any]], total: Mapping[str, Any], by: str) -> Iter
     prices = _prices()
     yield f"Cost as the provider says it, else by list prices of {prices['date']} ({prices['made_from']})."
     if total["unpriced"]:
-        yield f"Not in it: {total['unpriced']} requests whose price is not known."
+        requests = "1 request" if total["unpriced"] == 1 else f"{total['unpriced']} requests"
+        yield f"Not in it: {requests} whose price is not known."
 
 
 def _key(key: str, by: str) -> str:

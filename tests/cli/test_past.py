@@ -190,6 +190,13 @@ def test_usage_adds_up_and_says_what_is_not_known(run: Run) -> None:
     assert any("list prices of 2026-" in line for line in lines)
 
 
+def test_one_request_is_not_told_of_as_many(run: Run, tmp_path: Path) -> None:
+    fill(tmp_path / FILE, [served(1, cost=None)])
+    lines = run("usage")[1].splitlines()
+    assert lines[1].endswith(" unknown")
+    assert "Not in it: 1 request whose price is not known." in lines
+
+
 @pytest.mark.usefixtures("kept")
 def test_usage_as_json_never_says_zero_for_what_is_not_known(run: Run) -> None:
     found = json.loads(run("usage", "--by", "session", "--json")[1])
