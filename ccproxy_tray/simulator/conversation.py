@@ -103,7 +103,7 @@ def _check_message(message: Json, path: str, rules: Rules) -> None:
     content = message.get("content")
     if content is None:
         raise invalid(f"{path}.content: {MISSING}")
-    if not content:
+    if not content and role != "system":  # `claude --bare` sends an empty one of those
         raise invalid(
             f"{path}: all messages must have non-empty content except for the optional final assistant message"
         )

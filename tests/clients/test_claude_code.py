@@ -60,6 +60,17 @@ async def test_a_plain_prompt_is_answered(claude: Claude, staging: Staging, lane
 
 
 @all_lanes
+async def test_a_bare_session_with_its_empty_system_message_is_answered(
+    claude: Claude, staging: Staging, lane: Lane
+) -> None:
+    async with staging(lane) as stage:
+        result = await claude.run(stage.url, "good morning", "--bare", ANTHROPIC_API_KEY="sk-ant-local")
+        assert result.text.startswith(f"Hello from {lane.upstream}")
+        assert [] in [message["content"] for message in json.loads(stage.asked()[0].body)["messages"]]
+        assert_served(stage, lane, 1)
+
+
+@all_lanes
 async def test_a_tool_loop_writes_a_file_and_reads_it_back(claude: Claude, staging: Staging, lane: Lane) -> None:
     note = claude.folder / "note.txt"
     async with staging(lane) as stage:
