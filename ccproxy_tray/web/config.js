@@ -38,7 +38,7 @@ function section(name, rows) {
 
 /** @param {Record<string, {type: string, credentials: string, remedy: string}>} providers */
 function credentials(providers) {
-  const rows = Object.entries(providers).map(([name, { type, credentials: known, remedy }]) => [said(name, "mono"), type, h("span", {}, known, remedy ? ": " : "", said(remedy))]);
+  const rows = Object.entries(providers).map(([name, { type, credentials: known, remedy }]) => [said(name, "mono"), said(type), h("span", {}, said(known), remedy ? ": " : "", said(remedy))]);
   return card("credentials", ["Provider", "Type", "Credentials"], rows);
 }
 

@@ -7,7 +7,7 @@ import { badge } from "./outcome.js";
 import { beside, here, link, replace } from "./route.js";
 import { timeline } from "./timeline.js";
 
-const TRIES = 4;
+const TRIES = 3;
 const PAUSE = 600; // the history writes at most a second after the end of a request
 
 export class Detail {
@@ -115,7 +115,7 @@ function facts(row) {
     ["Stop reason", said(row.stop_reason)],
     ["Stream", row.stream ? "yes" : "no"],
     ["Session", session],
-    ["Kind", row.kind],
+    ["Kind", said(row.kind)],
     ["Agent", said(row.agent, "mono")],
     ["Client", said(row.client)],
   ]);

@@ -1,7 +1,7 @@
 // Which requests are shown: a search, some lists, and what a link elsewhere on the page asked for.
 
 import { get } from "./client.js";
-import { h, said } from "./element.js";
+import { h, said, visible } from "./element.js";
 import { interval } from "./format.js";
 import { beside, here, replace } from "./route.js";
 
@@ -93,11 +93,11 @@ function chip(name, value, without) {
 
 /** Replace all but the first. @param {HTMLSelectElement} list @param {[string, string][]} all value and words */
 function options(list, all) {
-  list.replaceChildren(/** @type {Node} */ (list.firstElementChild), ...all.map(([value, words]) => h("option", { value }, words)));
+  list.replaceChildren(/** @type {Node} */ (list.firstElementChild), ...all.map(([value, words]) => h("option", { value }, visible(words))));
 }
 
 /** A value that does not occur is offered nevertheless: somebody has linked to it. @param {HTMLSelectElement} list @param {string} value */
 function choose(list, value) {
-  if (![...list.options].some((option) => option.value === value)) list.append(h("option", { value }, value));
+  if (![...list.options].some((option) => option.value === value)) list.append(h("option", { value }, visible(value)));
   list.value = value;
 }

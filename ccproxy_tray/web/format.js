@@ -46,7 +46,7 @@ export function money(dollars) {
  */
 export function sum(dollars, unpriced) {
   if (!unpriced) return money(dollars);
-  return dollars ? `at least ${money(dollars)}; ${plural(unpriced, "request")} unpriced` : UNKNOWN;
+  return dollars ? `at least ${money(dollars)}, ${plural(unpriced, "request")} unpriced` : UNKNOWN;
 }
 
 /**

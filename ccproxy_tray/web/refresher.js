@@ -1,6 +1,6 @@
 // Keeps sums fresh while they are looked at: reads them again when a request has ended, but not after every one.
 
-const PATIENCE = 1500; // by then the history has written what has just ended
+export const PATIENCE = 1500; // ms by which the history has written what has just ended
 
 export class Refresher {
   #shown = false;
@@ -17,6 +17,7 @@ export class Refresher {
   start() {
     this.#shown = true;
     this.read();
+    this.#later();
   }
 
   stop() {

@@ -5,6 +5,7 @@ import { asked, filter, FilterBar } from "./filter.js";
 import { compact, count, date, duration, moment, plural, price } from "./format.js";
 import { badge } from "./outcome.js";
 import { beside, here } from "./route.js";
+import { PATIENCE } from "./refresher.js";
 import { Rows } from "./rows.js";
 import { VirtualTable } from "./table.js";
 
@@ -24,6 +25,7 @@ export class Requests {
   #shown = "";
   #visible = false;
   #unseen = 0;
+  #late = true; // requests may have ended just before this page listened, and not be written yet
   /** @type {any[]} requests that have ended while this page was open: the history may not have them yet. Oldest first. */
   #heard = [];
 
@@ -55,6 +57,7 @@ export class Requests {
   }
 
   #reload() {
+    this.#late = true;
     this.#shown = "";
     if (this.#visible) this.show(here().params);
   }
@@ -74,6 +77,13 @@ export class Requests {
     this.#seen();
     this.table.set(this.#rows.all);
     this.#tell();
+    if (this.#late) setTimeout(() => this.#catchUp(), PATIENCE);
+    this.#late = false;
+  }
+
+  async #catchUp() {
+    const found = await this.#rows.catchUp().catch(() => 0); // whatever it is, reading on will tell
+    if (found) this.#grow(found);
   }
 
   async #read() {
@@ -88,8 +98,13 @@ export class Requests {
   #hear(row) {
     this.#heard = [...this.#heard.slice(1 - REMEMBERED), row];
     if (!this.#shown || !this.#rows.add(row)) return;
-    if (!this.table.atTop) this.#unseen += 1;
-    this.table.grow(1);
+    this.#grow(1);
+  }
+
+  /** @param {number} count new ones in front */
+  #grow(count) {
+    if (!this.table.atTop) this.#unseen += count;
+    this.table.grow(count);
     this.#tell();
   }
 

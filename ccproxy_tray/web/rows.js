@@ -69,6 +69,21 @@ export class Rows {
     return true;
   }
 
+  /**
+   * Read the first page again, for what the history had not written yet.
+   * @returns {Promise<number>} how many that were
+   */
+  async catchUp() {
+    const { signal } = this.#abort;
+    const { requests } = await get("/status/requests", { ...this.#filter, limit: PAGE }, signal);
+    const newest = this.all[0]?.time ?? 0;
+    const fresh = signal.aborted ? [] : requests.filter((/** @type {any} */ { id, time }) => time >= newest && !this.#known.has(id));
+    for (const { id } of fresh) this.#known.add(id);
+    this.all.unshift(...fresh);
+    if (this.total !== null) this.total += fresh.length;
+    return fresh.length;
+  }
+
   /** @param {AbortSignal} signal */
   async #read(signal) {
     const page = await get("/status/requests", { ...this.#filter, limit: PAGE, before: this.#next }, signal);
@@ -107,7 +122,7 @@ export function matches(row, { q = "", provider, model, outcome, kind, session, 
 }
 
 /** @param {any} row */
-const texts = (row) => [row.id, row.session, row.agent, row.client, row.requested, row.provider, row.model, row.region, row.story, row.error, ...row.tools].join(" ");
+const texts = ({ story, error, model, requested, provider, session, agent, client, id }) => [story, error, model, requested, provider, session, agent, client, id].join(" ");
 
 /** @param {string} text */
 const words = (text) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];

@@ -69,11 +69,10 @@ export class VirtualTable {
    * @param {number} inFront how many of them stand before the others
    */
   grow(inFront = 0) {
-    const kept = this.atTop ? 0 : this.element.scrollTop + inFront * ROW;
-    if (this.#active || !this.atTop) this.#active += inFront;
-    this.#stretch();
-    if (kept) this.element.scrollTop = kept;
-    this.#draw();
+    const top = this.atTop ? 0 : this.element.scrollTop + inFront * ROW;
+    if (this.#active || top) this.#active += inFront;
+    this.#draw(top);
+    if (top) this.element.scrollTop = top;
   }
 
   /**
@@ -84,32 +83,38 @@ export class VirtualTable {
     this.table.setAttribute("aria-rowcount", total === null ? "-1" : `${total + 1}`);
   }
 
-  #stretch() {
-    const { first, last } = this.#window();
+  /**
+   * Bring the document in line with what can be seen. In between, the content is too high rather than too low: the
+   * browser would move what does not fit any more.
+   * @param {number} [top] px above what can be seen
+   */
+  #draw(top = this.element.scrollTop) {
+    const room = Math.ceil(this.element.clientHeight / ROW);
+    const seen = Math.min(Math.floor(top / ROW), Math.max(0, this.#rows.length - room));
+    const [first, last] = [Math.max(0, seen - SPARE), Math.min(this.#rows.length, seen + room + SPARE)];
+    const wanted = this.#rows.slice(first, last);
     height(this.above, first * ROW);
     height(this.below, (this.#rows.length - last) * ROW);
-  }
-
-  #window() {
-    const room = Math.ceil(this.element.clientHeight / ROW);
-    const top = Math.min(Math.floor(this.element.scrollTop / ROW), Math.max(0, this.#rows.length - room));
-    return { first: Math.max(0, top - SPARE), last: Math.min(this.#rows.length, top + room + SPARE) };
-  }
-
-  #draw() {
-    const { first, last } = this.#window();
-    const wanted = this.#rows.slice(first, last);
+    this.#insert(wanted, first);
     this.#drop(new Set(wanted));
-    this.#stretch();
-    let place = this.body.firstElementChild;
+    if (last > this.#rows.length - 2 * SPARE) this.#options.near();
+  }
+
+  /** Rows that stand there already are not touched: one of them may have the focus. @param {Row[]} wanted @param {number} first */
+  #insert(wanted, first) {
+    const kept = new Set(wanted.map((row) => this.#drawn.get(row)));
+    const next = (/** @type {Element|null} */ node) => {
+      while (node && !kept.has(/** @type {HTMLElement} */ (node))) node = node.nextElementSibling;
+      return node;
+    };
+    let place = next(this.body.firstElementChild);
     wanted.forEach((row, position) => {
       const node = this.#node(row);
       node.setAttribute("aria-rowindex", `${first + position + 2}`);
       /** @type {HTMLElement} */ (node.querySelector("a")).tabIndex = first + position === this.#active ? 0 : -1;
-      if (node === place) place = place.nextElementSibling;
+      if (node === place) place = next(place.nextElementSibling);
       else this.body.insertBefore(node, place);
     });
-    if (last > this.#rows.length - 2 * SPARE) this.#options.near();
   }
 
   /** Take out what cannot be seen any more; whoever was reading there goes on in the table as a whole. @param {Set<Row>} wanted */

@@ -30,7 +30,7 @@ function row(attempt, index, end) {
     {},
     h("div", { class: "attempt" }, h("strong", {}, `${index + 1}. `, said(attempt.target)), ...(attempt.simulated ? [" ", h("span", { class: "badge played" }, "simulated")] : [])),
     h("div", { class: "track", "aria-hidden": "true" }, waiting, speaking),
-    h("p", { class: "muted" }, came(attempt)),
+    h("p", { class: "muted" }, said(came(attempt))),
     attempt.reason ? h("p", { class: "story" }, said(attempt.reason)) : null,
   );
 }

@@ -59,7 +59,7 @@ export class Usage {
   #draw({ slots, providers, totals, problem, enabled }) {
     const looks = providers.map((/** @type {any} */ each, /** @type {number} */ look) => ({ ...each, look, name: each.name || NOBODY }));
     const { provider } = this.#params;
-    this.list.replaceChildren(h("option", { value: "" }, "All providers"), ...looks.map((/** @type {any} */ { name }) => h("option", { value: name }, name)));
+    this.list.replaceChildren(h("option", { value: "" }, "All providers"), ...looks.map((/** @type {any} */ { name }) => h("option", { value: name }, visible(name))));
     const shown = looks.filter((/** @type {any} */ { name }) => !provider || name === provider);
     this.list.value = shown.length ? (provider ?? "") : "";
     this.#tell(problem || (enabled ? "" : "The history is switched off (history.enabled)."));
@@ -92,7 +92,7 @@ function axis(slots, provider) {
 
 /** @param {{name: string, start: number, href: string}[]} slots @param {import("./chart.js").Series[]} all @param {(value: number) => string} format */
 function data(slots, all, format) {
-  const told = (/** @type {number} */ slot) => all.filter(({ values }) => values[slot]).map(({ name, values }) => `${name} ${format(values[slot] ?? 0)}`);
+  const told = (/** @type {number} */ slot) => all.filter(({ values }) => values[slot]).map(({ name, values }) => `${visible(name)} ${format(values[slot] ?? 0)}`);
   const label = (/** @type {string} */ name, /** @type {number} */ slot) => `${name}: ${told(slot).join(", ") || "nothing"}`;
   return { series: all, format, slots: slots.map(({ name, href }, slot) => ({ name, href, label: label(name, slot) })) };
 }
@@ -122,7 +122,7 @@ function figures(sums) {
 
 /** @param {any} sums @returns {[string, string, string]} */
 function cost(sums) {
-  const [value, hint = ""] = sum(sums.cost, sums.unpriced).split("; ");
+  const [value, hint = ""] = sum(sums.cost, sums.unpriced).split(", ");
   return ["Cost", value, hint];
 }
 

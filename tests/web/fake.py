@@ -106,10 +106,15 @@ def status(**fields: Any) -> Document:
         "providers": {"bedrock": {"type": "bedrock", "credentials": "found", "remedy": ""}},
         "fallbacks": [],
         "requests": {**counts, "today": counts},
-        "settings": [{"key": "server.port", "value": 8000, "source": "default"}],
+        "settings": [{"key": "server.port", "value": 8000, "source": "default", "note": ""}],
         "history": "",
         **fields,
     }
+
+
+def setting(key: str, value: object, source: str = "file", note: str = "") -> Document:
+    """A value of the configuration in force."""
+    return {"key": key, "value": value, "source": source, "note": note}
 
 
 class Fake:

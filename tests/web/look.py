@@ -65,7 +65,7 @@ class Look:
 
 async def look_at(browser: Browser, url: str, place: str = "", **options: Any) -> Look:
     """Open the status page of a server at ``#place``, and wait until it is live."""
-    waiting = options.pop("live", True)
+    waiting, path = options.pop("live", True), options.pop("path", "/status")
     context = await browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
     context.set_default_timeout(PATIENCE)
     page = await context.new_page()
@@ -75,7 +75,7 @@ async def look_at(browser: Browser, url: str, place: str = "", **options: Any) -
         "console",
         lambda said: look.problems.append(said.text) if said.type == "error" and NETWORK not in said.text else None,
     )
-    await page.goto(f"{url}/status{place}")
+    await page.goto(url + path + place)
     if waiting:
         await expect(look.connection).to_have_text("Live")
     return look

@@ -76,7 +76,7 @@ async def test_an_outage_that_the_user_plays_is_marked_as_one(stage: Stage, look
 
 
 async def test_when_a_countdown_ends_the_page_asks_how_things_stand(server: Fake, look: Open) -> None:
-    out = target("bedrock", "cooling", cooling=cooling("bedrock", 2))
+    out = target("bedrock", "cooling", cooling=cooling("bedrock", 1))
     server.status = status(chain=[{"model": "", "targets": [out]}])
     page = await look(server.url)
     await expect(page[".link .state"]).to_contain_text("back in")

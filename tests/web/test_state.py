@@ -1,0 +1,92 @@
+"""States that a user meets seldom, and that must be told rightly nevertheless."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import expect
+
+from tests.web.conftest import Open
+from tests.web.fake import Fake, row, status
+from tests.web.test_access import SUMS, usage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's: one for all tests
+
+
+async def test_a_cost_that_is_not_known_is_never_nothing(server: Fake, look: Open) -> None:
+    counts = dict.fromkeys(("requests", "main", "subagent", "background", "agents", "fell_back", "failed"), 1)
+    told = [
+        (0.0, 0, "$0.00"),
+        (0.0, 3, "unknown"),
+        (1.25, 2, "at least $1.25, 2 requests unpriced"),
+        (0.004, 0, "$0.0040"),
+    ]
+    server.sessions = [
+        {"session": f"s{n}", "first": 1, "last": 1, **counts, **SUMS, "cost": cost, "unpriced": unpriced}
+        for n, (cost, unpriced, _) in enumerate(told)
+    ]
+    server.rows = [row(2, cost=None), row(1, cost=0.5)]
+    page = await look(server.url, "#sessions")
+    await expect(page["main tbody td:nth-child(7)"]).to_have_text([words for *_, words in told])
+    await page.go("#requests")
+    await expect(page[".virtual td.c-cost"]).to_have_text(["unknown", "$0.50"])
+    day = usage(1.7e9)
+    server.usage = {**day, "totals": {**day["totals"], "cost": 0.0, "unpriced": 4}}
+    await page.go("#usage")
+    await expect(page[".tiles > div"].nth(4)).to_have_text("Costunknown")
+
+
+async def test_a_history_that_is_switched_off_is_said_to_be_and_the_page_lists_what_it_hears(
+    server: Fake, look: Open
+) -> None:
+    server.enabled = False
+    page = await look(server.url, "#requests")
+    await expect(page["main"]).to_contain_text("The history is switched off")
+    server.push("request", row(1))
+    await expect(page.rows).to_have_count(1)
+
+
+async def test_a_history_that_cannot_be_kept_says_why(server: Fake, look: Open) -> None:
+    server.problem = "The disk is full"
+    server.status = status(history="The disk is full")
+    page = await look(server.url, "#requests")
+    await expect(page["#notices"]).to_have_text("History The disk is full")
+    await expect(page[".told"]).to_have_text("The disk is full")
+
+
+async def test_missed_requests_are_read_again(server: Fake, look: Open) -> None:
+    page = await look(server.url, "#requests")
+    server.rows = [row(1)]
+    server.push("gap", {})
+    await expect(page.rows).to_have_count(1)
+
+
+async def test_a_request_that_is_told_and_read_stands_there_once(server: Fake, look: Open) -> None:
+    server.rows = [row(1)]
+    page = await look(server.url, "#requests")
+    await expect(page.rows).to_have_count(1)
+    server.push("request", row(1))
+    server.push("request", row(2))
+    await expect(page.rows).to_have_count(2)
+    server.rows = [row(1)]  # the history has not written the second one yet
+    await page.go("#requests?kind=main")
+    await expect(page[".told"]).to_have_text("2 requests")
+
+
+async def test_what_does_not_match_the_filter_stays_away(server: Fake, look: Open) -> None:
+    page = await look(server.url, "#requests?provider=openrouter&q=slow+claude")
+    server.push("request", row(1, provider="openrouter", error="too fast"))
+    server.push("request", row(2, error="slowly"))
+    server.push("request", row(3, provider="openrouter", error="too slowly"))
+    await expect(page.rows).to_have_count(1)
+    await expect(page.rows.locator("a")).to_have_attribute(
+        "href", "#requests?provider=openrouter&q=slow+claude&id=req_00003"
+    )
+
+
+async def test_an_unknown_address_shows_the_overview_and_back_leads_back(server: Fake, look: Open) -> None:
+    page = await look(server.url, "#nonsense")
+    await expect(page["nav a[aria-current=page]"]).to_have_text("Overview")
+    await page["nav a[href='#config']"].click()
+    await expect(page["main h2"]).to_have_text("Configuration in force")
+    await page.page.go_back()
+    await expect(page["nav a[aria-current=page]"]).to_have_text("Overview")
