@@ -1,0 +1,47 @@
+"""Where a run is written down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.yardstick import goal, plot, table
+from benchmarks.yardstick.measure import Result
+from benchmarks.yardstick.summary import Summary
+
+BEGIN = "<!-- yardstick: begin -->"
+END = "<!-- yardstick: end -->"
+
+
+def text(summary: Summary, about: Mapping[str, str], notes: Sequence[str]) -> str:
+    """The whole report as Markdown. ``notes`` tell what could not be measured."""
+    block = "\n".join(f"- {name}: {value}" for name, value in about.items())
+    missing = "".join(f"\n- {' '.join(note.split())[:300]}" for note in notes)
+    said = f"{block}\n\nNot measured:\n{missing}" if missing else block
+    return f"{said}\n\n### Goals\n\n{goal.standings(summary)}\n\n{table.tables(summary)}\n"
+
+
+def keep(results: Sequence[Result], about: Mapping[str, str], path: Path) -> None:
+    """All figures of all rounds, for later questions."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"about": dict(about), "results": [asdict(one) for one in results]}, indent=1))
+
+
+def read(path: Path) -> tuple[list[Result], dict[str, str]]:
+    """What ``keep`` has written."""
+    said = json.loads(path.read_text())
+    return [Result(**one) for one in said["results"]], said["about"]
+
+
+def publish(said: str, summary: Summary, folder: Path) -> bool:
+    """Puts the report between the marks in results.md, and the picture beside it; False when there is no picture."""
+    page = folder / "results.md"
+    whole = page.read_text(encoding="utf-8") if page.exists() else "# What it costs\n"
+    before, _, rest = whole.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    drawn = plot.draw(summary, folder / "results.png")
+    picture = "![The same as a picture](results.png)\n\n" if drawn else ""
+    page.write_text(f"{before.rstrip()}\n\n{BEGIN}\n\n{picture}{said}\n{END}\n{after.lstrip()}", encoding="utf-8")
+    return drawn
