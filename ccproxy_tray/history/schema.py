@@ -102,15 +102,17 @@ class ForeignFile(Exception):
 
 
 def version(connection: Connection) -> int:
-    """The version of a file, 0 of an empty one. Raises NewerFile and ForeignFile, and touches nothing then."""
-    found = _pragma(connection, "user_version")
-    application = _pragma(connection, "application_id")
-    empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
-    if application != APPLICATION and not (empty and application == 0 and found == 0):
-        raise ForeignFile
-    if found > len(STEPS):
-        raise NewerFile
-    return found
+    """The version of a file, 0 of an empty one. Raises NewerFile and ForeignFile, and touches nothing then.
+
+    For a connection in autocommit mode.
+    """
+    if connection.in_transaction:
+        return _version(connection)
+    connection.execute("BEGIN")  # one picture: another process may be making the tables just now
+    try:
+        return _version(connection)
+    finally:
+        connection.execute("COMMIT")
 
 
 def migrate(connection: Connection) -> None:
@@ -132,6 +134,17 @@ def migrate(connection: Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _version(connection: Connection) -> int:
+    found = _pragma(connection, "user_version")
+    application = _pragma(connection, "application_id")
+    empty = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
+    if application != APPLICATION and not (empty and application == 0 and found == 0):
+        raise ForeignFile
+    if found > len(STEPS):
+        raise NewerFile
+    return found
 
 
 def _pragma(connection: Connection, name: str) -> int:
