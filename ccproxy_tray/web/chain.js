@@ -40,7 +40,7 @@ function alsoCooling(live, routes, coolings) {
   return [h("h4", {}, "Also cooling"), h("ul", { class: "chain" }, ...links)];
 }
 
-/** @param {import("./live.js").Live} live @param {any} target @param {keyof WORDS} state */
+/** @param {import("./live.js").Live} live @param {any} target @param {keyof typeof WORDS} state */
 function link(live, target, state) {
   const { provider, region, model, cooling, remedy } = target;
   return h(
@@ -59,7 +59,7 @@ function link(live, target, state) {
   );
 }
 
-/** @param {import("./live.js").Live} live @param {any} cooling @param {keyof WORDS} state */
+/** @param {import("./live.js").Live} live @param {any} cooling @param {keyof typeof WORDS} state */
 function standing(live, cooling, state) {
   if (state !== "cooling") return [WORDS[state]];
   const back = ["back in ", countdown(live.deadline(cooling.seconds_left))];

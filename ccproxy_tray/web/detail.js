@@ -80,7 +80,7 @@ const part = (title, ...content) => h("section", {}, h("h3", {}, title), ...cont
 function attempts({ attempts: tried, skipped, total_ms: total }) {
   const found = [];
   if (skipped.length) {
-    const each = ({ target, reason }) => h("li", {}, said(target), ": ", said(reason, "muted"));
+    const each = (/** @type {any} */ { target, reason }) => h("li", {}, said(target), ": ", said(reason, "muted"));
     found.push(h("p", {}, "Skipped without a try:"), h("ul", { class: "skipped" }, ...skipped.map(each)));
   }
   found.push(tried.length ? timeline(tried, total) : h("p", { class: "muted" }, "Nobody was tried."));

@@ -67,7 +67,7 @@ export class Figure {
     const slot = Number(/** @type {SVGElement} */ (event.target).dataset.slot);
     const last = this.plot.querySelectorAll(".slot").length - 1;
     const goals = { ArrowLeft: slot - 1, ArrowRight: slot + 1, Home: 0, End: last };
-    const goal = goals[/** @type {keyof goals} */ (event.key)];
+    const goal = goals[/** @type {keyof typeof goals} */ (event.key)];
     if (event.key === "Escape") this.#leave();
     if (goal === undefined) return;
     event.preventDefault();

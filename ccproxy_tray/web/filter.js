@@ -65,7 +65,7 @@ export class FilterBar {
  * @returns {import("./rows.js").Filter}
  */
 export function filter({ q, provider, model, outcome, kind, session, range, since, until }, now) {
-  const [, seconds] = RANGES[/** @type {keyof RANGES} */ (range)] ?? ["", 0];
+  const [, seconds] = RANGES[/** @type {keyof typeof RANGES} */ (range)] ?? ["", 0];
   const from = seconds ? String(Math.floor(now - Number(seconds))) : since;
   return { q, provider, model, outcome, kind, session, since: from, until };
 }

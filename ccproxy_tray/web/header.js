@@ -33,7 +33,7 @@ function showHeadline({ headline, version, urls }) {
   byId("address").textContent = urls[0] ?? "";
 }
 
-/** @param {{state: keyof CONNECTION, why: string}} connection */
+/** @param {{state: keyof typeof CONNECTION, why: string}} connection */
 function showConnection({ state, why }) {
   const element = byId("connection");
   element.dataset.state = state;
@@ -47,7 +47,7 @@ function notices(live) {
   const { config, history, outage } = live.status;
   const found = [];
   if (outage) {
-    const what = `${outage.provider} ${BREAKAGE[/** @type {keyof BREAKAGE} */ (outage.kind)]}`;
+    const what = `${outage.provider} ${BREAKAGE[/** @type {keyof typeof BREAKAGE} */ (outage.kind)]}`;
     found.push(notice("played", "Simulated outage", said(what), " for another ", countdown(live.deadline(outage.seconds_left))));
   }
   if (history) found.push(notice("warning", "History", said(history)));

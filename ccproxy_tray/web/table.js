@@ -142,7 +142,7 @@ export class VirtualTable {
   #press(event) {
     const page = Math.max(1, Math.floor(this.element.clientHeight / ROW) - 2);
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
-    const step = steps[/** @type {keyof steps} */ (event.key)];
+    const step = steps[/** @type {keyof typeof steps} */ (event.key)];
     if (step === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     this.#go(this.#active + (event.target === this.element && Math.abs(step) === 1 ? 0 : step));
