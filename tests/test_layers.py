@@ -13,7 +13,7 @@ import ccproxy_tray
 ROOT = Path(ccproxy_tray.__file__).parent
 RANKS = (
     {"errors", "redact"},
-    {"routing", "translate", "catalog", "log", "aside", "prices"},
+    {"routing", "translate", "catalog", "log", "aside", "silence", "prices"},
     {"config", "journal"},
     {"providers", "simulator", "memory", "history"},
     {"dispatch"},

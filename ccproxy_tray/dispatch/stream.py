@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from ccproxy_tray.dispatch.attempt import Started
 from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault, error_event
 from ccproxy_tray.providers.faults import unreachable, without
+from ccproxy_tray.silence import Silence
 
 Ended = Callable[[Failure | None, bool], None]
 """Called once: the failure after commit (or None), and whether the answer was complete."""
@@ -25,7 +25,7 @@ class CommittedStream:
         self._idle_timeout = idle_timeout
         self._request_id = request_id
         self._ended: Ended | None = ended
-        self._heard = asyncio.get_running_loop().time()
+        self._silence = Silence(idle_timeout)
 
     async def read(self) -> bytes:
         """The next whole events; empty at the end."""
@@ -41,6 +41,7 @@ class CommittedStream:
 
     async def close(self) -> None:
         """Give the connection back, or cut it when the answer is not complete."""
+        self._silence.close()
         if self._codec.progress.finished and not self._held and not self._at_end:
             self._at_end = True
             self._response.retire()
@@ -51,13 +52,13 @@ class CommittedStream:
     async def _advance(self) -> bytes:
         # The reader may give up and come again, for a ping in between: silence is counted from the last byte.
         try:
-            async with asyncio.timeout_at(self._heard + self._idle_timeout):
+            with self._silence:
                 data = await self._response.read()
         except TimeoutError:
             return self._cut(unreachable(f"silent for {self._idle_timeout:g} s", "idle"))
         except AttemptFailed as error:
             return self._cut(error.failure)
-        self._heard = asyncio.get_running_loop().time()
+        self._silence.broken()
         self._at_end = not data
         return self._codec.feed(data) if data else self._codec.finish()
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine
+from contextlib import closing
 from typing import Any
 
 from ccproxy_tray.dispatch import Answer, AnswerStream
 from ccproxy_tray.errors import ErrorType, RequestError
 from ccproxy_tray.server.exchange import Exchange
+from ccproxy_tray.silence import Silence
 
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
@@ -72,15 +74,17 @@ async def _begin(exchange: Exchange, answer: Answer) -> None:
 
 async def _pass_on(exchange: Exchange, stream: AnswerStream, quiet: float) -> None:
     """One write for each read. A read that was timed out has lost nothing: that is AnswerStream's contract."""
-    while True:
-        try:
-            async with asyncio.timeout(quiet):
-                events = await stream.read()
-        except TimeoutError:
-            events = PING
-        if not events:
-            return
-        await exchange.write(events)
+    with closing(Silence(quiet)) as silence:
+        while True:
+            try:
+                with silence:
+                    events = await stream.read()
+            except TimeoutError:
+                events = PING
+            if not events:
+                return
+            await exchange.write(events)
+            silence.broken()
 
 
 def _error_of(answer: Answer) -> RequestError:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,7 +21,7 @@ import pytest
 
 from ccproxy_tray.app import App
 from ccproxy_tray.config.load import load
-from tests.budget.upstream import Canned, answer, ask, upstream
+from tests.budget.upstream import Canned, answer, ask, paced, upstream
 
 MARGIN = 1.2
 CONFIG = """
@@ -36,6 +38,8 @@ PER_REQUEST = {"anthropic": 1620, "bedrock": 1980, "chat": 1950}
 """Calls for a small request with a whole answer."""
 PER_EVENT = {"anthropic": 14, "bedrock": 24.1, "chat": 18}
 """Calls for each delta of a stream that comes in one burst."""
+PER_READ = {"anthropic": 153, "bedrock": 157, "chat": 157}
+"""Calls for each delta that comes alone, as they do in life."""
 
 
 @asynccontextmanager
@@ -58,41 +62,52 @@ def body(*, stream: bool) -> bytes:
     return json.dumps(said | {"stream": stream}).encode()
 
 
-async def calls(url: str, request: bytes, times: int) -> int:
-    """Calls of this thread while a client in another one sends the request so many times."""
-    count = 0
+@dataclass(slots=True)
+class Cost:
+    """What the proxy's thread did: calls, and writes to a socket among them."""
 
-    def profile(_frame: FrameType, kind: str, _argument: Any) -> None:
-        nonlocal count
-        count += kind in ("call", "c_call")
+    calls: int = 0
+    writes: int = 0
 
-    asking = asyncio.create_task(asyncio.to_thread(ask, url, request, times))
-    sys.setprofile(profile)
+    def profile(self, _frame: FrameType, kind: str, argument: Any) -> None:
+        """Count one event of the interpreter."""
+        if kind == "call":
+            self.calls += 1
+        elif kind == "c_call":
+            self.calls += 1
+            self.writes += argument.__name__ in ("send", "sendmsg") and isinstance(argument.__self__, socket.socket)
+
+
+async def spent(canned: Canned, url: str, request: bytes, times: int) -> Cost:
+    """The cost of sending the request so many times, by a client in another thread."""
+    cost, taken = Cost(), canned.taken if canned.pieces else None
+    asking = asyncio.create_task(asyncio.to_thread(ask, url, request, times, taken))
+    sys.setprofile(cost.profile)
     try:
         answers = await asking
     finally:
         sys.setprofile(None)
     assert all(each.startswith(b"HTTP/1.1 200") for each in answers)
-    return count
+    return cost
 
 
-async def cheapest(url: str, request: bytes) -> float:
-    """Calls for one request, without what a round costs as such; the least of some rounds, for reads may split."""
-    await calls(url, request, 5)
+async def cheapest(canned: Canned, url: str, request: bytes) -> Cost:
+    """Ten requests without what a round costs as such; the least of some rounds, for reads may split."""
+    await spent(canned, url, request, 5)
     found = []
     for _ in range(5):
-        few = await calls(url, request, 2)
-        many = await calls(url, request, 12)
-        found.append((many - few) / 10)
-    return min(found)
+        few = await spent(canned, url, request, 2)
+        many = await spent(canned, url, request, 12)
+        found.append(Cost(many.calls - few.calls, many.writes - few.writes))
+    return min(found, key=lambda cost: cost.calls)
 
 
 @pytest.mark.parametrize("lane", PER_REQUEST)
 async def test_a_request_costs_no_more_calls_than_its_budget(tmp_path: Path, lane: str, canned: Canned) -> None:
     canned.response = answer(lane, deltas=3, stream=False)
     async with proxy(tmp_path, lane, canned) as app:
-        found = await cheapest(app.urls[0], body(stream=False))
-    assert found <= PER_REQUEST[lane] * MARGIN
+        found = await cheapest(canned, app.urls[0], body(stream=False))
+    assert found.calls / 10 <= PER_REQUEST[lane] * MARGIN
 
 
 @pytest.mark.parametrize("lane", PER_EVENT)
@@ -100,10 +115,24 @@ async def test_an_event_costs_no_more_calls_than_its_budget(tmp_path: Path, lane
     request = body(stream=True)
     async with proxy(tmp_path, lane, canned) as app:
         canned.response = answer(lane, deltas=10, stream=True)
-        short = await cheapest(app.urls[0], request)
+        short = await cheapest(canned, app.urls[0], request)
         canned.response = answer(lane, deltas=210, stream=True)
-        long = await cheapest(app.urls[0], request)
-    assert (long - short) / 200 <= PER_EVENT[lane] * MARGIN
+        long = await cheapest(canned, app.urls[0], request)
+    assert (long.calls - short.calls) / 2000 <= PER_EVENT[lane] * MARGIN
+
+
+@pytest.mark.parametrize("lane", PER_READ)
+async def test_an_event_that_comes_alone_costs_its_budget_and_one_write(
+    tmp_path: Path, lane: str, canned: Canned
+) -> None:
+    request = body(stream=True)
+    async with proxy(tmp_path, lane, canned) as app:
+        canned.pieces = paced(lane, deltas=10)
+        short = await cheapest(canned, app.urls[0], request)
+        canned.pieces = paced(lane, deltas=60)
+        long = await cheapest(canned, app.urls[0], request)
+    assert long.writes - short.writes == 500
+    assert (long.calls - short.calls) / 500 <= PER_READ[lane] * MARGIN
 
 
 async def test_sequential_requests_share_one_upstream_connection(tmp_path: Path, canned: Canned) -> None:

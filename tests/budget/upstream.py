@@ -39,12 +39,33 @@ def answer(lane: str, *, deltas: int, stream: bool) -> bytes:
     return f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
 
 
+def paced(lane: str, *, deltas: int) -> tuple[bytes, ...]:
+    """The same for a streaming request, one delta at a time; with the first one comes all that is before them."""
+    whole = answer(lane, deltas=deltas, stream=True)
+    head, end, body = whole.partition(b"\r\n\r\n")
+    events = _frames(body) if lane == "bedrock" else [event + b"\n\n" for event in body.split(b"\n\n")[:-1]]
+    return head + end + b"".join(events[:4]), *events[4:deltas], b"".join(events[deltas:])
+
+
+def _frames(body: bytes) -> list[bytes]:
+    frames = []
+    while body:
+        length = int.from_bytes(body[:4], "big")  # of the whole frame
+        frames.append(body[:length])
+        body = body[length:]
+    return frames
+
+
 @dataclass(slots=True)
 class Canned:
-    """Answers every request with ``response``. ``connections`` were accepted, ``requests`` answered."""
+    """Answers every request with ``response``, or with ``pieces``: each when ``taken`` says that the client has got
+    the one before it. ``connections`` were accepted, ``requests`` answered.
+    """
 
     url: str
     response: bytes = b""
+    pieces: tuple[bytes, ...] = ()
+    taken: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     connections: int = 0
     requests: int = 0
     open: list[socket.socket] = field(default_factory=list)
@@ -82,28 +103,35 @@ def _answer(connection: socket.socket, canned: Canned) -> None:
     try:
         while _read_message(connection):
             canned.requests += 1
-            connection.sendall(canned.response)
+            if not canned.pieces:
+                connection.sendall(canned.response)
+            for piece in canned.pieces:
+                connection.sendall(piece)
+                canned.taken.acquire()
     except OSError:
         return
 
 
-def ask(url: str, body: bytes, times: int) -> list[bytes]:
-    """Send the same request again and again on one connection; gives the answers, heads included."""
+def ask(url: str, body: bytes, times: int, taken: threading.Semaphore | None = None) -> list[bytes]:
+    """Send the same request again and again on one connection; gives the answers, heads included.
+
+    ``taken`` is told whenever events have come.
+    """
     host, _, port = url.removeprefix("http://").partition(":")
     head = (
         f"POST /v1/messages HTTP/1.1\r\nhost: {host}:{port}\r\ncontent-type: application/json\r\n"
         f"content-length: {len(body)}\r\n\r\n"
     ).encode()
     with socket.create_connection((host, int(port))) as connection:
-        return [_exchange(connection, head + body) for _ in range(times)]
+        return [_exchange(connection, head + body, taken) for _ in range(times)]
 
 
-def _exchange(connection: socket.socket, request: bytes) -> bytes:
+def _exchange(connection: socket.socket, request: bytes, taken: threading.Semaphore | None) -> bytes:
     connection.sendall(request)
-    return _read_message(connection)
+    return _read_message(connection, taken)
 
 
-def _read_message(connection: socket.socket) -> bytes:
+def _read_message(connection: socket.socket, taken: threading.Semaphore | None = None) -> bytes:
     """One HTTP message with a length, or chunked; empty when the other side has closed."""
     data = b""
     while b"\r\n\r\n" not in data:
@@ -112,9 +140,17 @@ def _read_message(connection: socket.socket) -> bytes:
         data += more
     head, _, body = data.partition(b"\r\n\r\n")
     length = _length(head)
+    _tell(taken, body)
     while len(body) < length if length is not None else not body.endswith(b"0\r\n\r\n"):
-        body += connection.recv(1 << 20)
+        more = connection.recv(1 << 20)
+        _tell(taken, more)
+        body += more
     return head + b"\r\n\r\n" + body
+
+
+def _tell(taken: threading.Semaphore | None, data: bytes) -> None:
+    if taken is not None and b"\n\n" in data:
+        taken.release()
 
 
 def _length(head: bytes) -> int | None:

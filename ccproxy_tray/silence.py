@@ -1,0 +1,66 @@
+"""A limit on how long nothing may come, for whoever waits again and again: one timer for all the waits."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+
+class Silence:
+    """Ends a wait by TimeoutError once nothing has been heard for ``limit`` seconds.
+
+    ::
+
+        with silence:
+            data = await read()
+        silence.broken()
+
+    ``asyncio.timeout`` sets and clears a timer for each wait, which costs a stream more than most of its events do.
+    This timer is looked at only when it fires, and set again for what is left by then. Silence goes on over waits that
+    were given up, until :meth:`broken` says that something came. One task waits at a time.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._limit = limit
+        self._since = self._loop.time()
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Task[object] | None = None
+        self._cancelling = 0
+        self._expired = False
+
+    def broken(self) -> None:
+        """Something was heard just now: the silence begins anew."""
+        self._since = self._loop.time()
+
+    def close(self) -> None:
+        """Nobody will wait any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting, self._cancelling = task, task.cancelling()
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._since + self._limit, self._look)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        task, self._waiting = self._waiting, None
+        if self._expired:
+            self._expired = False
+            assert task is not None
+            # As asyncio.timeout: whoever else has cancelled the task is not to be deprived of that.
+            if task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+                raise TimeoutError from error
+
+    def _look(self) -> None:
+        due = self._since + self._limit
+        self._timer = None
+        if self._loop.time() < due:
+            self._timer = self._loop.call_at(due, self._look)
+        elif self._waiting is not None:
+            self._expired = True
+            self._waiting.cancel()
