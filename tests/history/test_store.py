@@ -49,7 +49,7 @@ def tidied(path: Path, kept: History, now: float = NOW) -> None:
             pass
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(EVENTS, max_size=25), days=st.integers(1, 5), step=st.integers(1, 10))
 def test_sums_are_those_of_the_rows_before_and_after_retention(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, events: list[Ended], days: int, step: int
