@@ -24,10 +24,13 @@ export class Config {
     if (drawn === this.#drawn) return;
     this.#drawn = drawn;
     this.file.replaceChildren(...(config.path ? ["From ", said(config.path, "mono"), " and the environment. Secrets are masked."] : ["No file: defaults and the environment."]));
-    const sections = Map.groupBy(settings, (/** @type {any} */ { key }) => key.split(".")[0]);
+    const sections = Map.groupBy(settings, (/** @type {Setting} */ { key }) => place(key));
     this.sections.replaceChildren(...[...sections].map(([name, rows]) => section(name, rows)), credentials(providers));
   }
 }
+
+/** The section that a key stands in; every provider is one of its own. @param {string} key */
+const place = (key) => key.split(".").slice(0, key.startsWith("providers.") ? 2 : 1).join(".");
 
 /** @typedef {{key: string, value: unknown, source: string, note: string}} Setting */
 
@@ -56,7 +59,7 @@ function shown({ value, note }) {
 
 /** @param {unknown} value */
 function plain(value) {
-  if (value === "" || value === null || (Array.isArray(value) && !value.length)) return h("span", { class: "muted" }, "none");
+  if (["", "null", "[]", "{}"].includes(typeof value === "string" ? value : JSON.stringify(value))) return h("span", { class: "muted" }, "none");
   if (typeof value !== "object") return said(String(value), "mono");
   const short = JSON.stringify(value);
   return h("pre", { class: "value" }, said(short.length < 40 ? short : JSON.stringify(value, null, 1)));

@@ -5,7 +5,7 @@ import { h, said, visible } from "./element.js";
 import { interval } from "./format.js";
 import { beside, here, replace } from "./route.js";
 
-const LISTS = { provider: "Any provider", model: "Any model", outcome: "Any outcome", kind: "Main and others", range: "Any time" };
+const LISTS = { provider: "Any provider", model: "Any model", outcome: "Any outcome", kind: "Any kind", range: "Any time" };
 const KINDS = { main: "Main", subagent: "Subagents", background: "Background" };
 const RANGES = { "1h": ["Last hour", 3600], "24h": ["Last 24 hours", 86400], "7d": ["Last 7 days", 604800], "30d": ["Last 30 days", 2592000] };
 const NAMES = ["q", ...Object.keys(LISTS), "session", "since", "until"];

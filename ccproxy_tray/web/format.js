@@ -3,7 +3,7 @@
 const WHOLE = new Intl.NumberFormat("en");
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
-const WEEKDAY = new Intl.DateTimeFormat("en", { weekday: "short", day: "numeric" });
+const WEEKDAY = new Intl.DateTimeFormat("en", { weekday: "short" });
 const MINUTE = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const SECOND = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 const WEEK = 6 * 86400;
@@ -108,7 +108,7 @@ export const date = (at) => new Date(at * 1000).toString().replace(/ \(.*/, "");
 export function slot({ start, end }, period) {
   const then = new Date(start * 1000);
   if (end - start <= 3600) return MINUTE.format(then);
-  return period <= WEEK + 90000 ? WEEKDAY.format(then) : DAY.format(then);
+  return period <= WEEK + 90000 ? `${WEEKDAY.format(then)} ${then.getDate()}` : DAY.format(then);
 }
 
 /**

@@ -3,7 +3,7 @@
 import { chain, signature } from "./chain.js";
 import { h } from "./element.js";
 import { Feed } from "./feed.js";
-import { count, duration } from "./format.js";
+import { count, moment } from "./format.js";
 import { link } from "./route.js";
 import { tiles } from "./tiles.js";
 
@@ -41,12 +41,13 @@ export class Overview {
   /** @param {import("./live.js").Live} live */
   #draw(live) {
     const { today, total } = live.status.requests;
+    const now = Date.now() / 1000;
     this.today.replaceChildren(
       tiles([
         ["Requests today", count(today.total), `${count(total)} since the start`],
         ["Fell back today", count(today.fell_back), "answered by a later choice"],
         ["Unanswered today", count(today.exhausted + today.broke_off), "nobody answered, or the answer broke off"],
-        ["Running for", duration(live.status.uptime_seconds * 1000), ""],
+        ["Running since", moment(now - live.status.uptime_seconds, now), `version ${live.status.version}`],
       ]),
     );
     const drawn = signature(live.status);

@@ -152,10 +152,15 @@ function cells(row) {
     two(said([row.provider, row.region].filter(Boolean).join(" ") || "nobody"), row.model),
     two(badge(row.outcome), row.outcome === "served" ? "" : row.error || row.story),
     two(duration(row.first_event_ms), duration(row.total_ms)),
-    two(compact(row.input + row.cache_read + row.cache_write), `${row.estimated ? "about " : ""}${compact(row.output)}`),
-    h("span", { class: row.cost === null ? "muted" : "" }, tokens(row) || row.cost !== null ? price(row.cost) : "–"),
+    ...(tokens(row) || row.cost !== null ? taken(row) : ["–", "–"]),
   ];
 }
+
+/** Tokens and cost. @param {any} row */
+const taken = (row) => [
+  two(compact(row.input + row.cache_read + row.cache_write), `${row.estimated ? "about " : ""}${compact(row.output)}`),
+  h("span", { class: row.cost === null ? "muted" : null }, price(row.cost)),
+];
 
 /** @param {any} row */
 const tokens = ({ input, output, cache_read, cache_write }) => input + output + cache_read + cache_write;

@@ -68,12 +68,12 @@ export class Usage {
     this.requests.show(data(columns, series(shown, "requests"), count));
     const kinds = Object.entries(TOKENS).map(([key, name], look) => ({ name, look, values: total(shown, key) }));
     this.tokens.show(data(columns, kinds, compact));
-    this.cost.show(data(columns, series(shown, "cost"), money));
+    this.cost.show(data(columns, known(series(shown, "cost")), money));
     const pairs = shown.flatMap((/** @type {any} */ { name, look, p50, p95 }) => [
       { name: `${name} p50`, look, values: p50 },
       { name: `${name} p95`, look, values: p95, dashed: true },
     ]);
-    this.latency.show(data(columns, pairs, duration));
+    this.latency.show(data(columns, known(pairs), duration));
   }
 
   /** @param {string} problem */
@@ -99,6 +99,9 @@ function data(slots, all, format) {
 
 /** @param {any[]} providers @param {string} key */
 const series = (providers, key) => providers.map(({ name, look, [key]: values }) => ({ name, look, values }));
+
+/** Those with anything to draw. @param {import("./chart.js").Series[]} all */
+const known = (all) => all.filter(({ values }) => values.some(Boolean));
 
 /** Each slot's sum over providers. @param {any[]} providers @param {string} key @returns {number[]} */
 const total = (providers, key) => (providers[0]?.[key] ?? []).map((/** @type {number} */ _, /** @type {number} */ slot) => providers.reduce((all, each) => all + each[key][slot], 0));

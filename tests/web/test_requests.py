@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,7 @@ async def test_requests_appear_as_they_end_and_are_found_again(stage: Stage, loo
     await page["input[type=search]"].fill("haiku")
     await expect(page.rows).to_have_count(1)
     await expect(page.rows).to_contain_text("claude-haiku-4-5")
-    assert "q=haiku" in page.page.url
+    await expect(page.page).to_have_url(re.compile("q=haiku"))
     await page["input[type=search]"].fill("no such word")
     await expect(page["main"]).to_contain_text("No request matches.")
     await page["main"].get_by_text("Show all requests").click()
@@ -136,7 +137,7 @@ async def test_the_panel_tells_every_attempt_on_a_line_of_time(tmp_path: Path, l
         await expect(page.detail.locator("pre").first).to_contain_text('"max_tokens": 100')
         await page.detail.get_by_role("button", name="Close").click()
         await expect(page.detail).to_be_hidden()
-        assert "id=" not in page.page.url
+        await expect(page.page).not_to_have_url(re.compile("id="))
 
 
 async def test_a_request_that_nobody_remembers_is_said_to_be_gone(stage: Stage, look: Open) -> None:
