@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from ccproxy_tray.aside import aside
 from ccproxy_tray.config.schema import Upstream
 from ccproxy_tray.errors import AttemptFailed, Failure
-from ccproxy_tray.providers.base import MIN_SECRET, Call, Provider, Reply
+from ccproxy_tray.providers.base import MIN_SECRET, Call, Provider, Reply, carried
 from ccproxy_tray.providers.faults import broken, unreachable, without
 from ccproxy_tray.providers.http import Response, Transport
 from ccproxy_tray.translate import assemble, jsontext, whole
@@ -32,26 +32,34 @@ WHOLE_ANSWER_CAP = 240.0
 """Seconds. Claude Code gives up on response headers after 360 s; this leaves time for another target."""
 
 
+Secrets = Callable[[], tuple[str, ...]]
+Masked = Callable[[Failure], Failure]
+
+
+def _as_it_is(failure: Failure) -> Failure:
+    return failure
+
+
 @dataclass(slots=True)
 class Started:
     """A stream whose first content has arrived. ``held`` is what it said so far, not yet given to the client.
 
-    ``secrets`` may not stand in what is told of its failure.
+    ``masked`` takes the secrets out of what is told of its failure.
     """
 
     response: Response
     codec: StreamCodec
     held: bytes
     at_end: bool = False
-    secrets: tuple[str, ...] = ()
+    masked: Masked = _as_it_is
 
 
 async def attempt(
-    provider: Provider, transport: Transport, call: Call, limits: Upstream, secrets: tuple[str, ...] = ()
+    provider: Provider, transport: Transport, call: Call, limits: Upstream, secrets: Secrets = tuple
 ) -> Started | Reply | Failure:
     """Try one target. Cancelling this closes the upstream connection.
 
-    ``secrets`` are the user's keys, of whatever account: no failure repeats them, nor what the request itself carries.
+    ``secrets`` gives the user's keys, of whatever account: no failure repeats them, nor what the request carries.
     """
     seconds = patience(call.request, limits)
     try:
@@ -76,10 +84,10 @@ def patience(request: MessagesRequest, limits: Upstream) -> float:
 
 
 async def _exchange(
-    provider: Provider, transport: Transport, call: Call, secrets: tuple[str, ...]
+    provider: Provider, transport: Transport, call: Call, secrets: Secrets
 ) -> Started | Reply | Failure:
     outgoing = await provider.outgoing(call)
-    secrets = (*outgoing.secrets, *(secret for secret in secrets if len(secret) >= MIN_SECRET))
+    masked = partial(_masked, outgoing.headers, secrets)
     response = await transport.open(outgoing)
     result: Started | Reply | Failure | None = None
     try:
@@ -90,10 +98,15 @@ async def _exchange(
         if not isinstance(result, Started):
             response.close()
     if isinstance(result, Failure):
-        return without(secrets, result)
+        return masked(result)
     if isinstance(result, Started):
-        result.secrets = secrets
+        result.masked = masked
     return result
+
+
+def _masked(headers: Mapping[str, str], secrets: Secrets, failure: Failure) -> Failure:
+    """The failure without the user's keys, and without what the request carried. Worked out only for failures."""
+    return without((*carried(headers), *(secret for secret in secrets() if len(secret) >= MIN_SECRET)), failure)
 
 
 async def _receive(provider: Provider, response: Response, call: Call) -> Started | Reply | Failure:

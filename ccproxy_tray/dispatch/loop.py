@@ -186,7 +186,7 @@ class Dispatcher:
         if command.refresh and not await provider.refresh():
             return None
         call = self._call(command.target, passage.request, passage.chronicle.request_id, command.repairs)
-        result = await attempt(provider, self._transport, call, config.upstream, config.secrets())
+        result = await attempt(provider, self._transport, call, config.upstream, config.secrets)
         if isinstance(result, Failure):
             return result
         passage.result = result

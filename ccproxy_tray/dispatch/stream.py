@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ccproxy_tray.dispatch.attempt import Started
 from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault, error_event
-from ccproxy_tray.providers.faults import unreachable, without
+from ccproxy_tray.providers.faults import unreachable
 from ccproxy_tray.silence import Silence
 
 Ended = Callable[[Failure | None, bool], None]
@@ -20,7 +20,7 @@ class CommittedStream:
         self._response = started.response
         self._codec = started.codec
         self._held = started.held
-        self._secrets = started.secrets
+        self._masked = started.masked
         self._at_end = started.at_end
         self._idle_timeout = idle_timeout
         self._request_id = request_id
@@ -75,7 +75,7 @@ class CommittedStream:
         if self._codec.progress.finished:
             self._end(None, complete=True)
         elif failure is not None:
-            failure = without(self._secrets, failure)
+            failure = self._masked(failure)
             self._end(failure, complete=False)
             return last_event(failure, self._request_id)
         return b""

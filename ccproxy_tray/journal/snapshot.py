@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.journal.events import (
@@ -78,8 +79,8 @@ class Snapshot:
     configuration that was rejected and is not in force; ``waiting`` are keys whose new values need a restart.
     ``history`` says why past requests cannot be kept, empty when they are or are not wanted.
     ``failure`` says why nothing is served in phase FAILED, one line each. ``requested`` is the model that the latest
-    request with an answer, or with none from anybody, asked for, and ``route`` the route that it took. ``today`` counts the requests of ``day`` only: read
-    it through :func:`counts_today`.
+    request with an answer, or with none from anybody, asked for, and ``route`` the route that it took. ``today`` counts
+    the requests of ``day`` only: read it through :func:`counts_today`.
     """
 
     version: str
@@ -111,10 +112,10 @@ class Snapshot:
 
 def advance(snapshot: Snapshot, event: Event) -> Snapshot:
     """The picture after an event."""
+    if isinstance(event, Served | FellBack | Exhausted | Refused | BrokeOff | Abandoned):
+        return _ended(snapshot, event)
     snapshot = replace(snapshot, sequence=snapshot.sequence + 1)
     match event:
-        case Served() | FellBack() | Exhausted() | Refused() | BrokeOff() | Abandoned():
-            return _ended(snapshot, event)
         case Starting() | Listened() | StartFailed() | Stopped():
             return _moved(snapshot, event)
         case Cooled(cooling=cooling):
@@ -174,17 +175,17 @@ def cooling_now(snapshot: Snapshot, now: float) -> tuple[CoolingTarget, ...]:
 
 
 def _ended(snapshot: Snapshot, event: Ended) -> Snapshot:
-    day = date.fromtimestamp(event.at)
+    day, story = date.fromtimestamp(event.at), event.story
     today = snapshot.today if snapshot.day == day else Counts()
-    snapshot = replace(snapshot, counts=_count(snapshot.counts, event), today=_count(today, event), day=day)
+    changes: dict[str, Any] = {"counts": _count(snapshot.counts, event), "today": _count(today, event), "day": day}
     if not isinstance(event, Refused | Abandoned):
-        snapshot = replace(snapshot, requested=event.story.model, route=event.story.route)
+        changes |= {"requested": story.model, "route": story.route}
     if isinstance(event, FellBack | Exhausted | BrokeOff):
-        snapshot = replace(snapshot, recent=(*snapshot.recent, event)[-RECENT:])
-    if isinstance(event, Served | FellBack) and event.story.attempts:
-        target = event.story.attempts[-1].target
-        return replace(snapshot, current=target, on_fallback=_went_around(event.story))
-    return snapshot
+        changes["recent"] = (*snapshot.recent, event)[-RECENT:]
+    if isinstance(event, Served | FellBack) and story.attempts:
+        changes |= {"current": story.attempts[-1].target, "on_fallback": _went_around(story)}
+    # One copy for each request: there are many fields.
+    return replace(snapshot, sequence=snapshot.sequence + 1, **changes)
 
 
 def _went_around(story: Story) -> bool:

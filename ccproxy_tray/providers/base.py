@@ -44,8 +44,13 @@ class Outgoing:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The credentials that it carries: no text about the request may repeat them."""
-        found = (value.removeprefix("Bearer ") for name, value in self.headers.items() if name.lower() in _CREDENTIALS)
-        return tuple(value for value in found if len(value) >= MIN_SECRET)
+        return carried(self.headers)
+
+
+def carried(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """The credentials in the headers of a request."""
+    found = (value.removeprefix("Bearer ") for name, value in headers.items() if name.lower() in _CREDENTIALS)
+    return tuple(value for value in found if len(value) >= MIN_SECRET)
 
 
 @dataclass(frozen=True, slots=True)

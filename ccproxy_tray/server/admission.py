@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from ccproxy_tray.errors import ErrorType, RequestError
 
@@ -17,24 +15,27 @@ PATIENCE = 1.0
 
 
 class Admission:
-    """Places for requests. Only requests for a model take one: whoever asks how the proxy is gets an answer."""
+    """Places for requests. Only requests for a model take one: whoever asks how the proxy is gets an answer.
+
+    ``async with admission:`` holds a place. Raises RequestError 529 when all are taken and none comes free in time.
+    """
 
     def __init__(self, served: int = SERVED, waiting: int = WAITING, patience: float = PATIENCE) -> None:
         self._places = asyncio.Semaphore(served)
         self._free_for_waiting = waiting
         self._patience = patience
 
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        """Hold a place. Raises RequestError 529 when all are taken and none comes free in time."""
-        await self._take()
-        try:
-            yield
-        finally:
-            self._places.release()
+    async def __aenter__(self) -> None:
+        if self._places.locked():
+            await self._wait()
+        else:
+            await self._places.acquire()
 
-    async def _take(self) -> None:
-        if self._places.locked() and not self._free_for_waiting:
+    async def __aexit__(self, *_: object) -> None:
+        self._places.release()
+
+    async def _wait(self) -> None:
+        if not self._free_for_waiting:
             raise _busy()
         self._free_for_waiting -= 1
         try:

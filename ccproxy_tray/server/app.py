@@ -102,7 +102,7 @@ class Endpoint:
         exchange = Exchange(request, new_request_id(), self.settings)
         connection.busy = True
         try:
-            async with self._drain.occupied():
+            with self._drain:
                 await self._attempt(exchange)
         finally:
             connection.busy = False

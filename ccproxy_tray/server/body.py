@@ -104,6 +104,8 @@ def _check_framing(exchange: Exchange) -> None:
 async def _receive(exchange: Exchange) -> bytes:
     """The bytes of the body as they come. BytesIO grows in place and gives its bytes away without a copy."""
     connection, content = exchange.request.protocol, exchange.request.content
+    if content.is_eof() and content.exception() is None:
+        return content.read_nowait()  # It came with the headers, so that it is small.
     loop, patience = asyncio.get_running_loop(), exchange.settings.read_timeout
     latest, out = loop.time() + patience, io.BytesIO()
     assert isinstance(connection, Connection)

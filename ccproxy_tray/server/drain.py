@@ -10,7 +10,10 @@ from ccproxy_tray.errors import ErrorType, RequestError
 
 
 class Drain:
-    """Counts running requests; once told to, interrupts them all."""
+    """Counts running requests; once told to, interrupts them all.
+
+    ``with drain:`` is a request with everything that belongs to its answer, its last words included.
+    """
 
     def __init__(self) -> None:
         self._limits: set[asyncio.Timeout] = set()
@@ -18,17 +21,14 @@ class Drain:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @asynccontextmanager
-    async def occupied(self) -> AsyncIterator[None]:
-        """A request with everything that belongs to its answer, its last words included."""
+    def __enter__(self) -> None:
         self._count += 1
         self._idle.clear()
-        try:
-            yield
-        finally:
-            self._count -= 1
-            if not self._count:
-                self._idle.set()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if not self._count:
+            self._idle.set()
 
     @asynccontextmanager
     async def interruptible(self) -> AsyncIterator[None]:

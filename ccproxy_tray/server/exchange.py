@@ -66,7 +66,8 @@ class Exchange:
             with memoryview(body) as view:
                 for start in range(0, len(view), SLICE):
                     await self.write(view[start : start + SLICE])
-        await self.end()
+            body = b""
+        await self._finish(len(body))
 
     async def open_stream(self, headers: Mapping[str, str] | None = None) -> None:
         """Answer 200 with server-sent events (Messages API, Streaming)."""
@@ -77,8 +78,7 @@ class Exchange:
     async def write(self, data: bytes | memoryview) -> None:
         """Send a part of the answer, in one piece; waits while the client is behind."""
         assert self.response is not None
-        transport = self.request.transport
-        if transport is not None and len(data) <= SMALL and not transport.get_write_buffer_size():
+        if self._takes(len(data)):
             await self.response.write(data)
             return
         try:
@@ -89,12 +89,7 @@ class Exchange:
 
     async def end(self) -> None:
         """The answer is complete."""
-        assert self.response is not None
-        try:
-            async with asyncio.timeout(self.settings.write_timeout):
-                await self.response.write_eof()
-        except TimeoutError:
-            self._cut()
+        await self._finish(0)
 
     async def end_now(self) -> None:
         """The answer is complete; a client that is behind with it is cut off instead of waited for."""
@@ -124,6 +119,23 @@ class Exchange:
     async def _start(self, response: web.StreamResponse) -> None:
         self.response = response
         await response.prepare(self.request)
+
+    async def _finish(self, rest: int) -> None:
+        """Send the end of the answer, and with it so many bytes that have been waiting for it."""
+        assert self.response is not None
+        if self._takes(rest):
+            await self.response.write_eof()
+            return
+        try:
+            async with asyncio.timeout(self.settings.write_timeout):
+                await self.response.write_eof()
+        except TimeoutError:
+            self._cut()
+
+    def _takes(self, size: int) -> bool:
+        """Whether so many bytes can be written without waiting for the client."""
+        transport = self.request.transport
+        return transport is not None and size <= SMALL and not transport.get_write_buffer_size()
 
     def _cut(self) -> None:
         """Give up on a client that takes nothing: no polite close, which would wait for it once more."""

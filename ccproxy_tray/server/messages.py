@@ -29,7 +29,7 @@ class Messages:
 
     async def create(self, exchange: Exchange) -> None:
         """``POST /v1/messages``: a Message, or server-sent events when the request asks for a stream."""
-        async with self._admission.place():
+        async with self._admission:
             request = await _read(exchange, counting=False)
             answering = self._dispatch.messages(request, exchange.request_id)
             if request.stream:
@@ -40,7 +40,7 @@ class Messages:
 
     async def count_tokens(self, exchange: Exchange) -> None:
         """``POST /v1/messages/count_tokens``: how many input tokens the request would use."""
-        async with self._admission.place():
+        async with self._admission:
             request = await _read(exchange, counting=True)
             count = await self._dispatch.count_tokens(request, exchange.request_id)
             await exchange.respond_json({"input_tokens": count})

@@ -34,7 +34,7 @@ routing: {{ provider_sequence: [ {{ name: {lane}, variants: [ {{ model: "{model}
 """
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
 MODELS = {"anthropic": "auto", "bedrock": "auto", "chat": "qwen-3-coder-480b"}
-PER_REQUEST = {"anthropic": 1620, "bedrock": 1980, "chat": 1950}
+PER_REQUEST = {"anthropic": 1401, "bedrock": 1760, "chat": 1720}
 """Calls for a small request with a whole answer."""
 PER_EVENT = {"anthropic": 14, "bedrock": 24.1, "chat": 18}
 """Calls for each delta of a stream that comes in one burst."""
