@@ -19,7 +19,13 @@ const live = new Live();
 const main = byId("main");
 const detail = new Detail();
 /** @type {Record<string, {title: string, element: HTMLElement, show: (params: Record<string, string>) => void, hide: () => void}>} */
-const views = { overview: new Overview(live), requests: new Requests(live), sessions: new Sessions(live), usage: new Usage(live), config: new Config(live) };
+const views = {
+  overview: new Overview(live),
+  requests: new Requests(live),
+  sessions: new Sessions(live),
+  usage: new Usage(live),
+  config: new Config(live),
+};
 let shown = "";
 
 function go() {

@@ -4,7 +4,13 @@ import { countdown } from "./countdown.js";
 import { h, said } from "./element.js";
 
 const GLYPHS = { serving: "●", ready: "○", cooling: "▲", missing: "✕", offline: "△" };
-const WORDS = { serving: "serving", ready: "ready", cooling: "cooling", missing: "no credentials", offline: "out of reach" };
+const WORDS = {
+  serving: "serving",
+  ready: "ready",
+  cooling: "cooling",
+  missing: "no credentials",
+  offline: "out of reach",
+};
 
 /**
  * @param {import("./live.js").Live} live
@@ -18,7 +24,10 @@ export function chain(live) {
   return [
     .../** @type {HTMLElement[]} */ (title ? [title] : []),
     targets(live, first.targets),
-    ...others.flatMap((/** @type {any} */ route) => [h("h4", {}, "Requests for ", said(route.model, "mono")), targets(live, route.targets)]),
+    ...others.flatMap((/** @type {any} */ route) => [
+      h("h4", {}, "Requests for ", said(route.model, "mono")),
+      targets(live, route.targets),
+    ]),
     ...alsoCooling(live, routes, coolings),
   ];
 }

@@ -43,7 +43,16 @@ export function bars(data, width) {
     for (const { values, look } of data.series) {
       const value = values[slot] ?? 0;
       const [top, bottom] = [y(base + value), y(base)];
-      if (value > 0) svg.append(s("rect", { x: x(slot) - thick / 2, width: thick, y: top, height: Math.max(1, bottom - top), fill: `url(#${id}-${look})` }));
+      if (value > 0)
+        svg.append(
+          s("rect", {
+            x: x(slot) - thick / 2,
+            width: thick,
+            y: top,
+            height: Math.max(1, bottom - top),
+            fill: `url(#${id}-${look})`,
+          }),
+        );
       base += value;
     }
   });
@@ -75,8 +84,16 @@ export function lines(data, width) {
 export function swatch({ look, dashed }, line = false) {
   const id = `chart${(drawn += 1)}`;
   const svg = s("svg", { class: "swatch", width: 22, height: 12, "aria-hidden": "true" });
-  if (line) svg.append(s("path", { class: `line look-${look % LOOKS}${dashed ? " dashed" : ""}`, d: "M0 6H22" }), marker(look, 11, 6, Boolean(dashed)));
-  else svg.append(s("defs", {}, pattern(id, look)), s("rect", { width: 22, height: 12, rx: 2, fill: `url(#${id}-${look})` }));
+  if (line)
+    svg.append(
+      s("path", { class: `line look-${look % LOOKS}${dashed ? " dashed" : ""}`, d: "M0 6H22" }),
+      marker(look, 11, 6, Boolean(dashed)),
+    );
+  else
+    svg.append(
+      s("defs", {}, pattern(id, look)),
+      s("rect", { width: 22, height: 12, rx: 2, fill: `url(#${id}-${look})` }),
+    );
   return svg;
 }
 
@@ -91,13 +108,29 @@ function frame({ slots, format }, width, max) {
   for (const mark of marks) {
     svg.append(
       s("line", { class: "grid", x1: PAD.left, x2: width - PAD.right, y1: y(mark), y2: y(mark) }),
-      s("text", { class: "tick", x: PAD.left - 6, y: y(mark) + 4, "text-anchor": "end", "aria-hidden": "true" }, format(mark)),
+      s(
+        "text",
+        { class: "tick", x: PAD.left - 6, y: y(mark) + 4, "text-anchor": "end", "aria-hidden": "true" },
+        format(mark),
+      ),
     );
   }
   const every = Math.ceil(52 / band);
   slots.forEach(({ name }, slot) => {
     if ((slots.length - 1 - slot) % every) return;
-    svg.append(s("text", { class: "tick", x: Math.min(x(slot), width - 20), y: HEIGHT - 6, "text-anchor": "middle", "aria-hidden": "true" }, name));
+    svg.append(
+      s(
+        "text",
+        {
+          class: "tick",
+          x: Math.min(x(slot), width - 20),
+          y: HEIGHT - 6,
+          "text-anchor": "middle",
+          "aria-hidden": "true",
+        },
+        name,
+      ),
+    );
   });
   return { svg, x, y, band };
 }
@@ -106,20 +139,40 @@ function frame({ slots, format }, width, max) {
 function targets({ slots }, x, band) {
   const area = { y: PAD.top, height: HEIGHT - PAD.top - PAD.bottom, width: band };
   const link = (/** @type {Data["slots"][0]} */ { href, label }, /** @type {number} */ slot) =>
-    s("a", { href, class: "slot", "aria-label": label, tabindex: slot === slots.length - 1 ? 0 : -1, "data-slot": slot }, s("rect", { x: x(slot) - band / 2, ...area }));
+    s(
+      "a",
+      { href, class: "slot", "aria-label": label, tabindex: slot === slots.length - 1 ? 0 : -1, "data-slot": slot },
+      s("rect", { x: x(slot) - band / 2, ...area }),
+    );
   return s("g", {}, ...slots.map(link));
 }
 
 /** @param {string} id @param {number} look */
 function pattern(id, look) {
   const hatch = HATCHES[(look + Math.floor(look / LOOKS)) % HATCHES.length];
-  return s("pattern", { id: `${id}-${look}`, width: 6, height: 6, patternUnits: "userSpaceOnUse" }, s("rect", { class: `ink look-${look % LOOKS}`, width: 6, height: 6 }), hatch ? s("path", { class: "hatch", d: hatch }) : null);
+  return s(
+    "pattern",
+    { id: `${id}-${look}`, width: 6, height: 6, patternUnits: "userSpaceOnUse" },
+    s("rect", { class: `ink look-${look % LOOKS}`, width: 6, height: 6 }),
+    hatch ? s("path", { class: "hatch", d: hatch }) : null,
+  );
 }
 
 /** @param {number} look @param {number} x @param {number} y @param {boolean} hollow */
 function marker(look, x, y, hollow) {
-  const shapes = ["M-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0", "M-3-3H3V3H-3Z", "M0-4L4 3H-4Z", "M0-4L4 0L0 4L-4 0Z", "M0 4L4-3H-4Z", "M-3-1.2H3V1.2H-3Z"];
-  return s("path", { class: `marker look-${look % LOOKS}${hollow ? " hollow" : ""}`, d: shapes[look % LOOKS], transform: `translate(${x} ${y})` });
+  const shapes = [
+    "M-3 0a3 3 0 1 0 6 0a3 3 0 1 0-6 0",
+    "M-3-3H3V3H-3Z",
+    "M0-4L4 3H-4Z",
+    "M0-4L4 0L0 4L-4 0Z",
+    "M0 4L4-3H-4Z",
+    "M-3-1.2H3V1.2H-3Z",
+  ];
+  return s("path", {
+    class: `marker look-${look % LOOKS}${hollow ? " hollow" : ""}`,
+    d: shapes[look % LOOKS],
+    transform: `translate(${x} ${y})`,
+  });
 }
 
 /** @param {(number|null)[]} values @param {(slot: number) => number} x @param {(value: number) => number} y */

@@ -60,7 +60,8 @@ function askForToken() {
   asking ??= new Promise((resolve) => {
     const dialog = /** @type {HTMLDialogElement} */ (byId("token"));
     const field = /** @type {HTMLInputElement} */ (byId("token-value"));
-    if (sessionStorage.getItem(KEY)) byId("token-hint").textContent = "That was not it. It is the value of server.token in the configuration.";
+    if (sessionStorage.getItem(KEY))
+      byId("token-hint").textContent = "That was not it. It is the value of server.token in the configuration.";
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener(
       "close",

@@ -35,9 +35,16 @@ export class Detail {
 
   /** @param {...Node} content */
   #fill(...content) {
-    const close = h("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => this.dialog.close() }, "✕");
+    const close = h(
+      "button",
+      { type: "button", class: "close", "aria-label": "Close", onclick: () => this.dialog.close() },
+      "✕",
+    );
     const title = h("h2", { id: "detail-title" }, "Request ", said(this.#id, "mono"));
-    this.dialog.replaceChildren(h("div", { class: "panel-head" }, title, close), h("div", { class: "panel-body" }, ...content));
+    this.dialog.replaceChildren(
+      h("div", { class: "panel-head" }, title, close),
+      h("div", { class: "panel-body" }, ...content),
+    );
   }
 }
 
@@ -56,7 +63,9 @@ async function read(id) {
 /** @param {unknown} error */
 function missing(error) {
   if (!(error instanceof Refused)) return "The proxy cannot be reached.";
-  return error.status === 404 ? "The history does not have this request: it is switched off, or the request is older than what is kept." : visible(error.message);
+  return error.status === 404
+    ? "The history does not have this request: it is switched off, or the request is older than what is kept."
+    : visible(error.message);
 }
 
 /** @param {any} row */
@@ -67,8 +76,25 @@ function request(row) {
     part("Attempts", ...attempts(row)),
     part("Tokens and cost", tokens(row)),
     part("Request", facts(row)),
-    ...(row.tools.length ? [part("Tools called", h("ul", { class: "tools" }, ...row.tools.map((/** @type {string} */ name) => h("li", {}, said(name, "mono")))))] : []),
-    part("Repeat it", copyable("Request id", row.id), ...(row.body ? [copyable("Command", `ccproxy-tray replay ${row.id}`)] : [h("p", { class: "muted" }, "Bodies were not kept (history.bodies), so there is nothing to replay.")])),
+    ...(row.tools.length
+      ? [
+          part(
+            "Tools called",
+            h(
+              "ul",
+              { class: "tools" },
+              ...row.tools.map((/** @type {string} */ name) => h("li", {}, said(name, "mono"))),
+            ),
+          ),
+        ]
+      : []),
+    part(
+      "Repeat it",
+      copyable("Request id", row.id),
+      ...(row.body
+        ? [copyable("Command", `ccproxy-tray replay ${row.id}`)]
+        : [h("p", { class: "muted" }, "Bodies were not kept (history.bodies), so there is nothing to replay.")]),
+    ),
     ...(row.body ? bodies(row.body) : []),
   ];
 }
@@ -104,7 +130,9 @@ function tokens(row) {
 
 /** @param {any} row */
 function facts(row) {
-  const session = row.session ? h("a", { href: link("requests", { session: row.session }) }, said(row.session, "mono")) : "";
+  const session = row.session
+    ? h("a", { href: link("requests", { session: row.session }) }, said(row.session, "mono"))
+    : "";
   return list([
     ["Ended", date(row.time)],
     ["Asked for", said(row.requested, "mono")],
@@ -131,7 +159,10 @@ function list(pairs) {
 function copyable(name, text) {
   const button = h("button", { type: "button", "aria-label": `Copy ${name.toLowerCase()}`, onclick: copy }, "Copy");
   async function copy() {
-    await navigator.clipboard.writeText(text).then(() => (button.textContent = "Copied"), () => (button.textContent = "Select and copy"));
+    await navigator.clipboard.writeText(text).then(
+      () => (button.textContent = "Copied"),
+      () => (button.textContent = "Select and copy"),
+    );
     setTimeout(() => (button.textContent = "Copy"), 2000);
   }
   return h("div", { class: "copyable" }, h("code", {}, said(text)), button);
@@ -145,7 +176,12 @@ function bodies({ request: asked, response: answered, request_size: askedSize, r
 /** @param {string} title @param {string} body @param {number} size */
 function text(title, body, size) {
   const cut = new Blob([body]).size < size ? `, the beginning of ${count(size)} bytes` : `, ${count(size)} bytes`;
-  return h("details", { class: "body" }, h("summary", {}, title, h("span", { class: "muted" }, cut)), h("pre", { tabindex: 0 }, visible(pretty(body))));
+  return h(
+    "details",
+    { class: "body" },
+    h("summary", {}, title, h("span", { class: "muted" }, cut)),
+    h("pre", { tabindex: 0 }, visible(pretty(body))),
+  );
 }
 
 /** JSON with line breaks; anything else, and what is cut, as it is. @param {string} body */

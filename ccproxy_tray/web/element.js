@@ -2,7 +2,8 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 // What redact.escape() escapes on the server, but for line breaks, tabs and joiners: bodies come as they were kept.
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
+const HIDDEN =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 
 /**
  * An HTML element. Attributes that are functions are listeners (`onclick`), `true` is an attribute without a value,
@@ -64,6 +65,8 @@ function fill(element, attributes, children) {
       element.setAttribute(name, value === true ? "" : String(value));
     }
   }
-  element.append(...children.filter((child) => child !== null).map((child) => (typeof child === "number" ? `${child}` : child)));
+  element.append(
+    ...children.filter((child) => child !== null).map((child) => (typeof child === "number" ? `${child}` : child)),
+  );
   return element;
 }

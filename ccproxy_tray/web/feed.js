@@ -24,7 +24,9 @@ export class Feed {
 
   /** Read what has happened before this page was opened. */
   async load() {
-    const pages = SHOWN.map((outcome) => get("/status/requests", { outcome, limit: LENGTH }).catch(() => ({ requests: [] })));
+    const pages = SHOWN.map((outcome) =>
+      get("/status/requests", { outcome, limit: LENGTH }).catch(() => ({ requests: [] })),
+    );
     this.#take((await Promise.all(pages)).flatMap(({ requests }) => requests));
   }
 
@@ -35,13 +37,21 @@ export class Feed {
     for (const row of fresh) this.#incidents.set(row.id, row);
     const latest = [...this.#incidents.values()].sort((one, other) => other.time - one.time).slice(0, LENGTH);
     this.#incidents = new Map(latest.map((row) => [row.id, row]));
-    this.element.replaceChildren(...(latest.length ? latest.map(item) : [h("li", { class: "empty" }, "Nothing has gone wrong yet.")]));
+    this.element.replaceChildren(
+      ...(latest.length ? latest.map(item) : [h("li", { class: "empty" }, "Nothing has gone wrong yet.")]),
+    );
   }
 }
 
 /** An entry of `fallbacks` in /debug in the shape of a row. @param {any} told */
 function incident({ request_id: id, time, outcome, story, model }) {
-  return { id, time: Date.parse(time) / 1000, outcome: outcome === "served" ? "fell back" : outcome, story, requested: model };
+  return {
+    id,
+    time: Date.parse(time) / 1000,
+    outcome: outcome === "served" ? "fell back" : outcome,
+    story,
+    requested: model,
+  };
 }
 
 /** @param {any} row */
@@ -50,7 +60,15 @@ function item(row) {
   return h(
     "li",
     {},
-    h("a", { href: beside({ id: row.id }), title: date(row.time) }, h("time", { class: "mono" }, at), " ", badge(row.outcome), " ", said(row.requested, "muted")),
+    h(
+      "a",
+      { href: beside({ id: row.id }), title: date(row.time) },
+      h("time", { class: "mono" }, at),
+      " ",
+      badge(row.outcome),
+      " ",
+      said(row.requested, "muted"),
+    ),
     h("p", { class: "story" }, said(row.story)),
   );
 }

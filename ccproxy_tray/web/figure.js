@@ -32,7 +32,14 @@ export class Figure {
     this.tip = h("div", { class: "tip", hidden: true, "aria-hidden": "true" });
     this.legend = h("ul", { class: "legend" });
     this.table = h("details", { ontoggle: () => this.#fillTable() }, h("summary", {}, "Show as a table"));
-    this.element = h("figure", { class: "card" }, h("figcaption", {}, h("h3", {}, options.title), h("p", { class: "muted" }, options.hint)), h("div", { class: "stage" }, this.plot, this.tip), this.legend, this.table);
+    this.element = h(
+      "figure",
+      { class: "card" },
+      h("figcaption", {}, h("h3", {}, options.title), h("p", { class: "muted" }, options.hint)),
+      h("div", { class: "stage" }, this.plot, this.tip),
+      this.legend,
+      this.table,
+    );
     new ResizeObserver(([{ contentRect }]) => this.#fit(Math.floor(contentRect.width))).observe(this.plot);
   }
 
@@ -55,7 +62,9 @@ export class Figure {
   #draw() {
     if (!this.#data || !this.#width) return;
     const { activeElement } = document;
-    const slot = this.plot.contains(activeElement) ? Number(/** @type {SVGElement} */ (activeElement).dataset.slot) : null;
+    const slot = this.plot.contains(activeElement)
+      ? Number(/** @type {SVGElement} */ (activeElement).dataset.slot)
+      : null;
     const svg = this.#options.draw(this.#data, this.#width);
     svg.setAttribute("aria-label", `${this.#options.title}: ${this.#options.hint} Arrow keys go from slot to slot.`);
     this.plot.replaceChildren(svg);
@@ -88,8 +97,21 @@ export class Figure {
     const slot = Number(/** @type {SVGElement} */ (link).dataset.slot);
     const { slots, series, format } = this.#data;
     const values = series.filter(({ values }) => values[slot]);
-    const rows = values.map((each) => h("li", {}, swatch(each, this.#options.line), " ", said(each.name), " ", h("b", {}, format(each.values[slot] ?? 0))));
-    this.tip.replaceChildren(h("strong", {}, slots[slot].label.split(": ")[0]), rows.length ? h("ul", {}, ...rows) : h("p", {}, "nothing"));
+    const rows = values.map((each) =>
+      h(
+        "li",
+        {},
+        swatch(each, this.#options.line),
+        " ",
+        said(each.name),
+        " ",
+        h("b", {}, format(each.values[slot] ?? 0)),
+      ),
+    );
+    this.tip.replaceChildren(
+      h("strong", {}, slots[slot].label.split(": ")[0]),
+      rows.length ? h("ul", {}, ...rows) : h("p", {}, "nothing"),
+    );
     this.tip.hidden = false;
     const { left, width } = link.getBoundingClientRect();
     const stage = this.plot.getBoundingClientRect();
@@ -108,10 +130,25 @@ export class Figure {
     if (!details.open || !this.#data) return;
     const { slots, series, format } = this.#data;
     const heads = ["From", ...series.map(({ name }) => name)].map((name) => h("th", { scope: "col" }, said(name)));
-    const cell = (/** @type {number|null} */ value) => h("td", { class: "number" }, value === null ? "–" : format(value));
-    const rows = slots.map(({ name }, slot) => h("tr", {}, h("th", { scope: "row" }, name), ...series.map(({ values }) => cell(values[slot]))));
+    const cell = (/** @type {number|null} */ value) =>
+      h("td", { class: "number" }, value === null ? "–" : format(value));
+    const rows = slots.map(({ name }, slot) =>
+      h("tr", {}, h("th", { scope: "row" }, name), ...series.map(({ values }) => cell(values[slot]))),
+    );
     details.querySelector(".wide")?.remove();
-    const table = h("table", { class: "plain" }, h("caption", { class: "hidden" }, this.#options.title), h("thead", {}, h("tr", {}, ...heads)), h("tbody", {}, ...rows));
-    details.append(h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": `${this.#options.title} as a table` }, table));
+    const table = h(
+      "table",
+      { class: "plain" },
+      h("caption", { class: "hidden" }, this.#options.title),
+      h("thead", {}, h("tr", {}, ...heads)),
+      h("tbody", {}, ...rows),
+    );
+    details.append(
+      h(
+        "div",
+        { class: "wide", tabindex: 0, role: "region", "aria-label": `${this.#options.title} as a table` },
+        table,
+      ),
+    );
   }
 }

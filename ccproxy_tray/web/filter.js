@@ -5,9 +5,20 @@ import { h, said, visible } from "./element.js";
 import { interval } from "./format.js";
 import { beside, here, replace } from "./route.js";
 
-const LISTS = { provider: "Any provider", model: "Any model", outcome: "Any outcome", kind: "Any kind", range: "Any time" };
+const LISTS = {
+  provider: "Any provider",
+  model: "Any model",
+  outcome: "Any outcome",
+  kind: "Any kind",
+  range: "Any time",
+};
 const KINDS = { main: "Main", subagent: "Subagents", background: "Background" };
-const RANGES = { "1h": ["Last hour", 3600], "24h": ["Last 24 hours", 86400], "7d": ["Last 7 days", 604800], "30d": ["Last 30 days", 2592000] };
+const RANGES = {
+  "1h": ["Last hour", 3600],
+  "24h": ["Last 24 hours", 86400],
+  "7d": ["Last 7 days", 604800],
+  "30d": ["Last 30 days", 2592000],
+};
 const NAMES = ["q", ...Object.keys(LISTS), "session", "since", "until"];
 
 /** The form above the table. It changes the address of the page, and nothing else. */
@@ -17,17 +28,36 @@ export class FilterBar {
 
   constructor() {
     this.search = /** @type {HTMLInputElement} */ (
-      h("input", { type: "search", placeholder: "Search ids, models, stories, errors", "aria-label": "Search requests", spellcheck: "false", oninput: () => this.#typed() })
+      h("input", {
+        type: "search",
+        placeholder: "Search ids, models, stories, errors",
+        "aria-label": "Search requests",
+        spellcheck: "false",
+        oninput: () => this.#typed(),
+      })
     );
     for (const [name, any] of Object.entries(LISTS)) {
       const changed = () => (location.hash = beside({ [name]: this.#list(name).value, since: null, until: null }));
-      const list = h("select", { "aria-label": `${name === "range" ? "time" : name} of requests`, onchange: changed }, h("option", { value: "" }, any));
+      const list = h(
+        "select",
+        { "aria-label": `${name === "range" ? "time" : name} of requests`, onchange: changed },
+        h("option", { value: "" }, any),
+      );
       this.#lists.set(name, /** @type {HTMLSelectElement} */ (list));
     }
     options(this.#list("kind"), Object.entries(KINDS));
-    options(this.#list("range"), Object.entries(RANGES).map(([value, [name]]) => [value, `${name}`]));
+    options(
+      this.#list("range"),
+      Object.entries(RANGES).map(([value, [name]]) => [value, `${name}`]),
+    );
     this.chips = h("span", { class: "chips" });
-    this.element = h("form", { class: "filters", role: "search", onsubmit: (/** @type {Event} */ event) => event.preventDefault() }, this.search, ...this.#lists.values(), this.chips);
+    this.element = h(
+      "form",
+      { class: "filters", role: "search", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+      this.search,
+      ...this.#lists.values(),
+      this.chips,
+    );
   }
 
   /** Show what the address asks for. @param {Record<string, string>} params */
@@ -40,7 +70,8 @@ export class FilterBar {
   /** Offer what occurs in the history. */
   async load() {
     const { providers, models, outcomes } = await get("/status/facets");
-    const same = (/** @type {string[]} */ names) => names.filter(Boolean).map((name) => /** @type {[string, string]} */ ([name, name]));
+    const same = (/** @type {string[]} */ names) =>
+      names.filter(Boolean).map((name) => /** @type {[string, string]} */ ([name, name]));
     options(this.#list("provider"), same(providers));
     options(this.#list("model"), same(models));
     options(this.#list("outcome"), [["failed", "All that failed"], ...same(outcomes)]);
@@ -88,12 +119,22 @@ function chips(params) {
 
 /** @param {string} name @param {Node|string} value @param {Record<string, null>} without */
 function chip(name, value, without) {
-  return h("a", { class: "chip", href: beside(without), title: `Show every ${name}` }, `${name} `, value, h("span", { "aria-hidden": "true" }, " ✕"), h("span", { class: "hidden" }, " (remove)"));
+  return h(
+    "a",
+    { class: "chip", href: beside(without), title: `Show every ${name}` },
+    `${name} `,
+    value,
+    h("span", { "aria-hidden": "true" }, " ✕"),
+    h("span", { class: "hidden" }, " (remove)"),
+  );
 }
 
 /** Replace all but the first. @param {HTMLSelectElement} list @param {[string, string][]} all value and words */
 function options(list, all) {
-  list.replaceChildren(/** @type {Node} */ (list.firstElementChild), ...all.map(([value, words]) => h("option", { value }, visible(words))));
+  list.replaceChildren(
+    /** @type {Node} */ (list.firstElementChild),
+    ...all.map(([value, words]) => h("option", { value }, visible(words))),
+  );
 }
 
 /** A value that does not occur is offered nevertheless: somebody has linked to it. @param {HTMLSelectElement} list @param {string} value */

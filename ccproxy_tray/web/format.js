@@ -5,10 +5,15 @@ const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignif
 const DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short" });
 const WEEKDAY = new Intl.DateTimeFormat("en", { weekday: "short" });
 const MINUTE = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const SECOND = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const SECOND = new Intl.DateTimeFormat("en", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
 const WEEK = 6 * 86400;
 
-export const UNKNOWN = "unknown";
+const UNKNOWN = "unknown";
 
 /**
  * `12,345`

@@ -3,7 +3,12 @@
 import { countdown } from "./countdown.js";
 import { byId, h, said, visible } from "./element.js";
 
-const CONNECTION = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", stopped: "Proxy stopped; waiting for it" };
+const CONNECTION = {
+  connecting: "Connecting",
+  live: "Live",
+  reconnecting: "Reconnecting",
+  stopped: "Proxy stopped; waiting for it",
+};
 const BREAKAGE = { 429: "answers 429", hang: "says nothing", cut: "cuts every connection" };
 
 /** @param {import("./live.js").Live} live */
@@ -48,10 +53,13 @@ function notices(live) {
   const found = [];
   if (outage) {
     const what = `${outage.provider} ${BREAKAGE[/** @type {keyof typeof BREAKAGE} */ (outage.kind)]}`;
-    found.push(notice("played", "Simulated outage", said(what), " for another ", countdown(live.deadline(outage.seconds_left))));
+    found.push(
+      notice("played", "Simulated outage", said(what), " for another ", countdown(live.deadline(outage.seconds_left))),
+    );
   }
   if (history) found.push(notice("warning", "History", said(history)));
-  if (config.problems.length) found.push(notice("error", "The changed configuration is not used", list(config.problems)));
+  if (config.problems.length)
+    found.push(notice("error", "The changed configuration is not used", list(config.problems)));
   if (config.warnings.length) found.push(notice("warning", "Configuration", list(config.warnings)));
   return found;
 }
@@ -60,4 +68,5 @@ function notices(live) {
 const notice = (kind, title, ...words) => h("div", { class: `notice ${kind}` }, h("strong", {}, title), " ", ...words);
 
 /** @param {string[]} texts */
-const list = (texts) => (texts.length === 1 ? said(texts[0]) : h("ul", {}, ...texts.map((text) => h("li", {}, said(text)))));
+const list = (texts) =>
+  texts.length === 1 ? said(texts[0]) : h("ul", {}, ...texts.map((text) => h("li", {}, said(text))));

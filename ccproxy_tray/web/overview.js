@@ -8,7 +8,14 @@ import { link } from "./route.js";
 import { tiles } from "./tiles.js";
 
 const earlier = () =>
-  h("p", { class: "more" }, "All that ", h("a", { href: link("requests", { outcome: "fell back" }) }, "fell back"), " or ", h("a", { href: link("requests", { outcome: "failed" }) }, "failed"));
+  h(
+    "p",
+    { class: "more" },
+    "All that ",
+    h("a", { href: link("requests", { outcome: "fell back" }) }, "fell back"),
+    " or ",
+    h("a", { href: link("requests", { outcome: "failed" }) }, "failed"),
+  );
 
 export class Overview {
   #drawn = "";

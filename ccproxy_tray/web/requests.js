@@ -38,7 +38,13 @@ export class Requests {
     this.fresh = h("button", { class: "fresh", type: "button", hidden: true, onclick: () => this.#toTop() });
     this.table = new VirtualTable({ label: "Requests", columns: COLUMNS, cells, near: () => this.#read() });
     this.table.element.addEventListener("scroll", () => this.table.atTop && this.#seen());
-    this.element = h("section", { class: "fill", "aria-label": this.title }, this.bar.element, this.told, h("div", { class: "frame" }, this.table.element, this.fresh, this.empty));
+    this.element = h(
+      "section",
+      { class: "fill", "aria-label": this.title },
+      this.bar.element,
+      this.told,
+      h("div", { class: "frame" }, this.table.element, this.fresh, this.empty),
+    );
     live.addEventListener("request", (event) => this.#hear(/** @type {CustomEvent} */ (event).detail));
     live.addEventListener("gap", () => this.#reload());
   }
@@ -126,7 +132,13 @@ export class Requests {
     this.empty.hidden = all.length > 0;
     this.empty.replaceChildren(...(all.length ? [] : nothing(this.#rows.enabled, this.#shown !== asked({}))));
     const known = total !== null || !more;
-    this.#say(problem ? visible(problem) : all.length ? `${plural(total ?? all.length, "request")}${known ? "" : " and more"}` : "");
+    this.#say(
+      problem
+        ? visible(problem)
+        : all.length
+          ? `${plural(total ?? all.length, "request")}${known ? "" : " and more"}`
+          : "",
+    );
   }
 
   /** @param {string} words */
@@ -138,7 +150,13 @@ export class Requests {
 /** @param {boolean} enabled @param {boolean} filtered */
 function nothing(enabled, filtered) {
   if (filtered) return [h("p", {}, "No request matches."), h("a", { href: "#requests" }, "Show all requests")];
-  const off = h("p", {}, "The history is switched off (", h("code", {}, "history.enabled"), "): only requests that end while this page is open are listed.");
+  const off = h(
+    "p",
+    {},
+    "The history is switched off (",
+    h("code", {}, "history.enabled"),
+    "): only requests that end while this page is open are listed.",
+  );
   const hint = h("p", {}, "Point Claude Code here with ", h("code", {}, "ccproxy-tray connect"));
   return [h("p", {}, h("strong", {}, "No requests yet")), enabled ? hint : off];
 }
@@ -147,7 +165,10 @@ function nothing(enabled, filtered) {
 function cells(row) {
   const at = moment(row.time, Date.now() / 1000);
   return [
-    two(h("a", { href: beside({ id: row.id }), title: date(row.time), class: "mono" }, at), row.kind === "main" ? "" : row.kind),
+    two(
+      h("a", { href: beside({ id: row.id }), title: date(row.time), class: "mono" }, at),
+      row.kind === "main" ? "" : row.kind,
+    ),
     two(said(row.requested), row.session.slice(0, 8)),
     two(said([row.provider, row.region].filter(Boolean).join(" ") || "nobody"), row.model),
     two(badge(row.outcome), row.outcome === "served" ? "" : row.error || row.story),
@@ -167,5 +188,10 @@ const tokens = ({ input, output, cache_read, cache_write }) => input + output + 
 
 /** Two lines. @param {Node|string} first @param {string} second */
 function two(first, second) {
-  return h("div", { class: "two" }, h("div", {}, first), h("div", { class: "muted", title: second.length > 20 ? visible(second) : null }, said(second)));
+  return h(
+    "div",
+    { class: "two" },
+    h("div", {}, first),
+    h("div", { class: "muted", title: second.length > 20 ? visible(second) : null }, said(second)),
+  );
 }

@@ -77,7 +77,9 @@ export class Rows {
     const { signal } = this.#abort;
     const { requests } = await get("/status/requests", { ...this.#filter, limit: PAGE }, signal);
     const newest = this.all[0]?.time ?? 0;
-    const fresh = signal.aborted ? [] : requests.filter((/** @type {any} */ { id, time }) => time >= newest && !this.#known.has(id));
+    const fresh = signal.aborted
+      ? []
+      : requests.filter((/** @type {any} */ { id, time }) => time >= newest && !this.#known.has(id));
     for (const { id } of fresh) this.#known.add(id);
     this.all.unshift(...fresh);
     if (this.total !== null) this.total += fresh.length;
@@ -122,7 +124,8 @@ export function matches(row, { q = "", provider, model, outcome, kind, session, 
 }
 
 /** @param {any} row */
-const texts = ({ story, error, model, requested, provider, session, agent, client, id }) => [story, error, model, requested, provider, session, agent, client, id].join(" ");
+const texts = ({ story, error, model, requested, provider, session, agent, client, id }) =>
+  [story, error, model, requested, provider, session, agent, client, id].join(" ");
 
 /** @param {string} text */
 const words = (text) => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];

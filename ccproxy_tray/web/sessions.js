@@ -21,8 +21,21 @@ export class Sessions {
     this.note = h("div", { class: "empty", hidden: true });
     this.more = h("button", { type: "button", hidden: true, onclick: () => this.#read(true) }, "Show earlier sessions");
     const heads = COLUMNS.map((title, index) => h("th", { scope: "col", class: index > 1 ? "number" : null }, title));
-    this.table = h("table", { class: "plain conversations" }, h("caption", { class: "hidden" }, "Sessions, latest first"), h("thead", {}, h("tr", {}, ...heads)), this.body);
-    this.element = h("section", { "aria-label": this.title }, h("h2", {}, this.title), h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Table of sessions" }, this.table), this.note, this.more);
+    this.table = h(
+      "table",
+      { class: "plain conversations" },
+      h("caption", { class: "hidden" }, "Sessions, latest first"),
+      h("thead", {}, h("tr", {}, ...heads)),
+      this.body,
+    );
+    this.element = h(
+      "section",
+      { "aria-label": this.title },
+      h("h2", {}, this.title),
+      h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Table of sessions" }, this.table),
+      this.note,
+      this.more,
+    );
     this.#refresher = new Refresher(live, () => this.#read(false));
   }
 
@@ -37,7 +50,10 @@ export class Sessions {
   /** @param {boolean} on further sessions below those that stand there, or the first ones again */
   async #read(on) {
     try {
-      const { sessions, next, problem } = await get("/status/sessions", { limit: PAGE, before: on ? this.#next : null });
+      const { sessions, next, problem } = await get("/status/sessions", {
+        limit: PAGE,
+        before: on ? this.#next : null,
+      });
       const rows = sessions.map(row);
       if (on) this.body.append(...rows);
       else this.body.replaceChildren(...rows);
@@ -61,12 +77,20 @@ export class Sessions {
 /** @param {any} told */
 function row(told) {
   const { session, last, requests, main, subagent, background, agents } = told;
-  const kinds = [`${count(main)} main`, `${count(subagent)} by ${plural(agents, "subagent")}`, `${count(background)} background`];
+  const kinds = [
+    `${count(main)} main`,
+    `${count(subagent)} by ${plural(agents, "subagent")}`,
+    `${count(background)} background`,
+  ];
   const parts = kinds.filter((_, index) => [main, subagent, background][index]);
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, h("a", { href: link("requests", { session }), title: "Show its requests" }, said(session, "mono"))),
+    h(
+      "th",
+      { scope: "row" },
+      h("a", { href: link("requests", { session }), title: "Show its requests" }, said(session, "mono")),
+    ),
     h("td", { title: date(last) }, moment(last, Date.now() / 1000)),
     h("td", { class: "number" }, count(requests), h("div", { class: "muted" }, parts.join(", "))),
     h("td", { class: "number" }, compact(told.input + told.cache_read + told.cache_write)),

@@ -32,11 +32,26 @@ export class VirtualTable {
     this.body = h("tbody");
     this.above = spacer();
     this.below = spacer();
-    this.table = h("table", { class: "virtual" }, h("caption", { class: "hidden" }, options.label), this.head, this.above, this.body, this.below);
+    this.table = h(
+      "table",
+      { class: "virtual" },
+      h("caption", { class: "hidden" }, options.label),
+      this.head,
+      this.above,
+      this.body,
+      this.below,
+    );
     this.table.style.setProperty("--row", `${ROW}px`);
     this.element = h(
       "div",
-      { class: "scroller", tabindex: 0, role: "region", "aria-label": options.label, onscroll: () => this.#draw(), onkeydown: (/** @type {KeyboardEvent} */ event) => this.#press(event) },
+      {
+        class: "scroller",
+        tabindex: 0,
+        role: "region",
+        "aria-label": options.label,
+        onscroll: () => this.#draw(),
+        onkeydown: (/** @type {KeyboardEvent} */ event) => this.#press(event),
+      },
       this.table,
     );
     new ResizeObserver(() => this.#draw()).observe(this.element);
@@ -131,7 +146,9 @@ export class VirtualTable {
   #node(row) {
     let node = this.#drawn.get(row);
     if (!node) {
-      const cells = this.#options.cells(row).map((cell, column) => h("td", { class: this.#options.columns[column].name }, cell));
+      const cells = this.#options
+        .cells(row)
+        .map((cell, column) => h("td", { class: this.#options.columns[column].name }, cell));
       node = h("tr", { onclick: follow }, ...cells);
       this.#drawn.set(row, node);
     }

@@ -9,6 +9,14 @@ export function tiles(all) {
   return h(
     "dl",
     { class: "tiles" },
-    ...all.map(([name, value, hint]) => h("div", {}, h("dt", {}, name), h("dd", { class: "value" }, value), hint ? h("dd", { class: "muted" }, hint) : null)),
+    ...all.map(([name, value, hint]) =>
+      h(
+        "div",
+        {},
+        h("dt", {}, name),
+        h("dd", { class: "value" }, value),
+        hint ? h("dd", { class: "muted" }, hint) : null,
+      ),
+    ),
   );
 }

@@ -25,12 +25,32 @@ export class Usage {
     this.list = /** @type {HTMLSelectElement} */ (h("select", { "aria-label": "Provider", onchange: choose }));
     this.sums = h("div");
     this.note = h("p", { class: "empty", hidden: true });
-    this.requests = new Figure({ title: "Requests", hint: "Ended requests by the provider that answered, or was tried last.", draw: bars });
-    this.tokens = new Figure({ title: "Tokens", hint: "As the providers counted them; estimates where they did not.", draw: bars });
+    this.requests = new Figure({
+      title: "Requests",
+      hint: "Ended requests by the provider that answered, or was tried last.",
+      draw: bars,
+    });
+    this.tokens = new Figure({
+      title: "Tokens",
+      hint: "As the providers counted them; estimates where they did not.",
+      draw: bars,
+    });
     this.cost = new Figure({ title: "Cost", hint: "US dollars, of the requests whose cost is known.", draw: bars });
-    this.latency = new Figure({ title: "Latency", hint: "Time to the first content: half of the requests were faster (p50), 95 % were (p95).", draw: lines, line: true });
+    this.latency = new Figure({
+      title: "Latency",
+      hint: "Time to the first content: half of the requests were faster (p50), 95 % were (p95).",
+      draw: lines,
+      line: true,
+    });
     const figures = [this.requests, this.tokens, this.cost, this.latency].map(({ element }) => element);
-    this.element = h("section", { "aria-label": this.title }, h("div", { class: "head" }, h("h2", {}, this.title), this.periods, this.list), this.note, this.sums, h("div", { class: "figures" }, ...figures));
+    this.element = h(
+      "section",
+      { "aria-label": this.title },
+      h("div", { class: "head" }, h("h2", {}, this.title), this.periods, this.list),
+      this.note,
+      this.sums,
+      h("div", { class: "figures" }, ...figures),
+    );
     this.#refresher = new Refresher(live, () => this.#read());
   }
 
@@ -46,7 +66,11 @@ export class Usage {
 
   async #read() {
     const period = this.#params.period in PERIODS ? this.#params.period : "day";
-    this.periods.replaceChildren(...Object.entries(PERIODS).map(([value, name]) => h("a", { href: beside({ period: value }), "aria-current": value === period ? "true" : null }, name)));
+    this.periods.replaceChildren(
+      ...Object.entries(PERIODS).map(([value, name]) =>
+        h("a", { href: beside({ period: value }), "aria-current": value === period ? "true" : null }, name),
+      ),
+    );
     try {
       const told = await get("/status/usage", { period });
       if (told.period === (this.#params.period ?? period)) this.#draw(told);
@@ -57,9 +81,16 @@ export class Usage {
 
   /** @param {any} told */
   #draw({ slots, providers, totals, problem, enabled }) {
-    const looks = providers.map((/** @type {any} */ each, /** @type {number} */ look) => ({ ...each, look, name: each.name || NOBODY }));
+    const looks = providers.map((/** @type {any} */ each, /** @type {number} */ look) => ({
+      ...each,
+      look,
+      name: each.name || NOBODY,
+    }));
     const { provider } = this.#params;
-    this.list.replaceChildren(h("option", { value: "" }, "All providers"), ...looks.map((/** @type {any} */ { name }) => h("option", { value: name }, visible(name))));
+    this.list.replaceChildren(
+      h("option", { value: "" }, "All providers"),
+      ...looks.map((/** @type {any} */ { name }) => h("option", { value: name }, visible(name))),
+    );
     const shown = looks.filter((/** @type {any} */ { name }) => !provider || name === provider);
     this.list.value = shown.length ? (provider ?? "") : "";
     this.#tell(problem || (enabled ? "" : "The history is switched off (history.enabled)."));
@@ -86,15 +117,22 @@ export class Usage {
 /** @param {{start: number, end: number}[]} slots @param {string} provider */
 function axis(slots, provider) {
   const period = slots.length ? slots[slots.length - 1].end - slots[0].start : 0;
-  const href = (/** @type {number} */ start, /** @type {number} */ end) => link("requests", { provider: provider === NOBODY ? "" : provider, since: `${start}`, until: `${end}` });
+  const href = (/** @type {number} */ start, /** @type {number} */ end) =>
+    link("requests", { provider: provider === NOBODY ? "" : provider, since: `${start}`, until: `${end}` });
   return slots.map(({ start, end }) => ({ name: slotName({ start, end }, period), start, href: href(start, end) }));
 }
 
 /** @param {{name: string, start: number, href: string}[]} slots @param {import("./chart.js").Series[]} all @param {(value: number) => string} format */
 function data(slots, all, format) {
-  const told = (/** @type {number} */ slot) => all.filter(({ values }) => values[slot]).map(({ name, values }) => `${visible(name)} ${format(values[slot] ?? 0)}`);
-  const label = (/** @type {string} */ name, /** @type {number} */ slot) => `${name}: ${told(slot).join(", ") || "nothing"}`;
-  return { series: all, format, slots: slots.map(({ name, href }, slot) => ({ name, href, label: label(name, slot) })) };
+  const told = (/** @type {number} */ slot) =>
+    all.filter(({ values }) => values[slot]).map(({ name, values }) => `${visible(name)} ${format(values[slot] ?? 0)}`);
+  const label = (/** @type {string} */ name, /** @type {number} */ slot) =>
+    `${name}: ${told(slot).join(", ") || "nothing"}`;
+  return {
+    series: all,
+    format,
+    slots: slots.map(({ name, href }, slot) => ({ name, href, label: label(name, slot) })),
+  };
 }
 
 /** @param {any[]} providers @param {string} key */
@@ -104,7 +142,10 @@ const series = (providers, key) => providers.map(({ name, look, [key]: values })
 const known = (all) => all.filter(({ values }) => values.some(Boolean));
 
 /** Each slot's sum over providers. @param {any[]} providers @param {string} key @returns {number[]} */
-const total = (providers, key) => (providers[0]?.[key] ?? []).map((/** @type {number} */ _, /** @type {number} */ slot) => providers.reduce((all, each) => all + each[key][slot], 0));
+const total = (providers, key) =>
+  (providers[0]?.[key] ?? []).map((/** @type {number} */ _, /** @type {number} */ slot) =>
+    providers.reduce((all, each) => all + each[key][slot], 0),
+  );
 
 /** The sums of some providers, as `totals` has them for all. @param {any[]} providers @returns {any} */
 function added(providers) {
@@ -116,7 +157,11 @@ function added(providers) {
 function figures(sums) {
   return [
     ["Requests", count(sums.requests), `${count(sums.failed)} failed`],
-    ["Input tokens", compact(sums.input + sums.cache_read + sums.cache_write), `${compact(sums.cache_read)} of them from the cache`],
+    [
+      "Input tokens",
+      compact(sums.input + sums.cache_read + sums.cache_write),
+      `${compact(sums.cache_read)} of them from the cache`,
+    ],
     ["Output tokens", compact(sums.output), ""],
     ["Cache hit rate", percent(cacheRate(sums)), "of all input"],
     cost(sums),
