@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.yardstick import tool
@@ -28,7 +28,8 @@ def litellm(upstream: str) -> list[Target]:
     }
     # No look at the network for prices, no telemetry, and Messages to an OpenAI model by chat completions.
     settings = {"telemetry": False, "use_chat_completions_url_for_anthropic_messages": True}
-    environ = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION"}
+    environ = {"LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    environ |= {"LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION"}
 
     def lane(name: str) -> Target:
         def start(place: Place) -> list[str]:
@@ -70,7 +71,8 @@ def claude_code_router(upstream: str) -> list[Target]:
 def portkey(upstream: str) -> list[Target]:
     """Portkey's gateway, which passes Anthropic's requests on."""
     version = "1.15.2"
-    folder = _installed("portkey", version, "@portkey-ai/gateway")
+    # With the newer releases of its HTTP server that its own range allows, 1.19, all its streams end in status 500.
+    folder = _installed("portkey", version, "@portkey-ai/gateway", {"@hono/node-server": "1.13.8"})
     program = folder / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
     headers = {"x-portkey-provider": "anthropic", "x-portkey-custom-host": f"{upstream}/v1"}
 
@@ -90,8 +92,8 @@ PEERS: dict[str, Callable[[str], list[Target]]] = {
 """What ``--peers`` may name; each gives its targets for an upstream's URL, or raises Unavailable."""
 
 
-def _installed(name: str, version: str, package: str) -> Path:
-    """The folder of this version, which is installed when it is not there yet."""
+def _installed(name: str, version: str, package: str, held: Mapping[str, str] | None = None) -> Path:
+    """The folder of this version, installed when it is not there yet; ``held`` are versions that npm must keep to."""
     folder = tool.cache() / f"{name}-{version}"
     done = folder / "complete"
     if done.exists():
@@ -102,6 +104,7 @@ def _installed(name: str, version: str, package: str) -> Path:
     if package.startswith("@"):
         if not shutil.which("npm"):
             raise Unavailable(f"{name}: there is no npm")
+        (folder / "package.json").write_text(json.dumps({"overrides": held or {}}))
         _run(["npm", "install", "--silent", "--prefix", str(folder), f"{package}@{version}"])
     else:
         _run([sys.executable, "-m", "venv", str(folder)])

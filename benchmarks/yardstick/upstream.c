@@ -172,7 +172,7 @@ static int send_part(struct client *client) {
 
 static int answer(struct client *client) {
     static const char THROTTLED[] =
-        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\ncontent-length: 80\r\n\r\n"
+        "HTTP/1.1 429 Too Many Requests\r\ncontent-type: application/json\r\ncontent-length: 82\r\n\r\n"
         "{\"type\":\"error\",\"error\":{\"type\":\"rate_limit_error\",\"message\":\"Too many requests\"}}";
     static const char MISSING[] = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
     if (client->missing) return send_out(client, (const uint8_t *)MISSING, sizeof MISSING - 1);
