@@ -19,7 +19,7 @@ from ccproxy_tray.history.entry import entry
 from ccproxy_tray.history.query import Query, Unreadable
 from ccproxy_tray.history.reader import Reader
 from ccproxy_tray.history.recorder import FILE, Recorder
-from ccproxy_tray.history.store import Store
+from ccproxy_tray.history.store import Store, set_aside
 from ccproxy_tray.history.trouble import unread, unwritten
 from ccproxy_tray.journal.events import Ended
 from tests.history.past import FOREVER, check_sums, exhausted, fill, plain, served
@@ -211,6 +211,28 @@ async def test_damage_while_it_runs_is_seen_to(tmp_path: Path, monkeypatch: pyte
     await keeper.recorder.close()
     assert kept(path) == ["req_000003", "req_000002"]
     assert kept(beside(path)) == ["req_000001"], "what could still be read of it is there to be read"
+
+
+async def test_what_another_process_has_begun_anew_is_not_set_aside_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / FILE
+    real = Store.write
+    damage = sqlite3.DatabaseError("database disk image is malformed")
+    damage.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+    def write(_store: Store, *_given: Any) -> None:
+        monkeypatch.setattr(Store, "write", real)
+        set_aside(path, "2026-11-22-101010")
+        fill(path, [served(1)])
+        raise damage
+
+    monkeypatch.setattr(Store, "write", write)
+    keeper = Keeper(path)
+    keeper.recorder.take(served(2))
+    await keeper.recorder.close()
+    assert beside(path).name == f"{FILE}.damaged-2026-11-22-101010"
+    assert kept(path) == ["req_000002", "req_000001"]
 
 
 async def test_a_file_that_is_deleted_while_it_runs_is_begun_anew(tmp_path: Path) -> None:
