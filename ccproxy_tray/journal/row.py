@@ -37,7 +37,7 @@ from __future__ import annotations
 from typing import Any
 
 from ccproxy_tray.journal.events import Abandoned, BrokeOff, Ended, Exhausted, FellBack, Refused, Served
-from ccproxy_tray.redact import public
+from ccproxy_tray.redact import public, shown
 from ccproxy_tray.routing.story import Attempt, Story, Tokens, line
 
 Row = dict[str, Any]
@@ -62,8 +62,9 @@ def row(event: Ended) -> Row:
     return {
         "id": story.request_id,
         "time": round(event.at, 3),
-        "session": public(story.origin.session, 100),
-        "agent": public(story.origin.agent, 100),
+        # Not `public`: the end of a UUID may look like the number of an account.
+        "session": shown(story.origin.session, 100),
+        "agent": shown(story.origin.agent, 100),
         "kind": story.origin.kind.value,
         "client": public(story.origin.client, 100),
         "requested": public(story.model),
