@@ -9,28 +9,34 @@ Laws:
 * A well-formed event leaves as the bytes that came.
 * Clients lose text when a ``content_block_stop`` is missing and run tools with ``{}`` when the input is not in
   deltas; so these are added. What cannot be completed without guessing is an error.
-* The deltas, nearly all of a stream, are recognised by one pattern and never parsed.
+* The deltas, nearly all of a stream, are recognised by one pattern and never parsed; a run of them that is framed as we
+  frame them is recognised as a whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ccproxy_tray.errors import ProtocolError
 from ccproxy_tray.translate import block
 from ccproxy_tray.translate.echo import renamed
 from ccproxy_tray.translate.jsontext import Json, parse, render
-from ccproxy_tray.translate.sse import sse_event
+from ccproxy_tray.translate.sse import MAX_EVENT, sse_event
 from ccproxy_tray.translate.stream import Progress
 
-_PLAIN_DELTA = re.compile(
-    rb'\{"type":"content_block_delta","index":(0|[1-9]\d{0,6}),"delta":\{"type":'
-    rb'"(?:text_delta","text|thinking_delta","thinking|input_json_delta","partial_json|signature_delta","signature)":'
+_INDEX = rb"(0|[1-9]\d{0,6})"
+_SAYING = rb'text_delta","text|thinking_delta","thinking|input_json_delta","partial_json'
+_DELTA = (
+    rb'\{"type":"content_block_delta","index":%b,"delta":\{"type":"(?:%b)":'
     rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"\} *\}'
 )
 """One delta in the spelling of Anthropic and Bedrock: exactly the JSON grammar of a string, so that it need not be
 parsed. Whatever is spelled otherwise is."""
+_PLAIN_DELTA = re.compile(_DELTA % (_INDEX, _SAYING + rb'|signature_delta","signature'))
+_EVENT = rb"event: content_block_delta\ndata: " + _DELTA + rb"\n\n"
+_PLAIN_RUN = re.compile(_EVENT % (_INDEX, _SAYING) + rb"(?:" + _EVENT % (rb"\1", _SAYING) + rb")*+")
+"""As many as follow each other in one block, but for signatures, which are remembered."""
 _SIGNATURE = b'"delta":{"type":"signature_delta"'
 _PLAIN_STOP = re.compile(rb'\{"type":"content_block_stop","index":(0|[1-9]\d{0,6}) *\}')
 _STOP = b'{"type":"message_stop"}'
@@ -48,6 +54,11 @@ _QUIET = ("text", "thinking", "compaction")
 """Blocks whose start alone shows nothing to a user."""
 _AT_STOP = ("input_json_delta", "signature_delta")
 """Deltas that are added only when the block ends without one of its own."""
+
+
+def plain_runs(data: bytes) -> Iterator[re.Match[bytes]]:
+    """Where deltas stand among server-sent events, framed and spelled as we would, for one block each."""
+    return _PLAIN_RUN.finditer(data)
 
 
 class Grammar:
@@ -84,6 +95,16 @@ class Grammar:
             case _:  # a ping, or an event that is younger than this program
                 _object(data)
                 return sse_event(kind, data)
+
+    def passes(self, run: re.Match[bytes]) -> bool:
+        """Take one of :func:`plain_runs`, if it may go out as it came; else its events are to be taken one by one."""
+        events = run[0]
+        if self._owed or int(run[1]) != self._open or len(events) > MAX_EVENT:
+            return False
+        if not events.isascii() and not _is_utf8(events):
+            return False
+        self.progress.content = True
+        return True
 
     def finish(self) -> bytes:
         """The upstream's bytes have ended: completes an answer that had its stop reason, else raises ProtocolError."""
@@ -154,6 +175,8 @@ class Grammar:
         if index != self._open:
             raise ProtocolError(f"content_block_delta for block {index}, which is not open")
         self.progress.content = True
+        if plain:
+            return b"event: content_block_delta\ndata: %b\n\n" % data
         return sse_event(b"content_block_delta", data)
 
     def _unusual_delta(self, data: bytes) -> int:

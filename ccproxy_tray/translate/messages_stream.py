@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from ccproxy_tray.errors import AttemptFailed, Failure, ProtocolError
 from ccproxy_tray.translate import faults
 from ccproxy_tray.translate.error_object import error_object
+from ccproxy_tray.translate.grammar import plain_runs
 from ccproxy_tray.translate.jsontext import JsonError, parse, render
 from ccproxy_tray.translate.native_stream import NativeStream, Typed
 from ccproxy_tray.translate.sse import SseDecoder
@@ -35,6 +36,19 @@ class MessagesStream(NativeStream):
     def __init__(self, model: str, *, echo: bool = True) -> None:
         super().__init__(model, echo=echo)
         self._decoder = SseDecoder()
+
+    def feed(self, data: bytes) -> bytes:
+        """Take upstream bytes; return the events that they completed. Runs of deltas pass without being taken apart."""
+        out, done = [], 0
+        for run in plain_runs(data):
+            if done < run.start():
+                out.append(super().feed(data[done : run.start()]))
+            at_event = self.failure is None and self._decoder.between
+            out.append(run[0] if at_event and self._grammar.passes(run) else super().feed(run[0]))
+            done = run.end()
+        if done < len(data):
+            out.append(super().feed(data[done:]))
+        return b"".join(out)
 
     def _events(self, data: bytes) -> Iterator[Typed]:
         for name, text in self._decoder.feed(data):

@@ -31,6 +31,11 @@ class SseDecoder:
         self._after_cr = False
         self._at_start = True
 
+    @property
+    def between(self) -> bool:
+        """Whether the next byte begins an event."""
+        return not self._buffer and not self._after_cr
+
     def feed(self, data: bytes) -> Iterator[Event]:
         """Take bytes; iterate over the events that they completed.
 

@@ -551,3 +551,59 @@ def test_a_huge_delta_full_of_escapes_is_recognised() -> None:
     raw = one_delta(json.dumps(text(0, said), separators=(",", ":")).encode())
     out, failure, _ = run(codec(), [raw])
     assert (failure, out == raw) == (None, True)
+
+
+# Runs of deltas, which pass as a whole; byte by byte, they are taken one by one
+
+
+def run_of(*middle: bytes) -> bytes:
+    """A stream with these events among plain deltas."""
+    before, after = [text(0, "one"), text(0, "zwö")], [text(0, "three"), text(0, "four")]
+    return sse(*HELLO[:2], *before) + b"".join(middle) + sse(*after, stop(0), end(), STOP)
+
+
+PLAIN = sse(text(0, "in between"))
+
+
+@pytest.mark.parametrize(
+    "middle",
+    [
+        (PLAIN, PLAIN),
+        (sse(PING), PLAIN, sse(PING)),
+        (sse(stop(0), block(1, type="text", text=""), text(1, "other"), stop(1), block(2, type="text", text="")),),
+        (sse(delta(0, "signature_delta", signature="EqQB"), delta(0, "thinking_delta", thinking="hm")),),
+        (sse(text(1, "of a block that is not open")),),
+        (PLAIN.replace(b"in", b"\xff"),),
+        (PLAIN.replace(b"\n", b"\r\n"),),
+        (PLAIN.replace(b"\n\n", b"\r\r"),),
+        (b"data: begins\n", PLAIN),
+        (PLAIN[:-1], PLAIN),
+        (sse(OVERLOADED),),
+        (sse(STOP),),
+    ],
+)
+def test_what_stands_among_plain_deltas_changes_nothing(middle: tuple[bytes, ...]) -> None:
+    served(run_of(*middle))
+
+
+def test_a_run_of_deltas_leaves_as_it_came_and_is_content() -> None:
+    stream = codec()
+    stream.feed(sse(*HELLO[:2]))
+    said = sse(
+        text(0, "one"), delta(0, "thinking_delta", thinking="zwö"), delta(0, "input_json_delta", partial_json="{")
+    )
+    assert stream.feed(said) == said
+    assert stream.progress.content
+
+
+def test_the_signature_behind_a_run_is_remembered() -> None:
+    stream = codec()
+    stream.feed(sse(*TOOLS[:4]) + sse(*TOOLS[3:5]))
+    assert stream.progress.seals == ["EqQB/+=="]
+
+
+def test_a_delta_that_is_too_long_is_too_long_within_one_read_as_well() -> None:
+    stream = codec()
+    stream.feed(sse(*HELLO[:2]) + sse(text(0, "x" * 8 * 1024 * 1024)))
+    assert stream.failure
+    assert "longer than" in stream.failure.message
