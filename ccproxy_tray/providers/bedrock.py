@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from ccproxy_tray.translate.stream import StreamCodec
 
 JSON = "application/json"
 EVENTS = "application/vnd.amazon.eventstream"
+_REGION = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+){1,6}")
 
 
 class BedrockProvider:
@@ -153,5 +155,7 @@ def _as_it_is(name: str) -> str:
 
 
 def _region_of_arn(model: str) -> str:
+    """The region that an ARN names. It becomes a part of a host name, and clients choose the ARN."""
     parts = model.split(":")
-    return parts[3] if len(parts) > 5 and parts[0] == "arn" else ""
+    named = parts[3] if len(parts) > 5 and parts[0] == "arn" else ""
+    return named if _REGION.fullmatch(named) else ""

@@ -57,6 +57,14 @@ def test_an_arn_names_its_own_region() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "region", ["evil.example/", "evil.example#", "a@evil.example", "US-EAST-1", "x", "", "us-east-1\n"]
+)
+def test_a_client_s_arn_leads_to_no_other_host(region: str) -> None:
+    found = target(bedrock(), f"arn:aws:bedrock:{region}:123456789012:application-inference-profile/abc")
+    assert found.region == "us-east-1"
+
+
 def test_a_model_of_somebody_else_is_skipped() -> None:
     gpt = bedrock().candidate(Variant(), asked("openai/gpt-5"))
     assert "no such model" in gpt.skip
