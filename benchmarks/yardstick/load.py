@@ -14,7 +14,8 @@ from benchmarks.yardstick import answer, body, tool
 from benchmarks.yardstick.row import Row
 from benchmarks.yardstick.service import Service
 
-PATIENCE = 600.0
+PATIENCE = 120.0
+"""Seconds after which a target is too slow for a row."""
 
 
 class Void(Exception):
@@ -44,7 +45,7 @@ def load(service: Service, row: Row) -> Samples:
         try:
             done = subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE)
         except subprocess.TimeoutExpired:
-            raise Void("it took too long") from None
+            raise Void(f"not done after {PATIENCE:.0f} s") from None
         said = done.stderr.decode(errors="replace").strip()
         if done.returncode:
             raise Void(said or f"the load generator ended with {done.returncode}")

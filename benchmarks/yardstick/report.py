@@ -15,12 +15,10 @@ BEGIN = "<!-- yardstick: begin -->"
 END = "<!-- yardstick: end -->"
 
 
-def text(summary: Summary, about: Mapping[str, str], notes: Sequence[str]) -> str:
-    """The whole report as Markdown. ``notes`` tell what could not be measured."""
-    block = "\n".join(f"- {name}: {value}" for name, value in about.items())
-    missing = "".join(f"\n- {' '.join(note.split())[:300]}" for note in notes)
-    said = f"{block}\n\nNot measured:\n{missing}" if missing else block
-    return f"{said}\n\n### Goals\n\n{goal.standings(summary)}\n\n{table.tables(summary)}\n"
+def text(summary: Summary, about: Mapping[str, str]) -> str:
+    """The whole report as Markdown."""
+    block = "\n".join(f"- {name}: {' '.join(value.split())[:300]}" for name, value in about.items())
+    return f"{block}\n\n### Goals\n\n{goal.standings(summary)}\n\n{table.tables(summary)}\n"
 
 
 def keep(results: Sequence[Result], about: Mapping[str, str], path: Path) -> None:

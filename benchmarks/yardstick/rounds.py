@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
 from benchmarks.yardstick.measure import Result, life, measured
@@ -15,9 +15,10 @@ WARMING = Row("warming", 1000, seconds=0.3, least=10)
 Say = Callable[[str], None]
 
 
-def loads(rows: Sequence[Row], targets: Sequence[Target], upstream: Upstream, rounds: int, say: Say) -> list[Result]:
+def loads(
+    rows: Sequence[Row], targets: Sequence[Target], upstream: Upstream, rounds: int, say: Say
+) -> Iterator[Result]:
     """All rows on all targets; the rows of one that does not come up are void."""
-    results: list[Result] = []
     with ExitStack() as stack:
         running = []
         for target in targets:
@@ -26,31 +27,29 @@ def loads(rows: Sequence[Row], targets: Sequence[Target], upstream: Upstream, ro
                 running.append(stack.enter_context(service(target, upstream.url)))
             except Unavailable as error:
                 say(str(error))
-                part = (row for row in rows if _takes_part(target, row))
-                results += [Result(row.name, target.name, 0, {}, str(error)) for row in part]
+                yield from (
+                    Result(row.name, target.name, 0, {}, str(error)) for row in rows if _takes_part(target, row)
+                )
         for one in running:
             measured(one, WARMING, upstream, 0)
         for row in rows:
-            results += _row(row, running, upstream, rounds, say)
-    return results
+            yield from _row(row, running, upstream, rounds, say)
 
 
-def lives(targets: Sequence[Target], upstream: Upstream, rounds: int, say: Say) -> list[Result]:
+def lives(targets: Sequence[Target], upstream: Upstream, rounds: int, say: Say) -> Iterator[Result]:
     """The row of fresh processes."""
-    found = []
     for number in range(rounds):
         for target in targets if number % 2 == 0 else targets[::-1]:
             if target.start is None:
                 continue
             say(f"{LIFE}, round {number + 1}: {target.name}")
             try:
-                found.append(life(target, upstream, number))
+                yield life(target, upstream, number)
             except Unavailable as error:
-                found.append(Result(LIFE, target.name, number, {}, str(error)))
-    return found
+                yield Result(LIFE, target.name, number, {}, str(error))
 
 
-def _row(row: Row, running: Sequence[Service], upstream: Upstream, rounds: int, say: Say) -> Iterable[Result]:
+def _row(row: Row, running: Sequence[Service], upstream: Upstream, rounds: int, say: Say) -> Iterator[Result]:
     part = [one for one in running if _takes_part(one.target, row)]
     for number in range(rounds):
         for one in part if number % 2 == 0 else part[::-1]:

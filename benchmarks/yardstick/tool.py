@@ -20,7 +20,8 @@ def cache() -> Path:
 def compiled(name: str) -> Path:
     """The program of this name. RuntimeError when there is no compiler."""
     source = HERE / f"{name}.c"
-    built = cache() / f"{name}-{hashlib.sha256(source.read_bytes()).hexdigest()[:16]}"
+    content = b"".join(path.read_bytes() for path in (source, *sorted(HERE.glob("*.h"))))
+    built = cache() / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}"
     if built.exists():
         return built
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")

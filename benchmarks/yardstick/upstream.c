@@ -7,8 +7,8 @@
  * 1 as 18 decimal digits (nanoseconds of the monotonic clock) at the offset, 2 as 24 characters of base64 of them, with
  * the checksum at the end of the chunk's event-stream frame made anew.
  *
- * Lines: `json`, `burst`, `paced NANOSECONDS` say how to answer from now on; `counts` asks for the connections accepted,
- * the requests answered and those refused since the last `counts`. Each line is answered by one.
+ * Lines: `json`, `burst`, `paced NANOSECONDS` say how to answer from now on; `counts` asks for the connections
+ * accepted, the requests answered and those refused since the last `counts`. Each line is answered by one.
  * A path with /throttled in it is refused with 429.
  */
 #define _GNU_SOURCE
@@ -26,108 +26,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { DIGITS = 18, HEAD = 65536, MOST = 8192 };
-struct part { uint32_t length, kind, offset; uint8_t *data; };
-struct answer { struct part *parts; int count; uint8_t *whole; size_t size; };
-enum { MESSAGES, CHAT, BEDROCK, DIALECTS };
-static const char *NAMES[DIALECTS] = {"messages", "chat", "bedrock"};
-static struct answer answers[DIALECTS][2];
+#include "answer.h"
+#include "client.h"
 
-struct client {
-    int fd, chunked, next, queued;
-    size_t have, left;           /* bytes of the head so far; bytes of the body to come */
-    uint8_t tail[5];             /* the last bytes of a chunked body */
-    struct answer *answer;       /* what is being sent */
-    uint8_t *out; size_t out_left, out_room; uint8_t *out_base;
-    uint64_t due;
-    int throttled, missing;
-    char head[HEAD];
-};
-
+enum { MOST = 8192 };
 static struct client *queue[MOST];
-static unsigned first, last;     /* a ring: all paced streams have the same pace, so the order of sending is the order of being due */
-static int poller, timer, stream;
+static unsigned first, last; /* of the ring: with one pace for all, who was sent to first is due first */
+static int poller, timer;
 static uint64_t pace;
 static unsigned long connections, requests, refused;
-static uint32_t crc_table[8][256];
 static uint8_t scratch[1 << 18];
-
-static uint64_t now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void crc_prepare(void) {
-    for (uint32_t n = 0; n < 256; n++) {
-        uint32_t c = n;
-        for (int k = 0; k < 8; k++) c = c & 1 ? 0xEDB88320u ^ (c >> 1) : c >> 1;
-        crc_table[0][n] = c;
-    }
-    for (uint32_t n = 0; n < 256; n++)
-        for (int k = 1; k < 8; k++) crc_table[k][n] = crc_table[0][crc_table[k - 1][n] & 255] ^ (crc_table[k - 1][n] >> 8);
-}
-
-static uint32_t crc(const uint8_t *data, size_t length) {
-    uint32_t c = 0xFFFFFFFFu;
-    for (; length >= 8; data += 8, length -= 8) {
-        uint32_t a, b;
-        memcpy(&a, data, 4); memcpy(&b, data + 4, 4);
-        a ^= c;
-        c = crc_table[7][a & 255] ^ crc_table[6][a >> 8 & 255] ^ crc_table[5][a >> 16 & 255] ^ crc_table[4][a >> 24]
-            ^ crc_table[3][b & 255] ^ crc_table[2][b >> 8 & 255] ^ crc_table[1][b >> 16 & 255] ^ crc_table[0][b >> 24];
-    }
-    while (length--) c = crc_table[0][(c ^ *data++) & 255] ^ (c >> 8);
-    return ~c;
-}
-
-static void stamp(struct part *part, uint8_t *copy) {
-    static const char BASE[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint8_t digits[DIGITS];
-    uint64_t moment = now();
-    for (int k = DIGITS; k--; moment /= 10) digits[k] = (uint8_t)('0' + moment % 10);
-    uint8_t *to = copy + part->offset;
-    if (part->kind == 1) { memcpy(to, digits, DIGITS); return; }
-    for (int k = 0; k < DIGITS; k += 3, to += 4) {
-        uint32_t three = (uint32_t)digits[k] << 16 | (uint32_t)digits[k + 1] << 8 | digits[k + 2];
-        for (int j = 0; j < 4; j++) to[j] = (uint8_t)BASE[three >> (18 - 6 * j) & 63];
-    }
-    /* chunk-size CRLF, then the frame that holds the stamp: others may go before it and after it */
-    uint8_t *frame = (uint8_t *)memchr(copy, '\n', part->length) + 1;
-    if (memcmp(copy, "HTTP", 4) == 0) {
-        uint8_t *body = memmem(copy, part->length, "\r\n\r\n", 4);
-        frame = (uint8_t *)memchr(body + 4, '\n', part->length - (size_t)(body + 4 - copy)) + 1;
-    }
-    for (;;) {
-        uint32_t length;
-        memcpy(&length, frame, 4);
-        length = ntohl(length);
-        if (frame + length > copy + part->offset) {
-            uint32_t sum = htonl(crc(frame, length - 4));
-            memcpy(frame + length - 4, &sum, 4);
-            return;
-        }
-        frame += length;
-    }
-}
-
-static void load(const char *folder, const char *name, const char *suffix, struct answer *answer) {
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s.%s", folder, name, suffix);
-    FILE *file = fopen(path, "rb");
-    if (!file) { perror(path); exit(1); }
-    uint32_t head[3];
-    while (fread(head, sizeof head, 1, file) == 1) {
-        answer->parts = realloc(answer->parts, sizeof(struct part) * (size_t)(answer->count + 1));
-        struct part *part = &answer->parts[answer->count++];
-        *part = (struct part){head[0], head[1], head[2], malloc(head[0])};
-        if (fread(part->data, 1, part->length, file) != part->length) exit(1);
-        answer->whole = realloc(answer->whole, answer->size + part->length);
-        memcpy(answer->whole + answer->size, part->data, part->length);
-        answer->size += part->length;
-    }
-    fclose(file);
-}
 
 static void watch(struct client *client, int writes) {
     struct epoll_event event = {.events = writes ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = client};
@@ -185,35 +93,6 @@ static int answer(struct client *client) {
     queue[last++ % MOST] = client;
     client->queued = 1;
     return 1;
-}
-
-/* The head is complete: what is asked for, and how long the body is. */
-static void read_head(struct client *client) {
-    char *line = memchr(client->head, '\r', client->have);
-    *line = 0;
-    int dialect = strstr(client->head, "/invoke") ? BEDROCK : strstr(client->head, "/chat/completions") ? CHAT : MESSAGES;
-    client->missing = strncmp(client->head, "POST ", 5) != 0;
-    client->throttled = strstr(client->head, "/throttled") != NULL;
-    int streams = dialect == BEDROCK ? strstr(client->head, "-stream") != NULL : stream;
-    client->answer = &answers[dialect][streams];
-    char *field = strcasestr(line + 1, "\ncontent-length:");
-    client->left = field ? strtoul(field + 16, NULL, 10) : 0;
-    client->chunked = strcasestr(line + 1, "\ntransfer-encoding:") != NULL;
-    memset(client->tail, 0, sizeof client->tail);
-}
-
-/* Takes bytes of the body; true when it is whole. In JSON a raw CRLF cannot stand, so the last chunk gives itself away. */
-static int take_body(struct client *client, const char *data, size_t length) {
-    if (client->chunked) {
-        if (length >= 5) memcpy(client->tail, data + length - 5, 5);
-        else {
-            memmove(client->tail, client->tail + length, 5 - length);
-            memcpy(client->tail + 5 - length, data, length);
-        }
-        return memcmp(client->tail, "0\r\n\r\n", 5) == 0;
-    }
-    client->left -= length < client->left ? length : client->left;
-    return client->left == 0;
 }
 
 static int readable(struct client *client) {
@@ -315,8 +194,8 @@ int main(int count, char **arguments) {
     if (count != 2) return 2;
     crc_prepare();
     for (int k = 0; k < DIALECTS; k++) {
-        load(arguments[1], NAMES[k], "json", &answers[k][0]);
-        load(arguments[1], NAMES[k], "stream", &answers[k][1]);
+        read_answer(arguments[1], NAMES[k], "json", &answers[k][0]);
+        read_answer(arguments[1], NAMES[k], "stream", &answers[k][1]);
     }
     struct rlimit limit = {MOST, MOST};
     setrlimit(RLIMIT_NOFILE, &limit);
