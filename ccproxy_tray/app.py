@@ -67,6 +67,7 @@ class App:
         *,
         data_dir: Path | None = None,
         journal: Journal | None = None,
+        tally: Tally | None = None,
         elsewhere: Elsewhere | None = None,
     ) -> None:
         self.loaded = loaded
@@ -81,7 +82,7 @@ class App:
             path = data_dir / recorder.FILE
             self._recorder = Recorder(path, loaded.config.history, self._redactor.known, self._history_told)
             self._reader = Reader(path)
-        self._tally = Tally()
+        self._tally = tally or Tally()
         self.journal = journal or Journal(__version__, self._clock.wall())
         self.urls: Sequence[str] = ()
         self._elsewhere = elsewhere

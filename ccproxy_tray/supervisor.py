@@ -25,6 +25,7 @@ from ccproxy_tray.journal import events
 from ccproxy_tray.journal.events import Event
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Phase
+from ccproxy_tray.journal.tally import Tally
 
 if TYPE_CHECKING:
     from ccproxy_tray.app import App, Elsewhere  # imported in the thread: the icon does not wait for these libraries
@@ -93,6 +94,7 @@ class Supervisor:
         self._read = read
         self._environ = environ
         self._journal = journal
+        self._tally = Tally()  # counts go on over restarts: they are the program's
         self._data_dir = data_dir
         self._wall = wall
         self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
@@ -236,7 +238,14 @@ class Supervisor:
         from ccproxy_tray.app import App
         from ccproxy_tray.run import Follower
 
-        program = App(loaded, self._environ, journal=self._journal, data_dir=self._data_dir, elsewhere=elsewhere)
+        program = App(
+            loaded,
+            self._environ,
+            journal=self._journal,
+            tally=self._tally,
+            data_dir=self._data_dir,
+            elsewhere=elsewhere,
+        )
         async with program as app:
             over = asyncio.Event()
             follower = Follower(app, self._read)

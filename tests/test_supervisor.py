@@ -8,6 +8,7 @@ import os
 import queue
 import socket
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -190,6 +191,26 @@ def test_the_user_may_start_it_afresh(tmp_path: Path) -> None:
         again = watched.until(events.Listened)
         assert answers(again.urls[0])
         assert again.loaded == first.loaded
+
+
+def test_what_was_counted_is_counted_on_after_a_restart(tmp_path: Path) -> None:
+    def refused(url: str) -> None:
+        body = b'{"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}'
+        request = urllib.request.Request(f"{url}/v1/messages", body, {"content-type": "application/json"})
+        with pytest.raises(urllib.error.HTTPError) as found, urllib.request.urlopen(request, timeout=30):
+            pass
+        found.value.close()
+
+    at_once = replace(CONFIG, routing=replace(CONFIG.routing, max_wait_seconds=0.0))
+    with supervised(tmp_path, replace(GOOD, config=at_once)) as watched:
+        refused(watched.until(events.Listened).urls[0])
+        watched.supervisor.restart()
+        url = watched.until(events.Listened).urls[0]
+        refused(url)
+        with urllib.request.urlopen(f"{url}/metrics", timeout=30) as answer:
+            told = answer.read().decode()
+    (counted,) = (line for line in told.splitlines() if line.startswith("ccproxy_requests_total{"))
+    assert counted.endswith(" 2.0")
 
 
 def test_a_restart_that_is_asked_for_while_it_begins_is_done(tmp_path: Path) -> None:
