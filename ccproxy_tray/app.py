@@ -55,8 +55,8 @@ class Elsewhere:
 class App:
     """The running program without any user interface. Everything happens on the loop that enters it.
 
-    With ``data_dir``, cooldowns survive a restart there, and the history is kept. A ``journal`` from outside goes
-    on where it was. With ``elsewhere`` it listens there instead of at ``server.port``.
+    With ``data_dir``, cooldowns survive a restart there, and the history is kept. A ``journal`` and a ``tally``
+    from outside go on where they were. With ``elsewhere`` it listens there instead of at ``server.port``.
     """
 
     def __init__(

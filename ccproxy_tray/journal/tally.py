@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ccproxy_tray import catalog
+from ccproxy_tray.config.schema import Loaded, Variant
 from ccproxy_tray.journal.events import Ended, Event, FellBack
 from ccproxy_tray.journal.row import OUTCOMES
 from ccproxy_tray.journal.snapshot import Snapshot
@@ -20,8 +22,8 @@ from ccproxy_tray.routing.target import Target
 BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Upper bounds of the buckets of a :class:`Distribution` in seconds; one more takes what is longer."""
 OTHER = "other"
-"""Stands for the model names that are not counted each on its own."""
-_MAX_MODELS = 200
+"""Stands for the names that are not counted each on its own."""
+_MAX_NAMES = 200
 _SERVED = "ok"
 
 
@@ -50,8 +52,9 @@ class Tally:
     ``cost`` in USD (provider, model), ``durations`` and ``first_events`` (provider). ``unpriced`` are requests with
     tokens whose cost is not known.
 
-    Clients choose model names, and each distinct label value lives as long as the program. A name counts on its own
-    when it is a known Claude model, when the configuration says it, or when it has served; at most 200 do.
+    Clients choose model names, and regions by ARNs, and each distinct label value lives as long as the program. A model
+    counts under its own name when it is a known Claude model, a region when a route or provider of the configuration
+    names it, and both when they have served; at most 200 of each do.
     """
 
     def __init__(self) -> None:
@@ -64,6 +67,7 @@ class Tally:
         self.durations: dict[str, Distribution] = {}
         self.first_events: dict[str, Distribution] = {}
         self._models: dict[Target, str] = {}
+        self._regions: dict[str, str] = {}
 
     def copy(self) -> Tally:
         """The counts as they are now, for another thread."""
@@ -84,13 +88,14 @@ class Tally:
         story = event.story
         for attempt in story.attempts:
             result = _SERVED if attempt.fault is None else attempt.fault.value
-            target = attempt.target
-            self.attempts[target.provider, target.region, self._model(attempt, snapshot), result] += 1
+            region, model = self._region(attempt, snapshot), self._model(attempt, snapshot)
+            self.attempts[attempt.target.provider, region, model, result] += 1
         last = story.attempts[-1] if story.attempts else None
         provider, model = (last.target.provider, self._model(last, snapshot)) if last else ("", "")
         self.requests[provider, model, OUTCOMES[type(event)], story.origin.kind.value] += 1
         if isinstance(event, FellBack):
-            self.fallbacks[_account(story.attempts[0]), _account(story.attempts[-1])] += 1
+            first, served = (self._account(each, snapshot) for each in (story.attempts[0], story.attempts[-1]))
+            self.fallbacks[first, served] += 1
         self.durations.setdefault(provider, Distribution()).add(story.seconds)
         if last is not None and last.first_event is not None:
             self.first_events.setdefault(provider, Distribution()).add(last.started + last.first_event)
@@ -117,25 +122,46 @@ class Tally:
         key = Target(attempt.target.provider, attempt.target.model)
         label = self._models.get(key)
         if label is None:
-            known = attempt.first_event is not None or catalog.find(key.model) or key.model in _configured(snapshot)
-            if not known or len(self._models) >= _MAX_MODELS:
+            known = attempt.first_event is not None or catalog.find(key.model) or key.model in _models(snapshot)
+            if not known or len(self._models) >= _MAX_NAMES:
                 return OTHER
             label = self._models[key] = public(key.model)
         return label
 
+    def _region(self, attempt: Attempt, snapshot: Snapshot) -> str:
+        """The label for the region of an attempt."""
+        region = attempt.target.region
+        label = self._regions.get(region)
+        if label is None:
+            known = not region or attempt.first_event is not None or region in _regions(snapshot)
+            if not known or len(self._regions) >= _MAX_NAMES:
+                return OTHER
+            label = self._regions[region] = public(region)
+        return label
 
-def _account(attempt: Attempt) -> str:
-    return " ".join(filter(None, (attempt.target.provider, attempt.target.region)))
+    def _account(self, attempt: Attempt, snapshot: Snapshot) -> str:
+        """The label for who was asked, whatever the model."""
+        return " ".join(filter(None, (attempt.target.provider, self._region(attempt, snapshot))))
 
 
-def _configured(snapshot: Snapshot) -> set[str]:
+def _models(snapshot: Snapshot) -> set[str]:
     """The model names that the configuration says."""
     if snapshot.loaded is None:
         return set()
-    config = snapshot.loaded.config
-    steps = [
-        *config.routing.provider_sequence,
-        *(s for route in config.routing.models for s in route.provider_sequence),
-    ]
-    named = {variant.model for step in steps for variant in step.variants}
-    return named.union(*(provider.models.values() for provider in config.providers.values()))
+    providers = snapshot.loaded.config.providers.values()
+    return {each.model for each in _variants(snapshot.loaded)}.union(*(each.models.values() for each in providers))
+
+
+def _regions(snapshot: Snapshot) -> set[str]:
+    """The regions that the configuration says."""
+    if snapshot.loaded is None:
+        return set()
+    providers = snapshot.loaded.config.providers.values()
+    return {each.region for each in _variants(snapshot.loaded)}.union(each.region for each in providers)
+
+
+def _variants(loaded: Loaded) -> Iterator[Variant]:
+    routing = loaded.config.routing
+    for sequence in (routing.provider_sequence, *(route.provider_sequence for route in routing.models)):
+        for step in sequence:
+            yield from step.variants

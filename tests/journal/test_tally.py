@@ -49,6 +49,14 @@ def tally(*events: Event, snapshot: Snapshot | None = None) -> Tally:
     return made
 
 
+def configured(own: str, routed: str) -> Snapshot:
+    """With Bedrock in a region of its own, and in another one by a route."""
+    routes = (Route("haiku", (Step("bedrock", (Variant(region=routed),)),)),)
+    account = ProviderConfig("bedrock", ProviderType.BEDROCK, region=own)
+    config = Config(routing=Routing(models=routes), providers=MappingProxyType({"bedrock": account}))
+    return advance(Snapshot("1", 0.0), ConfigChanged(0, Loaded(config, "", {})))
+
+
 EVERY_END: tuple[Ended, ...] = (
     Served(1, story(served())),
     Served(1, story(served(), kind=Kind.SUBAGENT)),
@@ -77,7 +85,7 @@ def test_the_sums_are_those_of_the_rows() -> None:
 def test_a_fallback_is_counted_from_who_failed_first_to_who_served() -> None:
     west = Target("bedrock", OPUS, "us-west-2")
     tried = story(THROTTLED, Attempt(west, 0.2, 0.1, None, 503, Fault.OVERLOADED), served(PAID))
-    counted = tally(FellBack(1, tried))
+    counted = tally(FellBack(1, tried), snapshot=configured("us-east-1", "us-west-2"))
     assert counted.fallbacks == {("bedrock us-east-1", "openrouter"): 1}
     assert counted.attempts == {
         ("bedrock", "us-east-1", OPUS, "throttled"): 1,
@@ -136,6 +144,27 @@ def test_names_that_a_client_makes_up_are_one() -> None:
     counted = tally(*(Exhausted(1, story(each, result=None), 404, "") for each in failed))
     assert counted.attempts == {("local", "", OTHER, Fault.NO_MODEL.value): 500}
     assert counted.requests == {("local", OTHER, "exhausted", "main"): 500}
+
+
+def test_regions_that_a_client_makes_up_are_one() -> None:
+    def arn(region: str) -> Target:
+        return Target("bedrock", f"arn:aws:bedrock:{region}:123456789012:application-inference-profile/abc", region)
+
+    lost = [Attempt(arn(f"made-up-{n}"), 0, 0.1, None, 0, Fault.UNREACHABLE) for n in range(500)]
+    counted = tally(*(FellBack(1, story(each, served(PAID))) for each in lost))
+    assert {region for _, region, _, _ in counted.attempts} == {OTHER, ""}
+    assert counted.fallbacks == {(f"bedrock {OTHER}", "openrouter"): 500}
+    counted = tally(*(Served(1, story(served(arn(f"made-up-{n}")))) for n in range(500)))
+    assert len({region for _, region, _, _ in counted.attempts}) == 201
+
+
+@pytest.mark.parametrize(
+    ("region", "label"), [("us-east-1", "us-east-1"), ("eu-west-3", "eu-west-3"), ("ap-south-2", OTHER)]
+)
+def test_a_region_of_the_configuration_counts_on_its_own_before_it_has_served(region: str, label: str) -> None:
+    lost = Attempt(Target("bedrock", OPUS, region), 0, 0.1, None, 503, Fault.OVERLOADED)
+    counted = tally(Exhausted(1, story(lost, result=None), 529, ""), snapshot=configured("us-east-1", "eu-west-3"))
+    assert counted.attempts == {("bedrock", label, OPUS, "overloaded"): 1}
 
 
 def test_even_names_that_serve_are_counted_up_to_a_bound() -> None:
