@@ -75,7 +75,10 @@ class Response:
 
     def retire(self) -> None:
         """The answer is complete: take the few bytes after it in the background, to use the connection again."""
-        self._background(self._drain())
+        if self._response.content.at_eof():
+            self.close()
+        else:
+            self._background(self._drain())
 
     async def _drain(self) -> None:
         try:

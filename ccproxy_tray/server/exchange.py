@@ -53,6 +53,11 @@ class Exchange:
         transport = self.request.transport
         return transport is None or transport.is_closing()
 
+    def takes(self, size: int) -> bool:
+        """Whether so many bytes can be written now without waiting for the client."""
+        transport = self.request.transport
+        return transport is not None and size <= SMALL and not transport.get_write_buffer_size()
+
     async def respond(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Answer with a whole body: JSON, unless the headers say otherwise."""
         fields = {**_JSON, **clean(headers or {}), "request-id": self.request_id}
@@ -78,7 +83,7 @@ class Exchange:
     async def write(self, data: bytes | memoryview) -> None:
         """Send a part of the answer, in one piece; waits while the client is behind."""
         assert self.response is not None
-        if self._takes(len(data)):
+        if self.takes(len(data)):
             await self.response.write(data)
             return
         try:
@@ -123,7 +128,7 @@ class Exchange:
     async def _finish(self, rest: int) -> None:
         """Send the end of the answer, and with it so many bytes that have been waiting for it."""
         assert self.response is not None
-        if self._takes(rest):
+        if self.takes(rest):
             await self.response.write_eof()
             return
         try:
@@ -131,11 +136,6 @@ class Exchange:
                 await self.response.write_eof()
         except TimeoutError:
             self._cut()
-
-    def _takes(self, size: int) -> bool:
-        """Whether so many bytes can be written without waiting for the client."""
-        transport = self.request.transport
-        return transport is not None and size <= SMALL and not transport.get_write_buffer_size()
 
     def _cut(self) -> None:
         """Give up on a client that takes nothing: no polite close, which would wait for it once more."""

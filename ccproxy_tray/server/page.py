@@ -64,8 +64,9 @@ class Page:
         await self._send(exchange, _INDEX)
 
     async def file(self, exchange: Exchange) -> None:
-        """``GET /status/{file}``: what the page loads."""
-        await self._send(exchange, exchange.request.path.removeprefix(BELOW))
+        """``GET /status/{file}``: what the page loads. Without a file the way to the page, as people type its address."""
+        name = exchange.request.path.removeprefix(BELOW)
+        await (self._send(exchange, name) if name else self.redirect(exchange))
 
     async def redirect(self, exchange: Exchange) -> None:
         """The way to the page, for a browser that came elsewhere."""

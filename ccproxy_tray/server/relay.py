@@ -11,13 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine
-from contextlib import closing
-from typing import Any
+from typing import Any, Self
 
 from ccproxy_tray.dispatch import Answer, AnswerStream
 from ccproxy_tray.errors import ErrorType, RequestError
 from ccproxy_tray.server.exchange import Exchange
-from ccproxy_tray.silence import Silence
 
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 
@@ -28,15 +26,12 @@ async def relay(exchange: Exchange, answering: Coroutine[Any, Any, Answer], quie
     A 200 with a body instead of a stream is server-sent events in one piece. Cancelling this (the client has gone)
     cancels ``answering`` or closes the stream before it returns.
     """
-    answer = await _await_answer(exchange, answering, quiet)
-    if answer.stream is not None:
-        try:
-            await _begin(exchange, answer)
-            await _pass_on(exchange, answer.stream, quiet)
-        finally:
-            await answer.stream.close()
-        await exchange.end()
-    elif answer.status == 200:
+    with _Pings(exchange, quiet) as pings:
+        answer = await answering
+        if answer.stream is not None:
+            await _pass_on(exchange, answer, answer.stream, pings)
+            return
+    if answer.status == 200:
         await _begin(exchange, answer)
         await exchange.write(answer.body)
         await exchange.end()
@@ -46,25 +41,18 @@ async def relay(exchange: Exchange, answering: Coroutine[Any, Any, Answer], quie
         await exchange.respond(answer.status, answer.body, answer.headers)
 
 
-async def _await_answer(exchange: Exchange, answering: Coroutine[Any, Any, Answer], quiet: float) -> Answer:
-    task = asyncio.create_task(answering)
+async def _pass_on(exchange: Exchange, answer: Answer, stream: AnswerStream, pings: _Pings) -> None:
+    """One write for each read."""
     try:
-        while not (await asyncio.wait((task,), timeout=quiet))[0]:
-            if not exchange.streaming:
-                await exchange.open_stream()
-            await exchange.write(PING)
-        return task.result()
-    except BaseException:
-        await _abandon(task)
-        raise
-
-
-async def _abandon(task: asyncio.Task[Answer]) -> None:
-    """Nobody takes the answer any more: stop the search for it, or close the stream that was found just now."""
-    task.cancel()
-    await asyncio.wait((task,))
-    if not task.cancelled() and task.exception() is None and (stream := task.result().stream) is not None:
+        if exchange.gone:
+            raise ConnectionResetError("the client has gone")
+        await _begin(exchange, answer)
+        while events := await stream.read():
+            await exchange.write(events)
+            pings.spoken()
+    finally:
         await stream.close()
+    await exchange.end()
 
 
 async def _begin(exchange: Exchange, answer: Answer) -> None:
@@ -72,19 +60,47 @@ async def _begin(exchange: Exchange, answer: Answer) -> None:
         await exchange.open_stream(answer.headers)
 
 
-async def _pass_on(exchange: Exchange, stream: AnswerStream, quiet: float) -> None:
-    """One write for each read. A read that was timed out has lost nothing: that is AnswerStream's contract."""
-    with closing(Silence(quiet)) as silence:
-        while True:
-            try:
-                with silence:
-                    events = await stream.read()
-            except TimeoutError:
-                events = PING
-            if not events:
-                return
-            await exchange.write(events)
-            silence.broken()
+class _Pings:
+    """Sends a ping whenever the client has heard nothing for ``quiet`` seconds, beside whoever waits for an answer.
+
+    One timer, looked at when it fires: setting one for each event costs more than most events do. A ping leaves in one
+    step, and only while nothing else waits to be sent, so that it never stands within an event.
+    """
+
+    def __init__(self, exchange: Exchange, quiet: float) -> None:
+        self._exchange = exchange
+        self._quiet = quiet
+        self._loop = asyncio.get_running_loop()
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._ping: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        self.spoken()
+        self._timer = self._loop.call_at(self._due, self._look)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._ping is not None:
+            self._ping.cancel()
+
+    def spoken(self) -> None:
+        """The client has been sent something just now."""
+        self._due = self._loop.time() + self._quiet
+
+    def _look(self) -> None:
+        if self._loop.time() >= self._due:
+            self._ping = asyncio.create_task(self._send())
+            self.spoken()
+        self._timer = self._loop.call_at(self._due, self._look)
+
+    async def _send(self) -> None:
+        if not self._exchange.gone and self._exchange.takes(len(PING)):
+            if not self._exchange.streaming:
+                await self._exchange.open_stream()
+            await self._exchange.write(PING)
 
 
 def _error_of(answer: Answer) -> RequestError:

@@ -31,11 +31,12 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 class FakeStream:
-    """A stream that says what it is told to; ``None`` among the events waits until the client has gone."""
+    """A stream that says what it is told to; ``None`` among the events waits for ``more``."""
 
     def __init__(self, *events: bytes | None) -> None:
         self.events = list(events)
         self.reads = 0
+        self.more = asyncio.Event()
         self.closed = asyncio.Event()
 
     async def read(self) -> bytes:
@@ -43,7 +44,7 @@ class FakeStream:
         if not self.events:
             return b""
         if self.events[0] is None:
-            await asyncio.Event().wait()
+            await self.more.wait()
         event = self.events.pop(0)
         assert event is not None
         return event

@@ -115,6 +115,7 @@ async def test_silence_in_mid_answer_is_filled_with_pings_and_nothing_is_lost() 
         assert await wire.chunk() == START
         assert [await wire.chunk() for _ in range(3)] == [PING] * 3
         stream.events[:] = [DELTA, STOP]
+        stream.more.set()
         rest = []
         while chunk := await wire.chunk():
             rest.append(chunk)
