@@ -14,7 +14,9 @@ from ccproxy_tray.routing.target import ProviderType, Target
 
 _ANTHROPIC = "api.anthropic.com"
 _GEOGRAPHIES = ("us", "eu", "apac", "jp", "au")
-"""Whose inference profiles cost what a single region costs. GovCloud and China have prices of their own."""
+"""Whose inference profiles cost what a single region costs."""
+_OTHER_PARTITIONS = ("us-gov-", "cn-")
+"""How the regions of GovCloud and China begin, which have prices of their own."""
 _ARN = "arn:aws:bedrock:"
 _NAMING = ("inference-profile", "foundation-model")
 """Kinds of ARN that name their model; application profiles and provisioned throughput do not."""
@@ -47,7 +49,7 @@ def price(type_: ProviderType, target: Target, tokens: Tokens, address: str = ""
 def _entry(type_: ProviderType, target: Target, address: str) -> tuple[str, str]:
     """The list that holds for a target, and the model's name there."""
     if type_ is ProviderType.BEDROCK:
-        return _bedrock(target.model)
+        return ("", "") if target.region.startswith(_OTHER_PARTITIONS) else _bedrock(target.model)
     if type_ is ProviderType.OPENROUTER:
         return "openrouter", _slug(target.model.lower())
     name = table().list_at(address)
@@ -57,7 +59,7 @@ def _entry(type_: ProviderType, target: Target, address: str) -> tuple[str, str]
 def _bedrock(model: str) -> tuple[str, str]:
     """Profiles that may leave the geography are cheaper than what stays in one ("Amazon Bedrock pricing")."""
     if model.startswith("arn:"):
-        kind, _, model = model.rpartition(":")[2].partition("/") if model.startswith(_ARN) else ("", "", "")
+        kind, _, model = model.split(":", 5)[-1].partition("/") if model.startswith(_ARN) else ("", "", "")
         if kind not in _NAMING:
             return "", ""
     geography, _, rest = model.partition(".")

@@ -63,8 +63,11 @@ class Table:
         return self.searches.get(list_)
 
     def list_at(self, address: str) -> str:
-        """The list of the server at an address (host and path); empty when there is none."""
-        return next((each for each in self.lists if f"{address}/".startswith(f"{each}/")), "")
+        """The list of the server at an address (host and path); empty when there is none.
+
+        Lists with a plain name are not a server's: a machine of one's own may be called ``openrouter``.
+        """
+        return next((each for each in self.lists if "." in each and f"{address}/".startswith(f"{each}/")), "")
 
 
 @cache

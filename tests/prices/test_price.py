@@ -65,6 +65,8 @@ def test_a_long_prompt_costs_more_from_its_first_token_on(tokens: Tokens, expect
         (f"{ARN}inference-profile/global.anthropic.claude-opus-5-5", OPUS),
         (f"{ARN}inference-profile/us.anthropic.claude-opus-5-5", OPUS * 1.1),
         ("arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-opus-5-5", OPUS * 1.1),
+        (f"{ARN}inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0", 1.1),
+        ("arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0", 0.25),
         (f"{ARN}application-inference-profile/us.anthropic.claude-opus-5-5", None),
         (f"{ARN}provisioned-model/us.anthropic.claude-opus-5-5", None),
         ("arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/anthropic.claude-opus-5-5", None),
@@ -75,6 +77,11 @@ def test_a_long_prompt_costs_more_from_its_first_token_on(tokens: Tokens, expect
 def test_aws_bills_by_where_the_model_may_run(model: str, expected: float | None) -> None:
     assert opus_input(BEDROCK, model) == expected
     assert opus_input(BEDROCK, model, "127.0.0.1") == expected, "by whatever door the request goes in"
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1"])
+def test_a_model_without_a_profile_has_no_known_price_in_govcloud_and_china(region: str) -> None:
+    assert price(BEDROCK, Target("mine", "anthropic.claude-3-haiku-20240307-v1:0", region), THOUSAND) is None
 
 
 @pytest.mark.parametrize(
@@ -108,6 +115,7 @@ def test_openrouter_bills_by_slug_and_variant(model: str, expected: float | None
         (ANTHROPIC, "claude-opus-5-5", "127.0.0.1", None),
         (ANTHROPIC, "claude-opus-5-5", "api.anthropic.com.example", None),
         (OPENAI, "qwen-3-coder-480b", "127.0.0.1/v1", None),
+        (OPENAI, "z-ai/glm-5.3", "openrouter/v1", None),  # a machine's name, not the company's
         (OPENAI, "gpt-oss-120b", "api.cerebras.ai/v1", 0.35),
         (OPENAI, "GPT-OSS-120B", "api.cerebras.ai/v1", 0.35),
         (OPENAI, "gpt-oss-120b", "127.0.0.1/v1", None),
