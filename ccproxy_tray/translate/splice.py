@@ -10,6 +10,7 @@ from typing import Any
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 """Possessive: linear on any input."""
+_HEAD = re.compile(rb'\s*\{\s*"model"\s*:\s*(' + _STRING + rb")", re.DOTALL)
 _KEY = re.compile(rb'"model"\s*:\s*(' + _STRING + rb")", re.DOTALL)
 _VALUE = re.compile(rb"\s*:\s*(" + _STRING + rb")", re.DOTALL)
 _TOKEN = re.compile(_STRING + rb"|[{}\[\]]", re.DOTALL)
@@ -21,9 +22,10 @@ _ESCAPED_LETTERS = b"\\u006"
 def replace_model(raw: bytes, model: str) -> bytes:
     """The JSON object ``raw`` with its own ``model`` (not one nested deeper) replaced; every other byte is kept.
 
-    ``raw`` must be a valid object whose ``model`` is a string, as the request check makes sure.
+    ``raw`` must be a valid object whose ``model`` is a string, and which has one only, as the request check makes sure.
+    Claude Code's is the first key, so that nothing behind it need be looked at.
     """
-    start, end = (_only_model(raw) or _top_level_model(raw)).span(1)
+    start, end = (_HEAD.match(raw) or _only_model(raw) or _top_level_model(raw)).span(1)
     return b"".join((raw[:start], json.dumps(model).encode(), raw[end:]))
 
 

@@ -21,6 +21,7 @@ import pytest
 
 from ccproxy_tray.app import App
 from ccproxy_tray.config.load import load
+from tests import capture
 from tests.budget.upstream import Canned, answer, ask, paced, upstream
 
 MARGIN = 1.2
@@ -36,6 +37,8 @@ ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example
 MODELS = {"anthropic": "auto", "bedrock": "auto", "chat": "qwen-3-coder-480b"}
 PER_REQUEST = {"anthropic": 1401, "bedrock": 1760, "chat": 1720}
 """Calls for a small request with a whole answer."""
+PER_TURN = {"anthropic": 5720, "bedrock": 9090, "chat": 17420}
+"""Calls for a turn of Claude Code's of 150 KB."""
 PER_EVENT = {"anthropic": 0.5, "bedrock": 22, "chat": 18}
 """Calls for each delta of a stream that comes in one burst."""
 PER_READ = {"anthropic": 133, "bedrock": 150, "chat": 152}
@@ -78,6 +81,15 @@ class Cost:
             self.writes += argument.__name__ in ("send", "sendmsg") and isinstance(argument.__self__, socket.socket)
 
 
+def conversation() -> bytes:
+    """A captured request that has gone on for so long that it has 150 KB: tools, and results of 3 KB."""
+    said = capture.load("02_main_tool_results_thinking").body
+    *before, called, result = said["messages"]
+    [block] = result["content"]
+    result = {**result, "content": [{**block, "content": "what the tool has found " * 125}]}
+    return json.dumps({**said, "messages": before + [called, result] * 29, "stream": False}).encode()
+
+
 async def spent(canned: Canned, url: str, request: bytes, times: int) -> Cost:
     """The cost of sending the request so many times, by a client in another thread."""
     cost, taken = Cost(), canned.taken if canned.pieces else None
@@ -108,6 +120,15 @@ async def test_a_request_costs_no_more_calls_than_its_budget(tmp_path: Path, lan
     async with proxy(tmp_path, lane, canned) as app:
         found = await cheapest(canned, app.urls[0], body(stream=False))
     assert found.calls / 10 <= PER_REQUEST[lane] * MARGIN
+
+
+@pytest.mark.parametrize("lane", PER_TURN)
+async def test_a_turn_costs_no_more_calls_than_its_budget(tmp_path: Path, lane: str, canned: Canned) -> None:
+    assert 140_000 < len(conversation()) < 160_000
+    canned.response = answer(lane, deltas=3, stream=False)
+    async with proxy(tmp_path, lane, canned) as app:
+        found = await cheapest(canned, app.urls[0], conversation())
+    assert found.calls / 10 <= PER_TURN[lane] * MARGIN
 
 
 @pytest.mark.parametrize("lane", PER_EVENT)
