@@ -10,6 +10,9 @@ TOKEN = "CCPROXY_TOKEN"  # noqa: S105 - the name of a variable
 _END = "CCPROXY_BODY"
 _UNSAFE = re.compile(r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 """What may stand as it is in a JSON string, and still moves a terminal's cursor or its direction."""
+_HARMLESS = re.compile(r"[\w .,:;=/+-]*", re.ASCII)
+"""Values of headers that no shell, no terminal and no ``curl.exe`` takes for anything else. PowerShell also ends a text
+at typographic quotation marks, and its older versions let double ones through to the command line."""
 
 
 def bash(url: str, headers: Mapping[str, str], body: str, *, token: bool) -> str:
@@ -21,7 +24,7 @@ def bash(url: str, headers: Mapping[str, str], body: str, *, token: bool) -> str
     while end in body:
         end += "_"
     lines = [f"curl -sS -N {shlex.quote(url)}"]
-    lines += [f"  -H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]
+    lines += [f"  -H {shlex.quote(header)}" for header in _given(headers)]
     lines += [f'  -H "x-api-key: ${{{TOKEN}:?set it to server.token}}"'] if token else []
     lines.append("  --data-binary @-")
     command = " \\\n".join(lines)
@@ -30,7 +33,7 @@ def bash(url: str, headers: Mapping[str, str], body: str, *, token: bool) -> str
 
 def powershell(url: str, headers: Mapping[str, str], body: str, *, token: bool) -> str:
     """For PowerShell, with the ``curl.exe`` of Windows. No line of JSON begins with the end of a here-string."""
-    given = [f"-H {_quoted(f'{name}: {value}')}" for name, value in headers.items()]
+    given = [f"-H {_quoted(header)}" for header in _given(headers)]
     given += [f'-H "x-api-key: $env:{TOKEN}"'] if token else []
     hint = f"# $env:{TOKEN} has to be server.token\n" if token else ""
     return (
@@ -45,6 +48,11 @@ def powershell(url: str, headers: Mapping[str, str], body: str, *, token: bool) 
 def harmless(body: str) -> str:
     """The same JSON without characters that a terminal obeys."""
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", body)
+
+
+def _given(headers: Mapping[str, str]) -> list[str]:
+    """The headers that may be repeated. Clients choose their values; no version and no beta is called otherwise."""
+    return [f"{name}: {value}" for name, value in headers.items() if _HARMLESS.fullmatch(value)]
 
 
 def _quoted(text: str) -> str:

@@ -6,13 +6,13 @@ import argparse
 import re
 from datetime import datetime
 
-_AGO = re.compile(r"(\d{1,6}) ?([mhdw])")
+_AGO = re.compile(r"(\d{1,6}) ?([mhdw])(?: ago)?")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 FORMS = "30m, 2h, 1d, 2w ago, a date (2026-11-20), or a time (2026-11-20T14:30)"
 
 
 def moment(text: str, now: float) -> float:
-    """Unix seconds of ``2h`` (before ``now``), ``2026-11-20`` or ``2026-11-20T14:30`` (local time).
+    """Unix seconds of ``2h`` or ``2h ago`` (before ``now``), ``2026-11-20`` or ``2026-11-20T14:30`` (local time).
 
     Raises argparse.ArgumentTypeError for anything else.
     """

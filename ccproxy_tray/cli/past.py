@@ -190,7 +190,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         about + sheet.count(row["input"]),
         about + sheet.count(row["output"]),
         about + sheet.count(row["cache_read"] + row["cache_write"]),
-        _cost(row["cost"], known=not tokens),
+        _cost(row["cost"], used=tokens > 0),
     )
 
 
@@ -198,9 +198,11 @@ def _seconds(milliseconds: int | None) -> str:
     return "-" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
 
 
-def _cost(cost: float | None, *, known: bool) -> str:
-    """``known``: nothing was used, so that there is nothing to be paid either."""
-    return sheet.usd(cost) if cost is not None else "-" if known else _UNKNOWN
+def _cost(cost: float | None, *, used: bool) -> str:
+    """``used``: whether any token was counted; without one there is nothing to be paid."""
+    if not (cost or used):
+        return "-"
+    return _UNKNOWN if cost is None else sheet.usd(cost)
 
 
 def _priced(row: Row) -> dict[str, Any]:
@@ -231,12 +233,12 @@ def _key(key: str, by: str) -> str:
 
 
 def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:
-    cost = _cost(row["cost"], known=False)
+    counts = [row[key] for key in ("input", "output", "cache_read", "cache_write")]
+    cost = _cost(row["cost"], used=any(counts))
     if row["unpriced"] and row["cost"] is not None:
         cost += f" + {row['unpriced']} unknown"
     hits = "-" if row["hit_rate"] is None else f"{row['hit_rate']:.0%}"
-    counts = (sheet.count(row[key]) for key in ("input", "output", "cache_read", "cache_write"))
-    return (str(row["requests"]), str(row["failed"]), *counts, hits, cost)
+    return (str(row["requests"]), str(row["failed"]), *map(sheet.count, counts), hits, cost)
 
 
 def _prices() -> dict[str, str]:

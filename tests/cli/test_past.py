@@ -73,7 +73,7 @@ def ids(out: str) -> list[str]:
 def keep(path: Path, number: int, request: bytes, size: int | None = None) -> str:
     """A request with its body; its id."""
     event = served(number)
-    headers = {"Anthropic-Version": "2023-06-01", "anthropic-beta": "it's-2026"}
+    headers = {"Anthropic-Version": "2023-06-01", "anthropic-beta": "its-2026-01-01,b"}
     body = BodyKept(NOW, event.story.request_id, headers, request, b"{}", size or len(request), 2)
     store = Store(path)
     store.write([entry(event, str, body)], History(retention_days=0, max_megabytes=0, bodies=True))
@@ -99,6 +99,7 @@ def test_the_latest_requests_come_first_and_as_many_as_asked_for(run: Run) -> No
         (("--search", "all are out"), [4]),
         (("--since", "1h"), [5, 4, 3, 2, 1]),
         (("--since", "10m"), []),
+        (("--since", "1h ago"), [5, 4, 3, 2, 1]),
         (("--since", datetime.fromtimestamp(NOW + 3).isoformat()), [5, 4, 3]),
         (("--until", datetime.fromtimestamp(NOW + 3).isoformat()), [2, 1]),
         (("--since", "2026-01-01", "--until", "2026-01-02"), []),
@@ -188,6 +189,11 @@ def test_usage_adds_up_and_says_what_is_not_known(run: Run) -> None:
     assert lines[3].split()[:3] == ["total", "5", "1"]
     assert "Not in it: 2 requests whose price is not known." in lines
     assert any("list prices of 2026-" in line for line in lines)
+
+
+def test_where_nothing_was_used_nothing_is_paid(run: Run, tmp_path: Path) -> None:
+    fill(tmp_path / FILE, [exhausted(1)])
+    assert run("usage")[1].splitlines()[1].split() == ["bedrock", "1", "1", "0", "0", "0", "0", "-", "-"]
 
 
 def test_one_request_is_not_told_of_as_many(run: Run, tmp_path: Path) -> None:
@@ -301,10 +307,19 @@ def test_no_secret_is_printed(run: Run, tmp_path: Path) -> None:
 
 
 def test_powershell_gets_the_body_in_a_file_of_its_own() -> None:
-    printed = powershell("http://x/y", {"anthropic-beta": "it's"}, '{"a": "$b \'c\'"}', token=True)
+    printed = powershell("http://x/y'z", {"anthropic-beta": "a,b"}, '{"a": "$b \'c\'"}', token=True)
     assert "@'\n{\"a\": \"$b 'c'\"}\n'@\n" in printed
-    assert "-H 'anthropic-beta: it''s'" in printed
+    assert "'http://x/y''z' -H 'anthropic-beta: a,b'" in printed
     assert "$env:CCPROXY_TOKEN" in printed
+
+
+@pytest.mark.parametrize("value", ["x\u2019; calc; \u2019", 'x" -o evil "', "\x9b2J", "it's", "$(id)", "`id`"])
+def test_a_header_in_which_a_shell_could_find_more_is_left_out(value: str) -> None:
+    headers = {"anthropic-beta": value, "anthropic-version": "2023-06-01"}
+    for written in (bash, powershell):
+        printed = written("http://x/y", headers, "{}", token=False)
+        assert "anthropic-version: 2023-06-01" in printed
+        assert "anthropic-beta" not in printed
 
 
 def test_a_terminal_gets_the_same_json_without_commands_for_it() -> None:
@@ -333,12 +348,12 @@ def test_the_shell_sends_every_byte(tmp_path: Path, body: str) -> None:
     stub = tmp_path / "curl"
     stub.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/args\ncat > {tmp_path}/body\n')
     stub.chmod(0o755)
-    text = bash("http://127.0.0.1:1/v1/messages", {"x-a": "it's $b"}, body, token=True)
+    text = bash("http://127.0.0.1:1/v1/messages", {"x-a": "its b"}, body, token=True)
     environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "CCPROXY_TOKEN": "t"}
     subprocess.run(["/bin/sh"], input=text.encode(), env=environ, check=True, timeout=60)
     assert (tmp_path / "body").read_bytes() == body.encode()
     args = (tmp_path / "args").read_text().splitlines()
-    assert args[2:6] == ["http://127.0.0.1:1/v1/messages", "-H", "x-a: it's $b", "-H"]
+    assert args[2:6] == ["http://127.0.0.1:1/v1/messages", "-H", "x-a: its b", "-H"]
     assert args[6:] == ["x-api-key: t", "--data-binary", "@-"]
 
 
