@@ -95,8 +95,8 @@ PEERS: dict[str, Callable[[str], list[Target]]] = {
 def _installed(name: str, version: str, package: str, held: Mapping[str, str] | None = None) -> Path:
     """The folder of this version, installed when it is not there yet; ``held`` are versions that npm must keep to."""
     folder = tool.cache() / f"{name}-{version}"
-    done = folder / "complete"
-    if done.exists():
+    done, wanted = folder / "complete", json.dumps({"overrides": held or {}})
+    if done.exists() and done.read_text() == wanted:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -104,12 +104,12 @@ def _installed(name: str, version: str, package: str, held: Mapping[str, str] | 
     if package.startswith("@"):
         if not shutil.which("npm"):
             raise Unavailable(f"{name}: there is no npm")
-        (folder / "package.json").write_text(json.dumps({"overrides": held or {}}))
+        (folder / "package.json").write_text(wanted)
         _run(["npm", "install", "--silent", "--prefix", str(folder), f"{package}@{version}"])
     else:
         _run([sys.executable, "-m", "venv", str(folder)])
         _run([str(folder / "bin" / "pip"), "install", "--quiet", f"{package}=={version}"])
-    done.touch()
+    done.write_text(wanted)
     return folder
 
 

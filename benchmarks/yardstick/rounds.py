@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from benchmarks.yardstick.measure import Result, life, measured
 from benchmarks.yardstick.row import LIFE, Row
 from benchmarks.yardstick.service import Service, service
-from benchmarks.yardstick.target import Target, Unavailable
+from benchmarks.yardstick.target import OURS, Target, Unavailable
 from benchmarks.yardstick.upstream import Upstream
 
 WARMING = Row("warming", 1000, seconds=0.3, least=10)
@@ -60,5 +60,7 @@ def _row(row: Row, running: Sequence[Service], upstream: Upstream, rounds: int, 
 
 
 def _takes_part(target: Target, row: Row) -> bool:
-    """References always do; ours and peers on the row's lanes."""
-    return target.name == target.program or target.lane in row.lanes
+    """References always do; ours on the row's lanes, peers too unless the row is none of theirs."""
+    if target.name == target.program:
+        return True
+    return target.lane in row.lanes and (row.peers or target.program == OURS)

@@ -12,7 +12,7 @@ class Row:
     """A load. ``pace`` is nanoseconds between deltas: 0 for a burst, None for a whole JSON answer.
 
     ``seconds`` is how long a round asks, for ``least`` to ``most`` requests. ``lanes`` are those of our own program
-    and of peers that take part. ``heavy`` rows are left out of ``--quick``.
+    and of ``peers`` that take part. ``heavy`` rows are left out of ``--quick``.
     """
 
     name: str
@@ -23,6 +23,7 @@ class Row:
     least: int = 20
     most: int = 1_000_000
     lanes: tuple[str, ...] = ("anthropic", "chat", "bedrock")
+    peers: bool = True
     heavy: bool = False
 
     @property
@@ -50,7 +51,7 @@ ROWS = (
     Row("paced1-150k-c10", 150 * KB, 10, pace=1 * MS, least=20, heavy=True),
     Row("paced10-1k-c100", KB, 100, pace=10 * MS, seconds=0, least=200, most=200, heavy=True),
     Row("paced10-1k-c500", KB, 500, pace=10 * MS, seconds=0, least=1000, most=1000, heavy=True),
-    Row("fallback-1k", KB, lanes=("anthropic", "fallback", "cooling")),
+    Row("fallback-1k", KB, lanes=("anthropic", "fallback", "cooling"), peers=False),
 )
 """Names: kind of answer (``paced1``: a delta each millisecond), size of the request body, connections when not one."""
 LIFE = "life"

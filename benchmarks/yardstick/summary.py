@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.yardstick.answer import DELTAS
 from benchmarks.yardstick.measure import Result
 from benchmarks.yardstick.target import DIRECT
 
@@ -77,7 +78,19 @@ def summarised(results: Sequence[Result]) -> Summary:
     for row in rounds.values():
         for number, at in row.items():
             row[number] = {target: _with_added(figures, at.get(DIRECT)) for target, figures in at.items()}
+    _tell_events_apart(rounds)
     return Summary(rounds, voids)
+
+
+def _tell_events_apart(rounds: dict[str, dict[int, dict[str, Figures]]]) -> None:
+    """Bursts get the CPU of an event alone: what a stream costs more than a whole answer to the same body."""
+    for row, numbered in rounds.items():
+        whole = rounds.get(row.replace("burst", "json"), {})
+        for number, at in numbered.items():
+            for target, figures in at.items():
+                plain = whole.get(number, {}).get(target)
+                if row.startswith("burst") and plain:
+                    at[target] = {**figures, "cpu_alone": (figures["cpu"] - plain["cpu"]) / DELTAS}
 
 
 def _with_added(figures: Figures, direct: Figures | None) -> Figures:

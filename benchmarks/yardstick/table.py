@@ -28,7 +28,8 @@ LOADED = (
     Column("rate", "requests/s"),
     Column("events", "events/s"),
     Column("cpu", "CPU/request, us"),
-    Column("cpu_event", "CPU/event, us"),
+    Column("cpu_event", "CPU/event with its share of the request, us"),
+    Column("cpu_alone", "CPU/event alone, us"),
 )
 LIVED = (
     Column("start", "start, s"),
