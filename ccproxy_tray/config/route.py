@@ -12,7 +12,7 @@ from ccproxy_tray.config.schema import Failback, ProviderConfig, Route, Routing,
 from ccproxy_tray.config.section import Section
 from ccproxy_tray.config.value import FLAG, MILLISECONDS, PAUSE, TEXT, one_of
 from ccproxy_tray.routing.target import ProviderType
-from ccproxy_tray.routing.trait import read_trait
+from ccproxy_tray.routing.trait import Word, read_trait
 
 DEFAULT_ROUTE = "default"
 """The ``model`` of the route for every request that no other route matches."""
@@ -109,6 +109,8 @@ def _condition(section: Section) -> str:
     if keys and trait is None:
         section.problem("expected the name of a model, or long_context with its number of tokens, got keys", "model")
         return ""
+    if trait is None and (hint := suggestion(text.partition(":")[0], Word)):
+        section.warning(f"{quoted(text)} is looked for in the names of models{hint}", "model")
     return str(trait or text)
 
 

@@ -107,6 +107,19 @@ def test_keys_below_a_route_s_model_may_stand_on_a_line_of_their_own(reads: Read
     assert not loaded.warnings
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("subagents", "subagent"), ("backgroud", "background"), ('"long contxt: 200000"', "long_context")],
+)
+def test_a_word_with_a_slip_is_the_name_of_a_model_and_that_is_said(written: str, meant: str, reads: Reader) -> None:
+    loaded = reads(f"routing: {{models: [{{model: {written}, provider_sequence: [openrouter]}}]}}")
+
+    name = written.strip('"')
+    (said,) = loaded.warnings
+    assert said.startswith(f'config.yaml:1: routing.models[0].model: "{name}" is looked for in the names of models')
+    assert said.endswith(f'did you mean "{meant}"?')
+
+
 NUMBER = 'long_context needs its number of tokens; write model: "long_context: 200000"'
 KEYS = "expected the name of a model, or long_context with its number of tokens, got keys"
 
