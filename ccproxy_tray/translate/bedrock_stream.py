@@ -37,14 +37,17 @@ class BedrockStream(NativeStream):
         super().__init__(model, echo=echo)
         self._decoder = EventStreamDecoder()
         self._held = b""
+        self._of_chunks: Mapping[str, HeaderValue] | None = None
 
     def _events(self, data: bytes) -> Iterator[Typed]:
         for headers, payload in self._decoder.feed(data):
-            if headers.get(":message-type") in ("exception", "error"):
-                yield from self._released()
-                raise AttemptFailed(_failure(headers, payload))
-            if headers.get(":event-type") != "chunk":
-                continue
+            if headers is not self._of_chunks:  # the decoder gives the same object for the same bytes
+                if headers.get(":message-type") in ("exception", "error"):
+                    yield from self._released()
+                    raise AttemptFailed(_failure(headers, payload))
+                if headers.get(":event-type") != "chunk":
+                    continue
+                self._of_chunks = headers
             text = _content(payload)
             if text.startswith(_DELTA) and not self._held:  # nearly every frame
                 yield b"content_block_delta", text

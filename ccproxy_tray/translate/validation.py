@@ -198,7 +198,7 @@ def _tool(tool: Json, path: str) -> str:
 
 def _fields(body: Mapping[str, Json]) -> str:
     for name, (is_right, expected) in _OPTIONAL.items():
-        if body.get(name) is not None and not is_right(body[name]):
+        if name in body and body[name] is not None and not is_right(body[name]):
             return _wrong(name, expected, body[name])
     return ""
 

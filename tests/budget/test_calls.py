@@ -35,13 +35,13 @@ routing: {{ provider_sequence: [ {{ name: {lane}, variants: [ {{ model: "{model}
 """
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
 MODELS = {"anthropic": "auto", "bedrock": "auto", "chat": "qwen-3-coder-480b"}
-PER_REQUEST = {"anthropic": 1401, "bedrock": 1760, "chat": 1720}
+PER_REQUEST = {"anthropic": 1398, "bedrock": 1733, "chat": 1724}
 """Calls for a small request with a whole answer."""
 PER_TURN = {"anthropic": 5720, "bedrock": 9090, "chat": 17420}
 """Calls for a turn of Claude Code's of 150 KB."""
-PER_EVENT = {"anthropic": 0.5, "bedrock": 22, "chat": 18}
+PER_EVENT = {"anthropic": 0.5, "bedrock": 19.9, "chat": 18}
 """Calls for each delta of a stream that comes in one burst."""
-PER_READ = {"anthropic": 133, "bedrock": 150, "chat": 152}
+PER_READ = {"anthropic": 133, "bedrock": 148, "chat": 152}
 """Calls for each delta that comes alone, as they do in life."""
 
 
