@@ -8,7 +8,9 @@ const CONNECTION = {
   live: "Live",
   reconnecting: "Reconnecting",
   stopped: "Proxy stopped; waiting for it",
+  paused: "Paused",
 };
+const NAME = "ccproxy-tray";
 const BREAKAGE = { 429: "answers 429", hang: "says nothing", cut: "cuts every connection" };
 
 /** @param {import("./live.js").Live} live */
@@ -32,7 +34,7 @@ function showHeadline({ headline, version, urls }) {
     element.dataset.text = text;
     element.dataset.state = headline.state;
     element.replaceChildren(h("span", { class: "glyph", "aria-hidden": "true" }, glyph), said(words.join(" ")));
-    document.title = `${text} · ccproxy-tray`;
+    document.title = `${text} · ${NAME}`;
   }
   byId("version").textContent = version;
   byId("address").textContent = urls[0] ?? "";
@@ -44,6 +46,8 @@ function showConnection({ state, why }) {
   element.dataset.state = state;
   const words = why ? `${CONNECTION[state]}: ${visible(why)}` : CONNECTION[state];
   if (element.textContent !== words) element.textContent = words;
+  const { text } = byId("headline").dataset;
+  document.title = text && state !== "paused" ? `${text} · ${NAME}` : NAME;
   document.body.classList.toggle("stale", state === "stopped");
 }
 

@@ -1,14 +1,16 @@
 // Server-sent events over fetch, because EventSource cannot send a token. Comes back by itself, where it left off.
+// A page that nobody sees lets go: browsers open six connections to one host, for all of their tabs together.
 
 import { open, Refused } from "./client.js";
 
 const SILENCE = 40000; // the proxy says something every 15 s
 const FIRST = 400;
 const LONGEST = 5000;
+const UNSEEN = 10000;
 
 /**
  * @typedef {{id: string, type: string, data: string}} Told
- * @typedef {"connecting"|"live"|"reconnecting"|"stopped"} Connection
+ * @typedef {"connecting"|"live"|"reconnecting"|"stopped"|"paused"} Connection
  */
 
 /** Splits text that comes in pieces into events (HTML standard, "Parsing an event stream"; lines end in LF here). */
@@ -58,6 +60,12 @@ export async function follow(path, hear, tell) {
       }
       tell("reconnecting", "");
     } catch (error) {
+      if (document.hidden) {
+        tell("paused", "");
+        await seen();
+        failures = -1;
+        continue;
+      }
       const answered = error instanceof Refused || failures === 0;
       tell(answered ? "reconnecting" : "stopped", error instanceof Refused ? error.message : "");
     }
@@ -68,6 +76,7 @@ export async function follow(path, hear, tell) {
 /** @param {string} path @param {string} last @param {() => void} connected @returns {AsyncGenerator<Told>} */
 async function* connection(path, last, connected) {
   const abort = new AbortController();
+  const release = whenUnseen(() => abort.abort());
   let alarm = setTimeout(() => abort.abort(), SILENCE);
   try {
     const response = await open(path, { headers: last ? { "last-event-id": last } : {}, signal: abort.signal });
@@ -83,9 +92,38 @@ async function* connection(path, last, connected) {
       yield* parser.feed(decoder.decode(value, { stream: true }));
     }
   } finally {
+    release();
     clearTimeout(alarm);
     abort.abort();
   }
+}
+
+/** Calls back when nobody has seen the page for a while. @param {() => void} letGo @returns {() => void} to stop that */
+function whenUnseen(letGo) {
+  let timer = 0;
+  const look = () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(letGo, UNSEEN);
+  };
+  document.addEventListener("visibilitychange", look);
+  look();
+  return () => {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", look);
+  };
+}
+
+/** Waits until somebody looks. */
+function seen() {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", look);
+      resolve(undefined);
+    };
+    document.addEventListener("visibilitychange", look);
+    look();
+  });
 }
 
 /** @param {number} ms shorter when the user comes back to the page, or the network does */
