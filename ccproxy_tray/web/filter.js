@@ -13,12 +13,16 @@ const LISTS = {
   range: "Any time",
 };
 const KINDS = { main: "Main", subagent: "Subagents", background: "Background" };
-const RANGES = {
-  "1h": ["Last hour", 3600],
-  "24h": ["Last 24 hours", 86400],
-  "7d": ["Last 7 days", 604800],
-  "30d": ["Last 30 days", 2592000],
-};
+/** @type {Map<string, [string, number]>} */
+const RANGES = new Map([
+  ["1h", ["Last hour", 3600]],
+  ["24h", ["Last 24 hours", 86400]],
+  ["7d", ["Last 7 days", 604800]],
+  ["30d", ["Last 30 days", 2592000]],
+]);
+/** In the address of the page: requests for which nobody was tried. No provider's name begins like that. */
+export const NOBODY = "-";
+const LONGEST = 200; // characters of a search that the proxy takes
 const NAMES = ["q", ...Object.keys(LISTS), "session", "since", "until"];
 
 /** The form above the table. It changes the address of the page, and nothing else. */
@@ -33,11 +37,14 @@ export class FilterBar {
         placeholder: "Search ids, models, stories, errors",
         "aria-label": "Search requests",
         spellcheck: "false",
+        maxlength: LONGEST,
         oninput: () => this.#typed(),
       })
     );
     for (const [name, any] of Object.entries(LISTS)) {
-      const changed = () => (location.hash = beside({ [name]: this.#list(name).value, since: null, until: null }));
+      /** @type {Record<string, null>} */
+      const instead = name === "range" ? { since: null, until: null } : {};
+      const changed = () => (location.hash = beside({ [name]: this.#list(name).value, ...instead }));
       const list = h(
         "select",
         { "aria-label": `${name === "range" ? "time" : name} of requests`, onchange: changed },
@@ -48,7 +55,7 @@ export class FilterBar {
     options(this.#list("kind"), Object.entries(KINDS));
     options(
       this.#list("range"),
-      Object.entries(RANGES).map(([value, [name]]) => [value, `${name}`]),
+      [...RANGES].map(([value, [name]]) => [value, name]),
     );
     this.chips = h("span", { class: "chips" });
     this.element = h(
@@ -72,7 +79,8 @@ export class FilterBar {
     const { providers, models, outcomes } = await get("/status/facets");
     const same = (/** @type {string[]} */ names) =>
       names.filter(Boolean).map((name) => /** @type {[string, string]} */ ([name, name]));
-    options(this.#list("provider"), same(providers));
+    const nobody = providers.includes("") ? /** @type {[string, string][]} */ ([[NOBODY, "nobody"]]) : [];
+    options(this.#list("provider"), [...same(providers), ...nobody]);
     options(this.#list("model"), same(models));
     options(this.#list("outcome"), [["failed", "All that failed"], ...same(outcomes)]);
     this.show(here().params);
@@ -95,10 +103,12 @@ export class FilterBar {
  * @param {number} now Unix seconds
  * @returns {import("./rows.js").Filter}
  */
-export function filter({ q, provider, model, outcome, kind, session, range, since, until }, now) {
-  const [, seconds] = RANGES[/** @type {keyof typeof RANGES} */ (range)] ?? ["", 0];
-  const from = seconds ? String(Math.floor(now - Number(seconds))) : since;
-  return { q, provider, model, outcome, kind, session, since: from, until };
+export function filter({ provider, range, since, ...rest }, now) {
+  const [, seconds] = RANGES.get(range) ?? ["", 0];
+  const from = seconds ? String(Math.floor(now - seconds)) : since;
+  const told = { ...rest, provider: provider === NOBODY ? "" : provider || undefined, since: from };
+  const asked = Object.entries(told).filter(([name, value]) => NAMES.includes(name) && (value || name === "provider"));
+  return Object.fromEntries(asked);
 }
 
 /** The part of an address that says which requests are shown. @param {Record<string, string>} params */
@@ -109,7 +119,7 @@ function chips(params) {
   const { session, since, until } = params;
   const found = [];
   if (session) found.push(chip("session", said(session, "mono"), { session: null }));
-  if (since && until) found.push(chip("time", interval(Number(since), Number(until)), { since: null, until: null }));
+  if (since || until) found.push(chip("time", visible(interval(since, until)), { since: null, until: null }));
   if (NAMES.some((name) => params[name])) {
     const nothing = Object.fromEntries(NAMES.map((name) => [name, null]));
     found.push(h("a", { href: beside(nothing), class: "clear" }, "Clear all"));
@@ -139,6 +149,7 @@ function options(list, all) {
 
 /** A value that does not occur is offered nevertheless: somebody has linked to it. @param {HTMLSelectElement} list @param {string} value */
 function choose(list, value) {
-  if (![...list.options].some((option) => option.value === value)) list.append(h("option", { value }, visible(value)));
+  if (![...list.options].some((option) => option.value === value))
+    list.append(h("option", { value }, value === NOBODY ? "nobody" : visible(value)));
   list.value = value;
 }

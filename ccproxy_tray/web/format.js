@@ -117,13 +117,17 @@ export function slot({ start, end }, period) {
 }
 
 /**
- * From when to when, `22 Nov 14:00 to 22 Nov 15:00`.
- * @param {number} start
- * @param {number} end
+ * From when to when, `22 Nov 14:00 to 22 Nov 15:00`; what is no time is shown as it is.
+ * @param {string} [start] Unix seconds
+ * @param {string} [end] Unix seconds
  */
 export function interval(start, end) {
-  const name = (/** @type {number} */ at) => `${DAY.format(at * 1000)} ${MINUTE.format(at * 1000)}`;
-  return `${name(start)} to ${name(end)}`;
+  const name = (/** @type {string} */ at) => {
+    const then = new Date(Number(at) * 1000);
+    return Number.isNaN(then.getTime()) ? at : `${DAY.format(then)} ${MINUTE.format(then)}`;
+  };
+  if (!start) return `until ${name(end ?? "")}`;
+  return end ? `${name(start)} to ${name(end)}` : `since ${name(start)}`;
 }
 
 /**

@@ -25,6 +25,7 @@ export class Requests {
   #shown = "";
   #visible = false;
   #unseen = 0;
+  #failed = false;
   #late = true; // requests may have ended just before this page listened, and not be written yet
   /** @type {any[]} requests that have ended while this page was open: the history may not have them yet. Oldest first. */
   #heard = [];
@@ -47,6 +48,9 @@ export class Requests {
     );
     live.addEventListener("request", (event) => this.#hear(/** @type {CustomEvent} */ (event).detail));
     live.addEventListener("gap", () => this.#reload());
+    live.addEventListener("connection", (event) => {
+      if (this.#failed && /** @type {CustomEvent} */ (event).detail.state === "live") this.#reload();
+    });
   }
 
   /** @param {Record<string, string>} params */
@@ -75,9 +79,10 @@ export class Requests {
       await this.#rows.reset(filter(params, Date.now() / 1000));
     } catch (error) {
       const { name, message } = /** @type {Error} */ (error);
-      if (name !== "AbortError") this.#say(`Cannot read the history: ${visible(message)}`);
+      if (name !== "AbortError") this.#fail(message);
       return;
     }
+    this.#failed = false;
     const newest = this.#rows.all[0]?.time ?? 0;
     for (const row of this.#heard) if (row.time >= newest) this.#rows.add(row);
     this.#seen();
@@ -85,6 +90,16 @@ export class Requests {
     this.#tell();
     if (this.#late) setTimeout(() => this.#catchUp(), PATIENCE);
     this.#late = false;
+  }
+
+  /** Nothing stands there rather than what another filter has found. @param {string} message */
+  #fail(message) {
+    this.#failed = true;
+    this.#rows.clear();
+    this.#seen();
+    this.table.set(this.#rows.all);
+    this.empty.hidden = true;
+    this.#say(`Cannot read the history: ${visible(message)}`);
   }
 
   async #catchUp() {
@@ -103,7 +118,7 @@ export class Requests {
   /** @param {any} row */
   #hear(row) {
     this.#heard = [...this.#heard.slice(1 - REMEMBERED), row];
-    if (!this.#shown || !this.#rows.add(row)) return;
+    if (!this.#shown || this.#failed || !this.#rows.add(row)) return;
     this.#grow(1);
   }
 

@@ -40,10 +40,16 @@ export class Rows {
     const { signal } = this.#abort;
     const page = await get("/status/requests", { ...filter, limit: PAGE }, signal);
     signal.throwIfAborted();
+    this.clear();
     this.#filter = filter;
+    this.#take(page);
+  }
+
+  /** Hold no rows, and know of none. */
+  clear() {
     this.all = [];
     this.#known.clear();
-    this.#take(page);
+    this.#next = null;
   }
 
   /** Read the next page, once at a time. */

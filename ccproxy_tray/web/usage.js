@@ -4,17 +4,22 @@ import { bars, lines } from "./chart.js";
 import { get } from "./client.js";
 import { h, visible } from "./element.js";
 import { Figure } from "./figure.js";
+import { NOBODY } from "./filter.js";
 import { cacheRate, compact, count, duration, money, percent, slot as slotName, sum } from "./format.js";
 import { Refresher } from "./refresher.js";
 import { beside, here, link } from "./route.js";
 import { tiles } from "./tiles.js";
 
-const PERIODS = { day: "Day", week: "Week", month: "Month" };
+const PERIODS = new Map([
+  ["day", "Day"],
+  ["week", "Week"],
+  ["month", "Month"],
+]);
 const TOKENS = { input: "Input", cache_read: "Cache read", cache_write: "Cache write", output: "Output" };
-const NOBODY = "nobody";
 
 export class Usage {
   #params = here().params;
+  #offered = "";
   #refresher;
 
   /** @param {import("./live.js").Live} live */
@@ -64,16 +69,21 @@ export class Usage {
     this.#refresher.stop();
   }
 
+  get #period() {
+    const { period } = this.#params;
+    return PERIODS.has(period) ? period : "day";
+  }
+
   async #read() {
-    const period = this.#params.period in PERIODS ? this.#params.period : "day";
+    const period = this.#period;
     this.periods.replaceChildren(
-      ...Object.entries(PERIODS).map(([value, name]) =>
+      ...[...PERIODS].map(([value, name]) =>
         h("a", { href: beside({ period: value }), "aria-current": value === period ? "true" : null }, name),
       ),
     );
     try {
       const told = await get("/status/usage", { period });
-      if (told.period === (this.#params.period ?? period)) this.#draw(told);
+      if (period === this.#period) this.#draw(told);
     } catch (error) {
       this.#tell(`Cannot read the history: ${/** @type {Error} */ (error).message}`);
     }
@@ -84,16 +94,14 @@ export class Usage {
     const looks = providers.map((/** @type {any} */ each, /** @type {number} */ look) => ({
       ...each,
       look,
-      name: each.name || NOBODY,
+      key: each.name || NOBODY,
+      name: each.name || "nobody",
     }));
     const { provider } = this.#params;
-    this.list.replaceChildren(
-      h("option", { value: "" }, "All providers"),
-      ...looks.map((/** @type {any} */ { name }) => h("option", { value: name }, visible(name))),
-    );
-    const shown = looks.filter((/** @type {any} */ { name }) => !provider || name === provider);
-    this.list.value = shown.length ? (provider ?? "") : "";
-    this.#tell(problem || (enabled ? "" : "The history is switched off (history.enabled)."));
+    this.#offer(looks);
+    const shown = looks.filter((/** @type {any} */ { key }) => !provider || key === provider);
+    const nothing = shown.length ? "" : "No requests in this time.";
+    this.#tell(problem || (enabled ? nothing : "The history is switched off (history.enabled)."));
     this.sums.replaceChildren(tiles(provider ? figures(added(shown)) : [...figures(totals), speed(totals)]));
     const columns = axis(slots, provider ?? "");
     this.requests.show(data(columns, series(shown, "requests"), count));
@@ -107,6 +115,19 @@ export class Usage {
     this.latency.show(data(columns, known(pairs), duration));
   }
 
+  /** The providers to choose from, and the chosen one even where it has no requests. @param {any[]} looks */
+  #offer(looks) {
+    const { provider = "" } = this.#params;
+    /** @type {Map<string, string>} */
+    const names = new Map([["", "All providers"], ...looks.map(({ key, name }) => /** @type {const} */ ([key, name]))]);
+    if (!names.has(provider)) names.set(provider, provider === NOBODY ? "nobody" : provider);
+    const offered = JSON.stringify([...names]);
+    if (offered !== this.#offered)
+      this.list.replaceChildren(...[...names].map(([value, name]) => h("option", { value }, visible(name))));
+    this.#offered = offered;
+    this.list.value = provider;
+  }
+
   /** @param {string} problem */
   #tell(problem) {
     this.note.hidden = !problem;
@@ -118,7 +139,7 @@ export class Usage {
 function axis(slots, provider) {
   const period = slots.length ? slots[slots.length - 1].end - slots[0].start : 0;
   const href = (/** @type {number} */ start, /** @type {number} */ end) =>
-    link("requests", { provider: provider === NOBODY ? "" : provider, since: `${start}`, until: `${end}` });
+    link("requests", { provider, since: `${start}`, until: `${end}` });
   return slots.map(({ start, end }) => ({ name: slotName({ start, end }, period), start, href: href(start, end) }));
 }
 
@@ -163,7 +184,7 @@ function figures(sums) {
       `${compact(sums.cache_read)} of them from the cache`,
     ],
     ["Output tokens", compact(sums.output), ""],
-    ["Cache hit rate", percent(cacheRate(sums)), "of all input"],
+    ["Cache hit rate", percent(cacheRate(sums)), cacheRate(sums) === null ? "" : "of all input"],
     cost(sums),
   ];
 }
@@ -175,4 +196,4 @@ function cost(sums) {
 }
 
 /** @param {any} totals @returns {[string, string, string]} */
-const speed = ({ p50, p95 }) => ["First content", duration(p50), `95 % within ${duration(p95)}`];
+const speed = ({ p50, p95 }) => ["First content", duration(p50), p95 === null ? "" : `95 % within ${duration(p95)}`];

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from ccproxy_tray.config.schema import Secret
 from ccproxy_tray.routing.outage import OutageKind
@@ -125,3 +126,49 @@ async def test_the_page_asks_for_a_token_once_and_keeps_it_for_the_tab(stage: St
     await expect(page.connection).to_have_text("Live")
     await expect(page["#token"]).to_be_hidden()
     assert TOKEN not in await page.page.content()
+
+
+async def test_a_token_may_have_any_letters(server: Fake, look: Open) -> None:
+    server.token = "жетон-ü"
+    page = await look(server.url, live=False)
+    await page["#token-value"].fill(server.token)
+    await page["#token button"].click()
+    await expect(page.connection).to_have_text("Live")
+
+
+async def stop_clock(page: Page) -> None:
+    """Time passes in this page only when the test says so."""
+    now = time.time()
+    await page.clock.install(time=now)
+    await page.clock.pause_at(now + 60)
+
+
+SEE = """hidden => {
+  Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+async def test_a_page_that_nobody_sees_lets_go_and_goes_on_when_it_is_seen(server: Fake, look: Open) -> None:
+    page = await look(server.url, "#requests")
+    await stop_clock(page.page)
+    await page.page.evaluate(SEE, arg=True)
+    await page.page.clock.run_for(9000)
+    await expect(page.connection).to_have_text("Live")
+    await page.page.clock.run_for(2000)
+    await expect(page.connection).to_have_text("Paused")
+    assert await page.page.title() == "ccproxy-tray"
+    await page.page.evaluate(SEE, arg=False)
+    await expect(page.connection).to_have_text("Live")
+    assert (await page.page.title()).startswith("● bedrock")
+    assert server.seen[1:] == ["a-0"]
+
+
+async def test_a_page_that_is_hidden_for_a_moment_only_stays_live(server: Fake, look: Open) -> None:
+    page = await look(server.url)
+    await stop_clock(page.page)
+    for hidden in (True, False):
+        await page.page.evaluate(SEE, arg=hidden)
+        await page.page.clock.run_for(9000)
+    await expect(page.connection).to_have_text("Live")
+    assert server.seen == [None]
