@@ -3,6 +3,8 @@
 import { h } from "./element.js";
 import { left } from "./format.js";
 
+const LATE = 200; // ms that `seconds_left`, rounded as it is, may be too short: asked earlier, the proxy would say "0 s"
+
 /** @type {WeakMap<Element, number>} */
 const deadlines = new WeakMap();
 
@@ -34,7 +36,7 @@ function show(element, now) {
   const deadline = deadlines.get(element);
   if (deadline === undefined) return false;
   element.textContent = left((deadline - now) / 1000);
-  if (now < deadline) return false;
+  if (now < deadline + LATE) return false;
   deadlines.delete(element);
   return true;
 }

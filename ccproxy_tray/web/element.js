@@ -56,6 +56,19 @@ export function byId(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
 
+/**
+ * Draw something anew; who stood on a link in it stands there afterwards.
+ * @param {Element} container
+ * @param {() => void} draw
+ */
+export function keepFocus(container, draw) {
+  const { activeElement } = document;
+  const href = container.contains(activeElement) ? activeElement?.getAttribute("href") : null;
+  draw();
+  const again = [...container.querySelectorAll("a")].find((link) => href && link.getAttribute("href") === href);
+  again?.focus({ preventScroll: true });
+}
+
 /** @param {Element} element @param {Record<string, unknown>} attributes @param {(Node|string|number|null)[]} children */
 function fill(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {

@@ -1,7 +1,7 @@
 // The latest requests that did not go smoothly, each with what happened in one line.
 
 import { get } from "./client.js";
-import { h, said } from "./element.js";
+import { h, keepFocus, said } from "./element.js";
 import { date, moment } from "./format.js";
 import { beside } from "./route.js";
 import { badge } from "./outcome.js";
@@ -37,9 +37,8 @@ export class Feed {
     for (const row of fresh) this.#incidents.set(row.id, row);
     const latest = [...this.#incidents.values()].sort((one, other) => other.time - one.time).slice(0, LENGTH);
     this.#incidents = new Map(latest.map((row) => [row.id, row]));
-    this.element.replaceChildren(
-      ...(latest.length ? latest.map(item) : [h("li", { class: "empty" }, "Nothing has gone wrong yet.")]),
-    );
+    const items = latest.length ? latest.map(item) : [h("li", { class: "empty" }, "Nothing has gone wrong yet.")];
+    keepFocus(this.element, () => this.element.replaceChildren(...items));
   }
 }
 

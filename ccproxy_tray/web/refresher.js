@@ -6,6 +6,7 @@ export class Refresher {
   #shown = false;
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #timer;
+  #again = false;
 
   /** @param {import("./live.js").Live} live @param {() => void} read */
   constructor(live, read) {
@@ -25,9 +26,15 @@ export class Refresher {
   }
 
   #later() {
-    this.#timer ??= setTimeout(() => {
+    if (this.#timer !== undefined) {
+      this.#again = true; // it may end too late for the reading that is due, which goes ahead: others must not wait
+      return;
+    }
+    this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#shown) this.read();
+      if (this.#again) this.#later();
     }, PATIENCE);
+    this.#again = false;
   }
 }

@@ -1,12 +1,13 @@
 // Conversations: what each took, and who asked in it.
 
 import { get } from "./client.js";
-import { h, said, visible } from "./element.js";
+import { h, keepFocus, said, visible } from "./element.js";
 import { cacheRate, compact, count, date, moment, percent, plural, sum } from "./format.js";
 import { link } from "./route.js";
 import { Refresher } from "./refresher.js";
 
 const PAGE = 50;
+const MOST = 500; // that the proxy tells at a time
 const COLUMNS = ["Session", "Last request", "Requests", "Input", "Output", "Cache hits", "Cost", "Fell back", "Failed"];
 
 export class Sessions {
@@ -51,12 +52,12 @@ export class Sessions {
   async #read(on) {
     try {
       const { sessions, next, problem } = await get("/status/sessions", {
-        limit: PAGE,
+        limit: on ? PAGE : Math.min(MOST, Math.max(PAGE, this.body.childElementCount)),
         before: on ? this.#next : null,
       });
       const rows = sessions.map(row);
       if (on) this.body.append(...rows);
-      else this.body.replaceChildren(...rows);
+      else keepFocus(this.body, () => this.body.replaceChildren(...rows));
       this.#next = next;
       this.#tell(problem);
     } catch (error) {

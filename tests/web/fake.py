@@ -151,7 +151,7 @@ class Fake:
             "/debug": lambda _request: self.status,
             "/status/requests": self._requests,
             "/status/facets": lambda _request: facets(self.rows),
-            "/status/sessions": lambda _request: {**self._told_of("sessions", self.sessions), "next": None},
+            "/status/sessions": self._pages,
             "/status/usage": lambda request: {**self._told_of("period", request.query["period"]), **self.usage},
         }
         for path, answer in paths.items():
@@ -195,6 +195,11 @@ class Fake:
         following = str(start + limit) if start + limit < len(found) else None
         total = len(found) if not set(query) - {"limit", "before"} else None
         return {**self._told_of("requests", page), "next": following, "total": total}
+
+    def _pages(self, request: web.Request) -> Document:
+        start, limit = int(request.query.get("before", 0)), int(request.query["limit"])
+        following = str(start + limit) if start + limit < len(self.sessions) else None
+        return {**self._told_of("sessions", self.sessions[start : start + limit]), "next": following}
 
     async def _request(self, request: web.Request) -> web.StreamResponse:
         found = next((each for each in self.rows if each["id"] == request.match_info["id"]), None)

@@ -103,3 +103,24 @@ async def test_every_place_has_an_address_that_leads_back_to_it(server: Fake, lo
     place = {"view": "requests", "params": {"q": "a&b=c #?"}}
     assert await in_browser(look, server, "route.js", f"m.parse({json.dumps(address)})") == place
     assert await in_browser(look, server, "route.js", "m.parse('')") == {"view": "overview", "params": {}}
+
+
+@ASYNC
+async def test_sums_are_read_once_more_when_a_request_ends_while_they_are_due(server: Fake, look: Open) -> None:
+    page = (await look(server.url, path="/debug", live=False)).page
+    await page.clock.install(time=0)
+    await page.clock.pause_at(1000)
+    await page.evaluate(
+        """async () => {
+          const { Refresher } = await import("/status/refresher.js");
+          window.live = new EventTarget();
+          window.reads = 0;
+          new Refresher(live, () => (reads += 1)).start();
+        }"""
+    )
+    steps = [(0, False, 1), (1499, True, 1), (1, False, 2), (1500, False, 3), (9000, False, 3), (0, True, 3)]
+    for wait, ended, reads in [*steps, (1500, False, 4), (9000, False, 4)]:
+        await page.clock.run_for(wait)
+        if ended:
+            await page.evaluate("() => { live.dispatchEvent(new Event('request')) }")
+        assert await page.evaluate("reads") == reads

@@ -90,3 +90,46 @@ async def test_an_unknown_address_shows_the_overview_and_back_leads_back(server:
     await expect(page["main h2"]).to_have_text("Configuration in force")
     await page.page.go_back()
     await expect(page["nav a[aria-current=page]"]).to_have_text("Overview")
+
+
+async def test_a_list_that_cannot_be_read_shows_no_other_one_and_is_read_when_it_can_be(
+    server: Fake, look: Open
+) -> None:
+    server.rows = [row(1)]
+    page = await look(server.url, "#requests")
+    await expect(page.rows).to_have_count(1)
+    await server.stop()
+    await expect(page.connection).not_to_have_text("Live")
+    await page.go("#requests?outcome=served")
+    await expect(page[".told"]).to_contain_text("Cannot read the history")
+    await expect(page.rows).to_have_count(0)
+    await server.start()
+    await expect(page.rows).to_have_count(1)
+
+
+async def test_sessions_that_were_asked_for_stay_when_the_list_is_read_again(server: Fake, look: Open) -> None:
+    counts = dict.fromkeys(("requests", "main", "subagent", "background", "agents", "fell_back", "failed"), 1)
+    server.sessions = [
+        {"session": f"s{n:03}", "first": 1, "last": 1, **counts, **SUMS, "cost": 0, "unpriced": 0} for n in range(120)
+    ]
+    page = await look(server.url, "#sessions")
+    await expect(page["main tbody tr"]).to_have_count(50)
+    await page["main"].get_by_text("Show earlier sessions").click()
+    await expect(page["main tbody tr"]).to_have_count(100)
+    await page["main tbody a"].nth(70).focus()
+    server.sessions[0]["requests"] = 7777
+    server.push("request", row(1))
+    await expect(page["main tbody tr"].first).to_contain_text("7,777")
+    await expect(page["main tbody tr"]).to_have_count(100)
+    await expect(page["main tbody a"].nth(70)).to_be_focused()
+
+
+async def test_a_time_without_requests_says_so(server: Fake, look: Open) -> None:
+    day = usage(1.7e9)
+    empty = {**dict.fromkeys(day["totals"], 0), "p50": None, "p95": None}
+    server.usage = {**day, "providers": [], "totals": empty}
+    page = await look(server.url, "#usage")
+    await expect(page["main .empty"]).to_have_text("No requests in this time.")
+    tiles = page[".tiles > div"]
+    await expect(tiles.nth(3)).to_have_text("Cache hit rate\N{EN DASH}")
+    await expect(tiles.nth(5)).to_have_text("First content\N{EN DASH}")
