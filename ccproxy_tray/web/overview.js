@@ -52,7 +52,7 @@ export class Overview {
     this.today.replaceChildren(
       tiles([
         ["Requests today", count(today.total), `${count(total)} since the start`],
-        ["Fell back today", count(today.fell_back), "answered by a later choice"],
+        ["Fell back today", count(today.fell_back), "one failed, a later one answered"],
         ["Unanswered today", count(today.exhausted + today.broke_off), "nobody answered, or the answer broke off"],
         ["Running since", moment(now - live.status.uptime_seconds, now), `version ${live.status.version}`],
       ]),

@@ -1,7 +1,7 @@
 // The attempts of a request on one axis of time, as bars and in words.
 
 import { h, said } from "./element.js";
-import { duration } from "./format.js";
+import { duration, left } from "./format.js";
 import { ticks } from "./chart.js";
 
 /**
@@ -75,7 +75,7 @@ function came({
       : `${first === null ? "failed" : "broke off"} after ${duration(length)}: ${fault}`,
   );
   if (status) parts.push(`HTTP ${status}`);
-  if (cooling !== null) parts.push(`cooling for ${duration(cooling * 1000)}`);
+  if (cooling !== null) parts.push(`cooling for ${left(cooling)}`);
   return parts.join(", ");
 }
 

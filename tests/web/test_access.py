@@ -191,3 +191,13 @@ async def test_whoever_wants_no_motion_gets_none(server: Fake, look: Open) -> No
     await expect(page.connection).not_to_have_text("Live")
     running = await page.page.evaluate("document.getAnimations().length")
     assert running == 0
+
+
+async def test_what_is_chosen_can_be_told_in_the_colours_of_the_system(server: Fake, look: Open) -> None:
+    fill(server)
+    page = await look(server.url, "#usage", forced_colors="active")
+    for chosen, style in ((".top nav a", "borderBottomColor"), (".switch a", "backgroundColor")):
+        here = page[f"{chosen}[aria-current]"]
+        other = page[f"{chosen}:not([aria-current])"].first
+        colours = [await each.evaluate(f"element => getComputedStyle(element).{style}") for each in (here, other)]
+        assert len(set(colours)) == 2

@@ -124,7 +124,7 @@ async def test_the_panel_tells_every_attempt_on_a_line_of_time(tmp_path: Path, l
         await expect(page.detail.locator("h2")).to_have_text(f"Request {request_id}")
         attempts = page.detail.locator(".timeline li")
         await expect(attempts).to_have_count(2)
-        await expect(attempts.nth(0)).to_contain_text("HTTP 429, cooling for 30.0 s")
+        await expect(attempts.nth(0)).to_contain_text("HTTP 429, cooling for 30 s")
         await expect(attempts.nth(1)).to_contain_text("openrouter")
         failed, answered = attempts.nth(0).locator(".bar"), attempts.nth(1).locator(".bar.speaking")
         assert await failed.get_attribute("data-state") == "failed"
