@@ -64,7 +64,7 @@ class Page:
         await self._send(exchange, _INDEX)
 
     async def file(self, exchange: Exchange) -> None:
-        """``GET /status/{file}``: what the page loads. Without a file the way to the page, as people type its address."""
+        """``GET /status/{file}``: what the page loads; for ``/status/``, which people type, the way to the page."""
         name = exchange.request.path.removeprefix(BELOW)
         await (self._send(exchange, name) if name else self.redirect(exchange))
 

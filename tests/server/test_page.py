@@ -67,7 +67,7 @@ async def test_a_connection_goes_on_after_the_head_of_a_large_file(client: Clien
 @pytest.mark.parametrize(
     "name",
     [
-        "", "nothing.js", "README.md", "notes.js.bak", "folder.js", "App.js", "app.js/", "/app.js", "./app.js", "..",
+        "nothing.js", "README.md", "notes.js.bak", "folder.js", "App.js", "app.js/", "/app.js", "./app.js", "..",
         "../secret.js", "..%2fsecret.js", "%2e%2e/secret.js", "..%5csecret.js", "app.js%00", "app%00.js", "%ff.js",
         "/etc/passwd", "__init__.py",
     ],
@@ -156,3 +156,8 @@ async def test_the_page_needs_no_token_and_its_data_does() -> None:
         for path in ("/", "/debug", "/nothing"):
             assert (await client.ask("GET", path)).error()[0] == 401
             assert (await client.ask("GET", path, x_api_key="local-token")).status != 401
+
+
+async def test_a_slash_behind_the_address_of_the_page_leads_to_it(client: Client) -> None:
+    reply = await client.ask("GET", "/status/")
+    assert (reply.status, reply.headers["location"]) == (303, "/status")
