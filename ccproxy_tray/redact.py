@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
 from urllib.parse import quote
 
 MASK = "***"
@@ -41,11 +43,26 @@ _FORMS = (
     (("eyj",), r"(?<![A-Za-z0-9_-])(eyJ)[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]+)*"),  # JSON Web Tokens
 )
 _SECRETS = ("key", "token", "secret", "passw")
+_SPELT = (
+    "passw",
+    *(
+        first + join + second
+        for join in ("", "-", "_")
+        for first, second in (
+            ("api", "key"),
+            ("secret", "key"),
+            ("secret", "access"),
+            ("client", "secret"),
+            *((kind, "token") for kind in ("access", "auth", "session", "security", "refresh", "bearer")),
+        )
+    ),
+)
+"""The names of secrets, as :data:`_NAME` has them."""
 _NAMES = (
     (("bearer",), rf"\b(bearer(?:\s|%20){{1,8}}){_WORD}"),
     # A header in any notation: "name: value", {'name': 'value'}, (b'name', b'value').
     (
-        ("authorization", "-key", "-token"),
+        ("authorization", "cookie", "-key", "-token"),
         rf"\b({_HEADER}(?:[\"']?{_GAP}[:=]{_GAP}|[\"'],{_GAP})(?:b?[\"'])?)(?:(?:basic|token|digest)\s{{1,8}})?{_WORD}",
     ),
     # The names of secrets also stand in our own messages ("api_key: expected ..."), so that after a plain
@@ -63,6 +80,15 @@ _SHAPES = (
 )
 """Each shape with hints, one of which stands in every match (in lower case): looking for those first makes the usual
 text, in which there is nothing to mask, ten times cheaper."""
+_LONG_SHAPES = tuple((_SPELT if hints is _SECRETS else hints, shape) for hints, shape in _SHAPES)
+"""The same for long texts: what people and programs write is full of keys and tokens that are none."""
+_BLOCK = 4096
+"""Characters of a long text that are looked at in one go."""
+_REACH = 1024
+"""More than any shape needs to show that it is there."""
+
+_TORN = 8
+"""Characters of a known value that give it away where a text was cut behind them."""
 
 _UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: line breaks and terminal commands
@@ -75,6 +101,10 @@ _SECRET_VARIABLE = re.compile(r"(_KEY|_TOKEN|_SECRET|_PASSWORD|^PASSWORD|_TOKEN_
 
 def redact(text: str) -> str:
     """The text with everything that has the shape of a credential masked."""
+    if len(text) > _BLOCK:
+        for hints, shape in _LONG_SHAPES:
+            text = _masked_in_blocks(text, shape, hints, _REACH, str.lower)
+        return text
     lower = text.lower()
     for hints, shape in _SHAPES:
         for hint in hints:  # A loop instead of any(): menu and log ask this of every text.
@@ -82,6 +112,30 @@ def redact(text: str) -> str:
                 text = shape.sub(rf"\g<1>{MASK}", text)
                 break
     return text
+
+
+def _masked_in_blocks(
+    text: str, pattern: re.Pattern[str], hints: Iterable[str], reach: int, fold: Callable[[str], str]
+) -> str:
+    """What ``pattern.sub`` would make of the text, a block at a time, and only where a hint stands, when folded.
+
+    A search holds the interpreter's lock from its beginning to its end, and with it the loop: for megabytes that was
+    seconds. ``reach`` is how far behind its beginning it shows whether there is a match; that may go on beyond.
+    """
+    parts: list[str] = []
+    done = 0
+    for start in range(0, len(text), _BLOCK):
+        end, limit = start + _BLOCK, start + _BLOCK + reach
+        folded = fold(text[start:limit])
+        if not any(hint in folded for hint in hints):
+            continue
+        at = max(start, done)
+        while at < end and (found := pattern.search(text, at, limit)) is not None and found.start() < end:
+            begun = found.start()
+            whole = pattern.match(text, begun) or found
+            parts += (text[done:begun], whole[1] or "", MASK)
+            done = at = whole.end()
+    return "".join((*parts, text[done:])) if parts else text
 
 
 def escape(text: str) -> str:
@@ -124,15 +178,42 @@ def secret_variables(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(value for name, value in environ.items() if _SECRET_VARIABLE.search(name.upper()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """How known values are recognised: each match begins with one of ``beginnings``."""
+
+    pattern: re.Pattern[str]
+    beginnings: tuple[str, ...]
+    reach: int
+
+    @classmethod
+    def of(cls, values: Iterable[str]) -> Self:
+        """For these values, in all their spellings, and for their beginnings where a text was cut."""
+        longest_first = sorted({each for value in values for each in _spellings(value)}, key=len, reverse=True)
+        whole = [re.escape(each) for each in longest_first]
+        torn = [re.escape(each[:_TORN]) + rf"\S{{0,4096}}(?={CUT})" for each in longest_first if len(each) > _TORN]
+        beginnings = {each[:_TORN] for each in longest_first}
+        pattern = re.compile(f"()(?:{'|'.join(whole + torn)})")
+        return cls(pattern, tuple(sorted(beginnings)), max(4096 + _TORN, len(longest_first[0])) + 1)
+
+    def masked(self, text: str) -> str:
+        """The text without them."""
+        if not any(beginning in text for beginning in self.beginnings):
+            return text
+        if len(text) <= _BLOCK:
+            return self.pattern.sub(MASK, text)
+        return _masked_in_blocks(text, self.pattern, self.beginnings, self.reach, str)
+
+
 class Redactor:
     """Masks known values in every spelling that a log may meet, then everything of a secret's shape.
 
-    Values may be added at any time and from any thread: the compiled pattern is replaced in one step.
+    Values may be added at any time and from any thread: what recognises them is replaced in one step.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values: frozenset[str] = frozenset()
-        self._pattern: re.Pattern[str] | None = None
+        self._known: _Known | None = None
         self.add(values)
 
     def add(self, values: Iterable[str]) -> None:
@@ -141,15 +222,11 @@ class Redactor:
             value for value in values if len(value.strip()) >= MIN_SECRET and value.strip() not in OWN_NAMES
         }
         if self._values:
-            spellings = {spelling for value in self._values for spelling in _spellings(value)}
-            longest_first = sorted(spellings, key=len, reverse=True)
-            whole = [re.escape(spelling) for spelling in longest_first]
-            torn = [re.escape(s[:8]) + rf"\S{{0,4096}}(?={CUT})" for s in longest_first if len(s) > 8]
-            self._pattern = re.compile("|".join(whole + torn))
+            self._known = _Known.of(self._values)
 
     def known(self, text: str) -> str:
         """The text without any known value."""
-        return text if self._pattern is None else self._pattern.sub(MASK, text)
+        return text if self._known is None else self._known.masked(text)
 
     def redact(self, text: str) -> str:
         """The text without any known value and without anything of a secret's shape."""

@@ -43,6 +43,8 @@ VALUES = VALUES.filter(lambda value: value not in OWN_NAMES)
         "{'authorization': 'Basic CANARY'}",
         "authorization: CANARY",
         "x-api-key: CANARY",
+        "Cookie: CANARY",
+        "('Set-Cookie', 'CANARY')",
         "{'X-Api-Key': 'CANARY'}",
         "(b'X-Api-Key', b'CANARY')",
         '{"x-api-key": "CANARY"}',
@@ -69,6 +71,10 @@ def test_everything_of_a_secrets_shape_is_masked(text: str) -> None:
     assert "CANARY" not in masked
     assert masked.startswith("before ")
     assert "***" in masked
+    for away in (*range(4070, 4100), 5120, 20_000):
+        # Long texts are looked at a block at a time, and the secret may lie anywhere in them.
+        filling = "a word " * (away // 7) + " " * (away % 7)
+        assert redact(f"{filling}before {text} after{filling}") == f"{filling}{masked}{filling}", away
 
 
 @pytest.mark.parametrize(
@@ -104,6 +110,18 @@ def test_a_known_value_is_masked_whole_in_every_spelling(value: str) -> None:
 
     for spelling in (value, json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, safe="")):
         assert redactor.redact(f"got <{spelling}> here") == "got <***> here"
+
+
+@pytest.mark.parametrize("away", [*range(4070, 4100), 8192, 20_000])
+@pytest.mark.parametrize("value", ["correct-horse-battery", "horse!", "ΑΣΣΑΣ-Σ", "x" * 6000])
+def test_a_known_value_is_masked_anywhere_in_a_long_text(value: str, away: int) -> None:
+    filling = "a" * away
+    assert Redactor([value]).known(f"{filling} {value}{filling}{value}") == f"{filling} ***{filling}***"
+
+
+def test_a_secret_longer_than_a_block_is_masked_to_its_end() -> None:
+    token = "CANARY" * 4000
+    assert redact(f"Bearer {token} and {'word ' * 2000}") == f"Bearer *** and {'word ' * 2000}"
 
 
 def test_values_may_be_added_later_and_the_longest_is_masked_first() -> None:

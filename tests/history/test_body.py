@@ -54,6 +54,41 @@ def test_only_secrets_are_changed(text: str, found: str) -> None:
     assert masked(text, hide) == found
 
 
+def delta(field: str, text: str, index: int = 0) -> str:
+    kind = {"text": "text_delta", "partial_json": "input_json_delta", "thinking": "thinking_delta"}[field]
+    told = {"type": "content_block_delta", "index": index, "delta": {"type": kind, field: text}}
+    return f"event: content_block_delta\ndata: {json.dumps(told)}\n\n"
+
+
+def said(stream: str, field: str, index: int = 0) -> str:
+    events = [json.loads(line[5:]) for line in stream.split("\n") if line.startswith("data:")]
+    return "".join(event["delta"].get(field, "") for event in events if event["index"] == index)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 500])
+@pytest.mark.parametrize(
+    ("field", "text", "found"),
+    [
+        ("text", f"the key is {SECRET}, and more", "the key is ***, and more"),
+        ("thinking", "is it sk-ant-api03-0123456789abc? yes", "is it sk-ant-***? yes"),
+        ("partial_json", json.dumps({"command": f"echo {SECRET}"}), '{"command": "echo ***"}'),
+        ("partial_json", '{"api_key": "correct horse", "cut', '{"api_key": "***", "cut'),
+    ],
+)
+def test_a_secret_that_comes_in_pieces_is_masked_whole(field: str, text: str, found: str, size: int) -> None:
+    pieces = [text[start : start + size] for start in range(0, len(text), size)]
+    stream = "".join(delta(field, piece) + delta("text", "between", 1) for piece in pieces)
+    kept = masked(stream, hide)
+    assert said(kept, field) == found
+    assert said(kept, "text", 1) == "between" * len(pieces)
+    assert kept.count("event: content_block_delta\n") == 2 * len(pieces)
+
+
+def test_a_stream_without_secrets_keeps_every_byte() -> None:
+    stream = delta("text", "one ") + ": a comment\n\n" + delta("text", "two ") + 'data:{"delta": 1}\n\ndata: [1]\n'
+    assert masked(stream, hide) == stream
+
+
 def test_a_body_comes_back_as_it_was_stored() -> None:
     event = BodyKept(1.0, "req_1", {"anthropic-beta": "a,b"}, '{"a": "ü"}'.encode(), b"\xff\x00", 11, 2)
     kept = keep(event, lambda text: text)
