@@ -50,7 +50,7 @@ class CommittedStream:
             self._response.close()
 
     async def _advance(self) -> bytes:
-        # The reader may give up and come again, for a ping in between: silence is counted from the last byte.
+        # Counted from the last byte, also by a reader that gave up and comes again.
         try:
             with self._silence:
                 data = await self._response.read()
