@@ -32,9 +32,9 @@ export function chain(live) {
   ];
 }
 
-/** What has to change for the chain to be drawn anew; countdowns run by themselves. @param {any} status */
-export function signature({ chain: routes, rate_limits: coolings }) {
-  return JSON.stringify([routes, coolings], (key, value) => (key === "seconds_left" ? undefined : value));
+/** What has to change for the chain to be drawn anew; countdowns run by themselves. @param {import("./live.js").Live} live */
+export function signature({ status: { chain: routes, rate_limits: coolings }, sleeps }) {
+  return JSON.stringify([routes, coolings, sleeps], (key, value) => (key === "seconds_left" ? undefined : value));
 }
 
 /** @param {import("./live.js").Live} live @param {any[]} all */

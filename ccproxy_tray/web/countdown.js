@@ -2,6 +2,7 @@
 
 import { h } from "./element.js";
 import { left } from "./format.js";
+import { sleepDetector } from "./sleep.js";
 
 const LATE = 200; // ms that `seconds_left`, rounded as it is, may be too short: asked earlier, the proxy would say "0 s"
 
@@ -20,14 +21,15 @@ export function countdown(deadline) {
 }
 
 /**
- * Run all countdowns of the page. `over` is called when one of them has ended.
+ * Run all countdowns of the page. `over` is called when one of them has ended, or may have.
  * @param {() => void} over
  */
 export function runCountdowns(over) {
+  const slept = sleepDetector();
   setInterval(() => {
     const now = performance.now();
     const ended = [...document.querySelectorAll(".countdown")].filter((element) => show(element, now));
-    if (ended.length) over();
+    if (slept() || ended.length) over();
   }, 1000);
 }
 

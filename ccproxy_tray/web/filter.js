@@ -93,7 +93,8 @@ export class FilterBar {
 
   #typed() {
     const { value } = this.search;
-    setTimeout(() => value === this.search.value && replace(beside({ q: value.trim() })), 200);
+    const asked = () => value === this.search.value && here().view === "requests"; // not where a link has led meanwhile
+    setTimeout(() => asked() && replace(beside({ q: value.trim() })), 200);
   }
 }
 

@@ -18,7 +18,7 @@ export function runHeader(live) {
   let told = "";
   live.addEventListener("status", () => {
     showHeadline(live.status);
-    const noticed = JSON.stringify([live.status.config, live.status.history, live.status.outage?.until]);
+    const noticed = JSON.stringify([live.status.config, live.status.history, live.status.outage?.until, live.sleeps]);
     if (noticed !== told) byId("notices").replaceChildren(...notices(live));
     told = noticed;
   });

@@ -1,6 +1,7 @@
 // What the proxy tells while it runs. Views listen; nobody else talks to /events.
 
 import { get } from "./client.js";
+import { sleepDetector } from "./sleep.js";
 import { follow } from "./stream.js";
 
 /**
@@ -12,6 +13,9 @@ export class Live extends EventTarget {
   status = null;
   /** The moment of `status` by this page's own clock, in ms: the proxy's may differ. */
   heard = 0;
+  /** How often the machine has slept: what was counted down before is wrong. */
+  sleeps = 0;
+  #slept = sleepDetector();
 
   start() {
     follow(
@@ -47,6 +51,7 @@ export class Live extends EventTarget {
 
   /** @param {any} document */
   #take(document) {
+    if (this.#slept()) this.sleeps += 1;
     this.status = document;
     this.heard = performance.now();
     this.#tell("status", document);

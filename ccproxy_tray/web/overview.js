@@ -57,7 +57,7 @@ export class Overview {
         ["Running since", moment(now - live.status.uptime_seconds, now), `version ${live.status.version}`],
       ]),
     );
-    const drawn = signature(live.status);
+    const drawn = signature(live);
     if (drawn !== this.#drawn) this.chain.replaceChildren(...chain(live));
     this.#drawn = drawn;
   }

@@ -51,7 +51,7 @@ export class Sessions {
   /** @param {boolean} on further sessions below those that stand there, or the first ones again */
   async #read(on) {
     try {
-      const { sessions, next, problem } = await get("/status/sessions", {
+      const { sessions, next, problem, enabled } = await get("/status/sessions", {
         limit: on ? PAGE : Math.min(MOST, Math.max(PAGE, this.body.childElementCount)),
         before: on ? this.#next : null,
       });
@@ -59,7 +59,7 @@ export class Sessions {
       if (on) this.body.append(...rows);
       else keepFocus(this.body, () => this.body.replaceChildren(...rows));
       this.#next = next;
-      this.#tell(problem);
+      this.#tell(problem || (enabled ? "" : "The history is switched off (history.enabled)."));
     } catch (error) {
       this.#tell(/** @type {Error} */ (error).message);
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,12 @@ class Look:
     async def go(self, place: str) -> None:
         """Follow a link to another view."""
         await self.page.evaluate("hash => { location.hash = hash }", place)
+
+    async def stop_clock(self) -> None:
+        """From now on time passes in this page only when the test says so."""
+        now = time.time()
+        await self.page.clock.install(time=now)
+        await self.page.clock.pause_at(now + 60)
 
     async def faults(self) -> list[str]:
         """What axe finds that keeps somebody from using the page."""

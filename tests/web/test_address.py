@@ -57,3 +57,12 @@ async def test_requests_that_nobody_was_tried_for_can_be_looked_at(server: Fake,
     server.push("request", row(3))
     server.push("request", row(4, time=time.time(), provider="", region="", outcome="refused"))
     await expect(page.rows).to_have_count(2)
+
+
+async def test_a_search_that_was_left_does_not_follow_to_other_views(server: Fake, look: Open) -> None:
+    page = await look(server.url, "#requests")
+    await page.stop_clock()
+    await page["input[type=search]"].press_sequentially("x")
+    await page.go("#usage?period=week")
+    await page.page.clock.run_for(400)
+    assert page.page.url.endswith("#usage?period=week")

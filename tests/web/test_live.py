@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from ccproxy_tray.config.schema import Secret
 from ccproxy_tray.routing.outage import OutageKind
@@ -85,6 +85,20 @@ async def test_when_a_countdown_ends_the_page_asks_how_things_stand(server: Fake
     await expect(page[".link .state"]).to_have_text("ready")
 
 
+async def test_after_the_machine_has_slept_countdowns_say_what_is_left(server: Fake, look: Open) -> None:
+    out = target("bedrock", "cooling", cooling=cooling("bedrock", 3000))
+    played = {"provider": "bedrock", "kind": "hang", "until": "2026-11-22T15:00:00Z", "seconds_left": 3000}
+    server.status = status(chain=[{"model": "", "targets": [out]}], outage=played)
+    page = await look(server.url)
+    await page.page.clock.install()
+    await page.page.reload()
+    await expect(page[".link .state"]).to_contain_text("min")
+    out["cooling"]["seconds_left"] = played["seconds_left"] = 60
+    await page.page.clock.set_system_time(time.time() + 2940)
+    await expect(page[".link .state"]).to_have_text(re.compile(r"back in \d\d s"))
+    await expect(page["#notices"]).to_contain_text(re.compile(r"for another \d\d s"))
+
+
 async def test_after_a_restart_the_page_finds_the_program_again_and_what_it_kept(stage: Stage, look: Open) -> None:
     page = await look(stage.url, "#requests")
     await stage.ask()
@@ -136,13 +150,6 @@ async def test_a_token_may_have_any_letters(server: Fake, look: Open) -> None:
     await expect(page.connection).to_have_text("Live")
 
 
-async def stop_clock(page: Page) -> None:
-    """Time passes in this page only when the test says so."""
-    now = time.time()
-    await page.clock.install(time=now)
-    await page.clock.pause_at(now + 60)
-
-
 SEE = """hidden => {
   Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));
@@ -151,7 +158,7 @@ SEE = """hidden => {
 
 async def test_a_page_that_nobody_sees_lets_go_and_goes_on_when_it_is_seen(server: Fake, look: Open) -> None:
     page = await look(server.url, "#requests")
-    await stop_clock(page.page)
+    await page.stop_clock()
     await page.page.evaluate(SEE, arg=True)
     await page.page.clock.run_for(9000)
     await expect(page.connection).to_have_text("Live")
@@ -166,7 +173,7 @@ async def test_a_page_that_nobody_sees_lets_go_and_goes_on_when_it_is_seen(serve
 
 async def test_a_page_that_is_hidden_for_a_moment_only_stays_live(server: Fake, look: Open) -> None:
     page = await look(server.url)
-    await stop_clock(page.page)
+    await page.stop_clock()
     for hidden in (True, False):
         await page.page.evaluate(SEE, arg=hidden)
         await page.page.clock.run_for(9000)

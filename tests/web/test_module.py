@@ -107,9 +107,9 @@ async def test_every_place_has_an_address_that_leads_back_to_it(server: Fake, lo
 
 @ASYNC
 async def test_sums_are_read_once_more_when_a_request_ends_while_they_are_due(server: Fake, look: Open) -> None:
-    page = (await look(server.url, path="/debug", live=False)).page
-    await page.clock.install(time=0)
-    await page.clock.pause_at(1000)
+    blank = await look(server.url, path="/debug", live=False)
+    await blank.stop_clock()
+    page = blank.page
     await page.evaluate(
         """async () => {
           const { Refresher } = await import("/status/refresher.js");
@@ -124,3 +124,21 @@ async def test_sums_are_read_once_more_when_a_request_ends_while_they_are_due(se
         if ended:
             await page.evaluate("() => { live.dispatchEvent(new Event('request')) }")
         assert await page.evaluate("reads") == reads
+
+
+@ASYNC
+async def test_nobody_asks_whether_a_cooling_has_ended_before_it_has(server: Fake, look: Open) -> None:
+    blank = await look(server.url, path="/debug", live=False)
+    await blank.stop_clock()
+    page = blank.page
+    await page.evaluate(
+        """async () => {
+          const { countdown, runCountdowns } = await import("/status/countdown.js");
+          window.asked = 0;
+          document.body.append(countdown(performance.now() + 1950));
+          runCountdowns(() => (asked += 1));
+        }"""
+    )
+    for wait, asked in ((2000, 0), (1000, 1), (1000, 1)):
+        await page.clock.run_for(wait)
+        assert await page.evaluate("asked") == asked

@@ -39,10 +39,14 @@ async def test_a_history_that_is_switched_off_is_said_to_be_and_the_page_lists_w
     server: Fake, look: Open
 ) -> None:
     server.enabled = False
+    server.usage = usage(1.7e9)
     page = await look(server.url, "#requests")
     await expect(page["main"]).to_contain_text("The history is switched off")
     server.push("request", row(1))
     await expect(page.rows).to_have_count(1)
+    for place in ("#sessions", "#usage"):
+        await page.go(place)
+        await expect(page["main .empty:visible"]).to_contain_text("The history is switched off")
 
 
 async def test_a_history_that_cannot_be_kept_says_why(server: Fake, look: Open) -> None:

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's: one for
 ROUTING = "routing: { max_wait_seconds: 0, rate_limit_seconds: 1 }"
 SESSIONS = ("11111111-aaaa-4aaa-8aaa-11111111111a", "22222222-bbbb-4bbb-8bbb-22222222222b")
 
+HOURS = 24
+
 
 async def drive(stage: Stage) -> None:
     """Two conversations with fallbacks, streams, and a request that nobody answers."""
@@ -48,8 +50,9 @@ async def column(page: Look, title: str) -> list[int]:
     """The sum of each series of a chart, from its table."""
     figure = page["figure"].filter(has=page.page.get_by_role("heading", name=title, exact=True))
     await figure.get_by_text("Show as a table").click()
-    rows = await figure.locator("tbody tr").all()
-    cells = [await row.locator("td").all_text_contents() for row in rows]
+    rows = figure.locator("tbody tr")
+    await expect(rows).to_have_count(HOURS)
+    cells = [await row.locator("td").all_text_contents() for row in await rows.all()]
     return [sum(number(cell) for cell in series) for series in zip(*cells, strict=True)]
 
 
