@@ -23,9 +23,12 @@ def unpriced(_type: ProviderType, _target: Target, _tokens: Tokens, _address: st
 def cost(
     price: Price, provider: ProviderConfig, request: MessagesRequest, target: Target, progress: Progress
 ) -> float | None:
-    """USD; None when it is not known, and for what is not billed by the token."""
+    """USD; None when it is not known, and for what is not billed by the token.
+
+    What the provider says before the end of an answer is not what it will charge.
+    """
     usage = progress.usage
-    if usage.cost is not None:
+    if usage.cost is not None and progress.counted:
         return usage.cost
     if usage.off_list or _subscribed(provider, request):
         return None

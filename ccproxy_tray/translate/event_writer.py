@@ -54,6 +54,7 @@ class EventWriter:
     def append(self, piece: str) -> None:
         """More of the open block. Written in ASCII, so that half a surrogate pair meets its other half unharmed."""
         self._progress.content = True
+        self._progress.said += len(piece)
         self._out += (self._prefix, encode_basestring_ascii(piece).encode("ascii"), b"}}\n\n")
 
     def sign(self, signature: str) -> None:

@@ -37,6 +37,9 @@ _PLAIN_DELTA = re.compile(_DELTA % (_INDEX, _SAYING + rb'|signature_delta","sign
 _EVENT = rb"event: content_block_delta\ndata: " + _DELTA + rb"\n\n"
 _PLAIN_RUN = re.compile(_EVENT % (_INDEX, _SAYING) + rb"(?:" + _EVENT % (rb"\1", _SAYING) + rb")*+")
 """As many as follow each other in one block, but for signatures, which are remembered."""
+_AROUND = 80
+"""Bytes of a delta around what it says, at least."""
+_FRAME = len(b"event: content_block_delta\ndata: \n\n")
 _SIGNATURE = b'"delta":{"type":"signature_delta"'
 _PLAIN_STOP = re.compile(rb'\{"type":"content_block_stop","index":(0|[1-9]\d{0,6}) *\}')
 _STOP = b'{"type":"message_stop"}'
@@ -104,6 +107,7 @@ class Grammar:
         if not events.isascii() and not _is_utf8(events):
             return False
         self.progress.content = True
+        self.progress.said += len(events) - events.count(b"\n\n") * (_AROUND + _FRAME)
         return True
 
     def finish(self) -> bytes:
@@ -170,6 +174,8 @@ class Grammar:
             index = int(plain[1])
             if _SIGNATURE in data[:96]:
                 self._seal(_object(data)["delta"])
+            else:
+                self.progress.said += len(data) - _AROUND
         else:
             index = self._unusual_delta(data)
         if index != self._open:

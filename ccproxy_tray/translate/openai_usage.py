@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.openai_dialect import mapping
-from ccproxy_tray.translate.stream import MOST, Usage, charged
-
-_CHARACTERS_PER_TOKEN = 4
+from ccproxy_tray.translate.stream import CHARACTERS_PER_TOKEN, MOST, Usage, charged
 
 
 def usage(counts: Json, *, input_estimate: int = 0, characters: int = 0) -> Usage:
@@ -24,7 +22,7 @@ def usage(counts: Json, *, input_estimate: int = 0, characters: int = 0) -> Usag
     read = _first(details.get("cached_tokens"), found.get("prompt_cache_hit_tokens"), found.get("cached_tokens"))
     written = _first(details.get("cache_write_tokens"), found.get("cache_creation_input_tokens"))
     prompt, answered = _count(found.get("prompt_tokens")), _answered(found)
-    guessed = -(-characters // _CHARACTERS_PER_TOKEN)
+    guessed = -(-characters // CHARACTERS_PER_TOKEN)
     return Usage(
         input_tokens=max(0, prompt - read - written) if prompt else input_estimate,
         output_tokens=answered or guessed,
@@ -32,6 +30,7 @@ def usage(counts: Json, *, input_estimate: int = 0, characters: int = 0) -> Usag
         cache_creation_input_tokens=written,
         cost=charged(found),
         estimated=not prompt or not (answered or not guessed),
+        web_searches=searches(counts),
         off_list=found.get("is_byok") is True,
     )
 

@@ -41,10 +41,11 @@ class Usage:
     def observe(self, counts: Mapping[str, object]) -> None:
         """Take over what a ``usage`` object says; a key that is missing or null leaves the count as it was.
 
-        The counts of a message_delta are cumulative (Messages API, Streaming). What it cost is OpenRouter's to say.
+        The counts of a message_delta are cumulative (Messages API, Streaming), so that a zero takes nothing back: some
+        servers put it where they have nothing more to say. What it cost is OpenRouter's to say.
         """
         for name in COUNTS:
-            if (count := _count(counts.get(name))) is not None:
+            if count := _count(counts.get(name)):
                 setattr(self, name, count)
         if (hour := _count(_within(counts, "cache_creation").get("ephemeral_1h_input_tokens"))) is not None:
             self.cache_creation_1h = hour
@@ -105,6 +106,8 @@ MOST = 10**12
 """No count and no amount of one answer is larger; what says so is nonsense that databases choke on."""
 COUNTS = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
 """The names of the counts, in :class:`Usage` as on the wire."""
+CHARACTERS_PER_TOKEN = 4
+"""Of an answer whose tokens nobody counts."""
 
 
 @dataclass(slots=True)
@@ -123,14 +126,24 @@ class Progress:
     seals: list[str] = field(default_factory=list)
     """The signatures of thinking blocks, and the data of redacted ones: only their maker takes them back."""
     usage: Usage = field(default_factory=Usage)
+    said: int = 0
+    """Characters of text, thinking and input for tools that were passed on, roughly."""
+
+    @property
+    def counted(self) -> bool:
+        """Whether the upstream has said what the whole answer came to."""
+        return self.finished or self.stop_reason is not None
 
     def tokens(self) -> Tokens:
         """The counts so far; those of an answer that is not complete are not the last ones.
 
-        No prompt is empty: one without tokens was not counted.
+        No prompt is empty: one without tokens was not counted. Output is counted at the end of an answer: what broke
+        off before is judged by its length.
         """
         counts = self.usage.tokens()
         prompt = counts.input + counts.cache_read + counts.cache_write
+        if not self.counted:
+            return replace(counts, output=max(counts.output, self.said // CHARACTERS_PER_TOKEN), estimated=True)
         return counts if self.finished and prompt else replace(counts, estimated=True)
 
 

@@ -46,6 +46,14 @@ def test_what_the_provider_says_wins() -> None:
     assert paid(Usage(10, cost=0.0)) == 0.0
 
 
+def test_what_the_provider_says_before_the_end_is_not_what_it_charges() -> None:
+    begun = Progress(usage=Usage(10, cost=0.0))
+    assert cost(Till(), provider(), request(), TARGET, begun) == 0.25
+    assert cost(unpriced, provider(), request(), TARGET, begun) is None
+    begun.stop_reason = "end_turn"
+    assert cost(Till(), provider(), request(), TARGET, begun) == 0.0
+
+
 def test_the_list_is_asked_with_address_and_searches() -> None:
     till = Till()
     progress = Progress(usage=Usage(10, 5, web_searches=2), finished=True)

@@ -170,12 +170,12 @@ def test_cache_counts_of_message_start_are_repeated_in_message_delta() -> None:
 
 
 def test_the_counts_of_message_delta_win() -> None:
-    own = end(input_tokens=1, output_tokens=2, cache_read_input_tokens=0, cache_creation_input_tokens=5)
+    own = end(input_tokens=1, output_tokens=2, cache_read_input_tokens=3, cache_creation_input_tokens=5)
     stop_event = with_metrics(cacheReadInputTokenCount=9, cacheWriteInputTokenCount=9)
     raw = frames(*HELLO[:-2], own, stop_event)
     assert usage_at_the_end(raw) == own["usage"]
     usage = served(raw)[2].usage
-    assert (usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens) == (1, 2, 0)
+    assert (usage.input_tokens, usage.output_tokens, usage.cache_read_input_tokens) == (1, 2, 3)
     assert usage.cache_creation_input_tokens == 5
 
 

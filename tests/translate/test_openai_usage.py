@@ -111,3 +111,7 @@ def test_stop_reasons_follow_what_was_sent(
     finish: str, native: str, called: bool, refused: bool, expected: str
 ) -> None:
     assert stop_reason(finish, native, called=called, refused=refused) == expected
+
+
+def test_searches_are_counted_for_their_price() -> None:
+    assert usage({"prompt_tokens": 1, "server_tool_use": {"web_search_requests": 2}}).web_searches == 2

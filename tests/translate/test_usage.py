@@ -47,6 +47,45 @@ def test_what_is_no_count_changes_nothing() -> None:
     assert usage.tokens() == Tokens(cache_write=10)
 
 
+def test_a_zero_takes_no_count_back() -> None:
+    usage = observed(input_tokens=5, cache_read_input_tokens=3, output_tokens=1)
+    usage.observe({"input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 7})
+    assert usage.tokens() == Tokens(5, 7, 3)
+
+
+def broken_off(size: int, *, words: int = 400) -> Progress:
+    """A stream that ends after as many words of five letters, fed in pieces of this size."""
+    start = {"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}}
+    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+    delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": " word"}}
+    seal = {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "s" * 9000}}
+    events: list[dict[str, object]] = [start, block, *[delta] * words, seal]
+    said = "".join(f"event: {e['type']}\ndata: {json.dumps(e, separators=(',', ':'))}\n\n" for e in events).encode()
+    codec = MessagesStream("m", echo=False)
+    for place in range(0, len(said), size):
+        codec.feed(said[place : place + size])
+    codec.finish()
+    assert codec.failure is not None
+    return codec.progress
+
+
+@pytest.mark.parametrize("size", [100, 1000, 1_000_000])
+def test_the_output_of_what_broke_off_is_judged_by_what_it_said(size: int) -> None:
+    tokens = broken_off(size).tokens()
+    assert (tokens.input, tokens.estimated) == (9, True)
+    assert 400 <= tokens.output <= 1000, "2,000 characters of text, the signature not among them"
+
+
+def test_the_beginning_of_an_answer_counts_at_least_what_the_provider_says() -> None:
+    assert broken_off(1000, words=0).tokens().output == 1
+
+
+def test_what_the_provider_counted_stands_when_only_the_end_is_missing() -> None:
+    progress = broken_off(1000)
+    progress.stop_reason, progress.usage.output_tokens = "end_turn", 300
+    assert progress.tokens() == Tokens(9, 300, estimated=True)
+
+
 def test_counts_of_an_answer_that_is_not_complete_are_not_the_last_ones() -> None:
     progress = Progress(usage=observed(input_tokens=5))
     assert progress.tokens() == Tokens(5, estimated=True)
