@@ -115,11 +115,11 @@ def _masked_line(line: str, event: Any, hide: Mask, changed: Container[int]) -> 
     if event is None:
         return hide(line)
     if _is_delta(event):
-        hidden, same = event, id(event["delta"]) not in changed
-    else:
-        hidden = _hidden(event, hide, {})
-        same = hidden == event
-    return line if same else f"{_DATA} {json.dumps(hidden, ensure_ascii=False)}"
+        if id(event["delta"]) not in changed:
+            return line
+        return f"{_DATA} {json.dumps(event, ensure_ascii=False, separators=(',', ':'))}"
+    hidden = _hidden(event, hide, {})
+    return line if hidden == event else f"{_DATA} {json.dumps(hidden, ensure_ascii=False)}"
 
 
 def _masked_json(text: str, hide: Mask) -> str | None:

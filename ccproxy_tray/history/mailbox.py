@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from queue import SimpleQueue
 
 from ccproxy_tray.config.schema import History
@@ -12,6 +13,9 @@ CAPACITY = 10_000
 """Events that may wait to be written."""
 MAX_BYTES = 64 * 1024 * 1024
 """Bytes of bodies that may wait with them."""
+
+BODIES_SECONDS = 1.0
+"""After a stop, bodies are still kept for so long: what is left of the time is for the requests."""
 
 Item = Ended | BodyKept
 
@@ -27,12 +31,18 @@ class Mailbox:
         self._given = 0
         self._taken = 0
         self._stopping = threading.Event()
+        self._bodies_until = 0.0
         self._woken = threading.Event()
 
     @property
     def stopping(self) -> bool:
         """Whether to come to an end."""
         return self._stopping.is_set()
+
+    @property
+    def late(self) -> bool:
+        """Whether the end is too near for bodies."""
+        return self.stopping and time.monotonic() >= self._bodies_until
 
     @property
     def empty(self) -> bool:
@@ -60,6 +70,7 @@ class Mailbox:
 
     def stop(self) -> None:
         """Come to an end soon."""
+        self._bodies_until = time.monotonic() + BODIES_SECONDS
         self._stopping.set()
         self.wake()
 

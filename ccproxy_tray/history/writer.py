@@ -33,6 +33,8 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds between two tries while the file cannot be written, doubling."""
 BEHIND = "Some requests are missing from the history: they came faster than they could be written."
+_BUSY, _REST = 0.001, 0.0002
+"""Seconds of work, and of rest after it, while texts are masked."""
 _UNPAIRED = 64
 """Bodies that wait for the end of their request."""
 
@@ -47,7 +49,7 @@ class Writer:
     def __init__(self, path: Path, mailbox: Mailbox, mask: Mask, told: Told) -> None:
         self._path = path
         self._mailbox = mailbox
-        self._mask = mask
+        self._mask = _unhurried(mask)
         self._told = told
         self._store: Store | None = None
         self._bodies: OrderedDict[str, BodyKept] = OrderedDict()
@@ -76,20 +78,24 @@ class Writer:
             log.exception("The history missed some requests")
 
     def _gather(self) -> list[Entry]:
-        """What has ended, from the first that comes until a moment later."""
+        """What has ended, from the first that comes until a moment later, also when there is no end of it."""
         entries: list[Entry] = []
         self._sort(self._mailbox.take(), entries)
         until = time.monotonic() + GATHER_SECONDS
         while len(entries) < BATCH:
-            left = 0.0 if self._mailbox.stopping else max(0.0, until - time.monotonic())
+            left = until - time.monotonic()
+            if left <= 0 and entries:
+                break
             try:
-                self._sort(self._mailbox.take(left), entries)
+                self._sort(self._mailbox.take(0.0 if self._mailbox.stopping else max(0.0, left)), entries)
             except Empty:
                 break
         return entries
 
     def _sort(self, item: Item | None, entries: list[Entry]) -> None:
         if isinstance(item, BodyKept):
+            if self._mailbox.late:
+                return
             self._bodies[item.request_id] = item
             if len(self._bodies) > _UNPAIRED:
                 self._bodies.popitem(last=False)
@@ -177,3 +183,17 @@ class Writer:
         elif self._mailbox.settings.enabled:
             log.info("History is kept again")
         self._told(problem)
+
+
+def _unhurried(mask: Mask) -> Mask:
+    """The same, resting often: without that, a thread that computes lets the loop wait 5 ms each time it wakes."""
+    rested = 0.0
+
+    def masked(text: str) -> str:
+        nonlocal rested
+        if time.monotonic() - rested > _BUSY:
+            time.sleep(_REST)
+            rested = time.monotonic()
+        return mask(text)
+
+    return masked

@@ -7,22 +7,23 @@ import errno
 import os
 import sqlite3
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ccproxy_tray.config.schema import History
-from ccproxy_tray.history import connection, schema, writer
-from ccproxy_tray.history.entry import entry
+from ccproxy_tray.history import connection, mailbox, schema, writer
+from ccproxy_tray.history.entry import Entry, entry
+from ccproxy_tray.history.mailbox import Mailbox
 from ccproxy_tray.history.query import Query, Unreadable
 from ccproxy_tray.history.reader import Reader
 from ccproxy_tray.history.recorder import FILE, Recorder
 from ccproxy_tray.history.store import Store, set_aside
 from ccproxy_tray.history.trouble import unread, unwritten
 from ccproxy_tray.journal.events import Ended
-from tests.history.past import FOREVER, check_sums, exhausted, fill, plain, served
+from tests.history.past import FOREVER, body, check_sums, exhausted, fill, plain, served
 
 ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -320,6 +321,53 @@ async def test_requests_that_came_too_fast_are_told(tmp_path: Path, monkeypatch:
         await keeper.told()
     await keeper.recorder.close()
     assert "req_000100" in kept(tmp_path / FILE)
+
+
+def test_requests_without_a_pause_between_them_are_not_waited_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Mailbox(FOREVER)
+    for number in range(20):
+        box.put(served(number))
+    box.stop()
+    transactions = []
+    real = Store.write
+
+    def write(store: Store, entries: Sequence[Entry], settings: History) -> None:
+        transactions.append(len(entries))
+        real(store, entries, settings)
+
+    monkeypatch.setattr(Store, "write", write)
+    writer.Writer(tmp_path / FILE, box, plain, print).run()
+    assert transactions == [1] * 20, "no time is left to gather"
+    assert check_sums(tmp_path / FILE) == 20
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_when_the_end_is_near_requests_go_before_bodies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    if late:
+        monkeypatch.setattr(mailbox, "BODIES_SECONDS", 0.0)
+    box = Mailbox(History(retention_days=0, bodies=True))
+    box.put(body(1))
+    box.put(served(1))
+    box.stop()
+    writer.Writer(tmp_path / FILE, box, plain, print).run()
+    assert kept(tmp_path / FILE) == ["req_000001"]
+    assert (Reader(tmp_path / FILE).body("req_000001") is None) == late
+
+
+def test_masking_rests_so_that_the_loop_need_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(writer, "_BUSY", -1.0)
+    monkeypatch.setattr("ccproxy_tray.history.writer.time.sleep", rests.append)
+    box = Mailbox(FOREVER)
+    box.put(served(1))
+    box.stop()
+    writer.Writer(tmp_path / FILE, box, plain, print).run()
+    assert rests
+    assert set(rests) == {writer._REST}
 
 
 @pytest.mark.parametrize("spoil", [scribble, truncate, overwrite, replace_header])
