@@ -7,6 +7,7 @@ import json
 import struct
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def broken_off(size: int, *, words: int = 400) -> Progress:
     block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
     delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": " word"}}
     seal = {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "s" * 9000}}
-    events: list[dict[str, object]] = [start, block, *[delta] * words, seal]
+    events: list[dict[str, Any]] = [start, block, *[delta] * words, seal]
     said = "".join(f"event: {e['type']}\ndata: {json.dumps(e, separators=(',', ':'))}\n\n" for e in events).encode()
     codec = MessagesStream("m", echo=False)
     for place in range(0, len(said), size):
