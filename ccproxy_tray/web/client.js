@@ -1,8 +1,9 @@
 // Asks the proxy. When it wants its token, the page asks the user for it, once for all questions that wait.
 
 import { byId } from "./element.js";
+import { memory } from "./memory.js";
 
-const KEY = "ccproxy-tray token";
+const known = memory("ccproxy-tray token", () => sessionStorage);
 
 /** The proxy said no; the message is its own. */
 export class Refused extends Error {
@@ -21,12 +22,12 @@ export class Refused extends Error {
  */
 export async function open(path, { headers = {}, signal } = {}) {
   for (;;) {
-    const token = sessionStorage.getItem(KEY);
+    const token = known.read();
     const sent = token ? { ...headers, authorization: `Bearer ${bytes(token)}` } : headers;
     const response = await fetch(path, { headers: sent, signal, cache: "no-store" });
     if (response.ok) return response;
     if (response.status !== 401) throw await refusal(response);
-    if (token === sessionStorage.getItem(KEY)) await askForToken();
+    if (token === known.read()) await askForToken();
   }
 }
 
@@ -63,13 +64,13 @@ function askForToken() {
   asking ??= new Promise((resolve) => {
     const dialog = /** @type {HTMLDialogElement} */ (byId("token"));
     const field = /** @type {HTMLInputElement} */ (byId("token-value"));
-    if (sessionStorage.getItem(KEY))
+    if (known.read())
       byId("token-hint").textContent = "That was not it. It is the value of server.token in the configuration.";
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener(
       "close",
       () => {
-        sessionStorage.setItem(KEY, field.value);
+        known.write(field.value);
         field.value = "";
         asking = null;
         resolve();

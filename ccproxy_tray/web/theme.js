@@ -1,13 +1,15 @@
 // Light, dark, or what the system says. The choice is remembered.
 
-const KEY = "ccproxy-tray theme";
+import { memory } from "./memory.js";
+
+const chosen = memory("ccproxy-tray theme", () => localStorage);
 
 /** Apply the remembered theme at once, and let the switch change it. @param {HTMLSelectElement} select */
 export function chooseTheme(select) {
-  select.value = localStorage.getItem(KEY) ?? "";
+  select.value = chosen.read();
   apply(select.value);
   select.addEventListener("change", () => {
-    localStorage.setItem(KEY, select.value);
+    chosen.write(select.value);
     apply(select.value);
   });
 }

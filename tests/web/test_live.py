@@ -179,3 +179,18 @@ async def test_a_page_that_is_hidden_for_a_moment_only_stays_live(server: Fake, 
         await page.page.clock.run_for(9000)
     await expect(page.connection).to_have_text("Live")
     assert server.seen == [None]
+
+
+async def test_a_browser_that_keeps_nothing_shows_the_page_nevertheless(server: Fake, look: Open) -> None:
+    page = await look(server.url, live=False, path="/debug")
+    await page.page.context.add_init_script(
+        """for (const name of ["localStorage", "sessionStorage"])
+             Object.defineProperty(window, name, { get() { throw new DOMException("denied", "SecurityError") } })"""
+    )
+    server.token = TOKEN
+    await page.page.goto(f"{server.url}/status")
+    await page["#token-value"].fill(TOKEN)
+    await page["#token button"].click()
+    await expect(page.connection).to_have_text("Live")
+    await page["#theme"].select_option("dark")
+    assert await page.page.evaluate("document.documentElement.dataset.theme") == "dark"
