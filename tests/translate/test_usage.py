@@ -15,6 +15,8 @@ from ccproxy_tray.routing.story import Tokens
 from ccproxy_tray.translate.bedrock_stream import BedrockStream
 from ccproxy_tray.translate.messages_stream import MessagesStream
 from ccproxy_tray.translate.native_stream import NativeStream
+from ccproxy_tray.translate.openai_stream import ChatStream
+from ccproxy_tray.translate.openai_tools import ToolNames
 from ccproxy_tray.translate.openai_usage import usage as chat_usage
 from ccproxy_tray.translate.stream import Progress, Usage
 
@@ -75,6 +77,15 @@ def test_the_output_of_what_broke_off_is_judged_by_what_it_said(size: int) -> No
     tokens = broken_off(size).tokens()
     assert (tokens.input, tokens.estimated) == (9, True)
     assert 400 <= tokens.output <= 1000, "2,000 characters of text, the signature not among them"
+
+
+def test_a_chat_server_s_answer_that_broke_off_is_judged_by_what_it_said() -> None:
+    codec = ChatStream(model="m", message_id="msg_1", names=ToolNames(), input_estimate=7)
+    chunk = json.dumps({"choices": [{"index": 0, "delta": {"content": " word"}}]})
+    codec.feed(f"data: {chunk}\n\n".encode() * 400)
+    codec.finish()
+    assert codec.failure is not None
+    assert codec.progress.tokens() == Tokens(7, 500, estimated=True)
 
 
 def test_the_beginning_of_an_answer_counts_at_least_what_the_provider_says() -> None:
