@@ -86,7 +86,11 @@ _FIRST = (
         requests INTEGER NOT NULL, PRIMARY KEY (level, slot, provider, bucket)
     ) WITHOUT ROWID
     """,
-    "CREATE TABLE search_parts (number INTEGER PRIMARY KEY, first INTEGER NOT NULL UNIQUE, requests INTEGER NOT NULL)",
+    """
+    CREATE TABLE search_parts (
+        number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, requests INTEGER NOT NULL
+    )
+    """,
 )
 
 STEPS: tuple[tuple[str, ...], ...] = (_FIRST,)

@@ -8,10 +8,11 @@ texts: so no part reaches over a longer time than :class:`Extent` says.
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import chain
 from sqlite3 import Connection
 from typing import Any
 
@@ -26,6 +27,7 @@ _MOST_WORDS = 12
 _MOST_TEXT = 400
 SCANNED = 20_000
 """The newest requests that are looked through one by one, where SQLite was built without FTS5."""
+_NEVER = -(2**63)
 _TEXTS = ("story", "error", "model", "requested", "provider", "session", "agent", "client", "id")
 
 
@@ -59,34 +61,26 @@ class Index:
                 f"INSERT INTO search_{number} (rowid, tag, text) VALUES (?, ?, ?)",  # noqa: S608 - a number of ours
                 (seq, " ".join(tags), text(row)),
             )
-            self._connection.execute("UPDATE search_parts SET requests = requests + 1 WHERE number = ?", (number,))
+            self._connection.execute(_GROWN, (seq, seq, number))
 
     def stale(self, oldest: float) -> bool:
-        """Whether all requests of the oldest part are older than the ``oldest`` that is left (inf: none is)."""
-        parts = self._connection.execute("SELECT first FROM search_parts ORDER BY first LIMIT 2").fetchall()
-        return bool(parts) and (oldest == math.inf or (len(parts) > 1 and parts[1][0] <= oldest))
+        """Whether all requests of some part are older than the ``oldest`` that is left (inf: none is)."""
+        return self._connection.execute(_STALE, (oldest,)).fetchone() is not None
 
-    def drop(self) -> None:
-        """Drop the oldest part."""
-        (number,) = self._connection.execute(_OLDEST).fetchone()
-        self._connection.execute(f"DROP TABLE IF EXISTS search_{number}")
-        self._connection.execute("DELETE FROM search_parts WHERE number = ?", (number,))
+    def drop(self, oldest: float) -> None:
+        """Drop a part that is stale, if there is one."""
+        for (number,) in self._connection.execute(_STALE, (oldest,)).fetchall():
+            self._connection.execute(f"DROP TABLE IF EXISTS search_{number}")
+            self._connection.execute("DELETE FROM search_parts WHERE number = ?", (number,))
 
     def _part(self, seq: int, extent: Extent) -> int:
-        """The number of the part that a request belongs to."""
-        newest = self._connection.execute(_NEWEST).fetchone()
-        if newest is None:
+        """The number of the part that the next request goes into: the latest, or another one."""
+        latest = self._connection.execute(_LATEST).fetchone()
+        if latest is None:
             return self._begin(seq)
-        number, first, requests = newest
-        if seq >= first:
-            full = requests >= extent.requests or seq - first >= extent.millis
-            return self._begin(seq) if full else int(number)
-        older = self._connection.execute(_COVERING, (seq,)).fetchone()
-        if older is not None:
-            return int(older[0])
-        (oldest,) = self._connection.execute(_OLDEST).fetchone()
-        self._connection.execute("UPDATE search_parts SET first = ? WHERE number = ?", (seq, oldest))
-        return int(oldest)
+        number, first, last, requests = latest
+        full = requests >= extent.requests or max(last, seq) - min(first, seq) >= extent.millis
+        return self._begin(seq) if full else int(number)
 
     def _begin(self, seq: int) -> int:
         number: int = self._connection.execute("SELECT coalesce(max(number), 0) + 1 FROM search_parts").fetchone()[0]
@@ -94,7 +88,7 @@ class Index:
         self._connection.execute(
             f"CREATE VIRTUAL TABLE search_{number} USING fts5 (tag, text, content='', columnsize=0)"
         )
-        self._connection.execute("INSERT INTO search_parts VALUES (?, ?, 0)", (number, seq))
+        self._connection.execute("INSERT INTO search_parts VALUES (?, ?, ?, 0)", (number, seq, seq))
         return number
 
 
@@ -116,13 +110,34 @@ def found(connection: Connection, asked: str, tags: Iterable[Iterable[str]], low
     matching = _matching(words(asked), tags)
     if not matching:
         return
-    for number, first in connection.execute("SELECT number, first FROM search_parts ORDER BY first DESC").fetchall():
-        if first < high:
-            query = f"SELECT rowid FROM search_{number} WHERE search_{number} MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC"  # noqa: S608, E501 - a number of ours
-            for (seq,) in connection.execute(query, (matching, low, high)):
-                yield seq
-        if first <= low:
-            return
+    parts = connection.execute(_WITHIN, (high, low)).fetchall()
+    yield from _merged((last, _in_part(connection, number, matching, low, high)) for number, last in parts)
+
+
+def _in_part(connection: Connection, number: int, matching: str, low: int, high: int) -> Iterator[int]:
+    query = f"SELECT rowid FROM search_{number} WHERE search_{number} MATCH ? AND rowid >= ? AND rowid < ? ORDER BY rowid DESC"  # noqa: S608, E501 - a number of ours
+    return (seq for (seq,) in connection.execute(query, (matching, low, high)))
+
+
+def _merged(parts: Iterable[tuple[int, Iterator[int]]]) -> Iterator[int]:
+    """What descending parts have, descending; of each, the number beside it is the greatest that it can have.
+
+    Parts overlap where the clock was set, and where two programs write. They come in the order of those numbers, and
+    each is looked at only when it may have the next.
+    """
+    begun: list[tuple[int, int, Iterator[int]]] = []
+    for order, (most, part) in enumerate(chain(parts, [(_NEVER, iter(()))])):
+        while begun and -begun[0][0] > most:
+            negated, earlier, rest = heappop(begun)
+            yield -negated
+            _push(begun, earlier, rest)
+        _push(begun, order, part)
+
+
+def _push(begun: list[tuple[int, int, Iterator[int]]], order: int, part: Iterator[int]) -> None:
+    following = next(part, None)
+    if following is not None:
+        heappush(begun, (-following, order, part))
 
 
 def _matching(asked: list[str], groups: Iterable[Iterable[str]]) -> str:
@@ -147,6 +162,7 @@ def _has_fts5(connection: Connection) -> bool:
         return False
 
 
-_NEWEST = "SELECT number, first, requests FROM search_parts ORDER BY first DESC LIMIT 1"
-_OLDEST = "SELECT number FROM search_parts ORDER BY first LIMIT 1"
-_COVERING = "SELECT number FROM search_parts WHERE first <= ? ORDER BY first DESC LIMIT 1"
+_LATEST = "SELECT number, first, last, requests FROM search_parts ORDER BY number DESC LIMIT 1"
+_GROWN = "UPDATE search_parts SET requests = requests + 1, first = min(first, ?), last = max(last, ?) WHERE number = ?"
+_STALE = "SELECT number FROM search_parts WHERE last < ? ORDER BY last LIMIT 1"
+_WITHIN = "SELECT number, last FROM search_parts WHERE first < ? AND last >= ? ORDER BY last DESC"

@@ -179,8 +179,7 @@ class Store:
         if not self._index.stale(self._oldest()):
             return False
         with self._transaction():
-            if self._index.stale(self._oldest()):  # asked again: another process may have been first
-                self._index.drop()
+            self._index.drop(self._oldest())  # asked again: another process may have been first
         return True
 
     def _too_many(self, settings: History) -> int:

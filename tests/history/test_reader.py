@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ccproxy_tray.config.schema import History
 from ccproxy_tray.history import listing, search
 from ccproxy_tray.history.query import FAILED, By, Page, Query, Unreadable
 from ccproxy_tray.history.reader import Reader
 from ccproxy_tray.history.slot import HOUR
+from ccproxy_tray.history.store import Store
 from ccproxy_tray.journal.events import Ended
 from ccproxy_tray.journal.row import Row, row
 from ccproxy_tray.routing.origin import Kind
@@ -311,3 +315,44 @@ def test_a_reader_needs_no_place_to_write(reader: Reader) -> None:
     assert answer is not None
     assert [each["target"] for each in answer["attempts"]] == [str(BEDROCK), str(ROUTER)]
     assert answer["skipped"] == []
+
+
+@pytest.mark.parametrize("count", [18, 20])
+@pytest.mark.parametrize("jump", [3600, 366 * DAY])
+def test_a_search_finds_everything_in_order_when_the_clock_was_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: int, count: int
+) -> None:
+    monkeypatch.setattr(search, "_MOST_REQUESTS", 5)
+    right = [served(number, NOW + number * 60) for number in range(count)]
+    ahead = [served(number, NOW + number * 60 + jump) for number in range(count, 23)]
+    again = [served(number, NOW + number * 60) for number in range(23, 60)]
+    for event in [*right, *ahead, *again]:
+        fill(tmp_path / "h", [event])
+    reader = Reader(tmp_path / "h")
+    shown = [each["id"] for each in reader.rows(Query())]
+    assert len(shown) == 60
+    found, page = [], reader.requests(Query(text="bedrock"), 7)
+    found += [each["id"] for each in page.rows]
+    while page.next is not None:
+        page = reader.requests(Query(text="bedrock"), 7, page.next)
+        found += [each["id"] for each in page.rows]
+    assert found == shown
+    since, until = NOW + 10 * 60, NOW + 40 * 60
+    assert list(reader.rows(Query(text="bedrock", since=since, until=until))) == list(
+        reader.rows(Query(since=since, until=until))
+    )
+    with closing(sqlite3.connect(tmp_path / "h")) as connection:
+        parts = connection.execute("SELECT requests FROM search_parts").fetchall()
+        assert max(parts) == (5,)
+
+
+def test_the_index_of_what_is_gone_goes_when_the_clock_was_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_MOST_REQUESTS", 5)
+    times = [*range(10), 400 * DAY, *range(10, 20)]
+    for number, at in enumerate(times):
+        fill(tmp_path / "h", [served(number, NOW + at)])
+    with closing(Store(tmp_path / "h")) as store:
+        while store.tidy(History(retention_days=1, max_megabytes=0), NOW + 2 * DAY):
+            pass
+    with closing(sqlite3.connect(tmp_path / "h")) as connection:
+        assert connection.execute("SELECT requests FROM search_parts").fetchall() == [(1,)]
