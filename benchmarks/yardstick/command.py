@@ -47,14 +47,14 @@ def main(description: str) -> int:
         print("this reads /proc: Linux only")
         return 3
     if asked.source:
-        read = [report.read(path) for path in asked.source]
-        return _tell([result for results, _ in read for result in results], read[0][1], publish=asked.publish)
+        results, about = report.merged(asked.source)
+        return _tell(results, about, publish=asked.publish)
     try:
         rows = chosen(asked.rows, quick=asked.quick)
     except ValueError as error:
         print(error)
         return 3
-    results: list[Result] = []
+    results = []
     with tempfile.TemporaryDirectory(prefix="bench-answers-") as folder, upstream(Path(folder)) as running:
         targets, missing = _targets(running.url, [name for name in asked.peers.split(",") if name], asked.lanes, rows)
         about = {**environment(targets), **missing, "load before": busy()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.yardstick import goal, plot, table
@@ -31,6 +31,18 @@ def read(path: Path) -> tuple[list[Result], dict[str, str]]:
     """What ``keep`` has written."""
     said = json.loads(path.read_text())
     return [Result(**one) for one in said["results"]], said["about"]
+
+
+def merged(paths: Sequence[Path]) -> tuple[list[Result], dict[str, str]]:
+    """Several runs as one. Their rounds stay apart, so that no ratio is taken across runs."""
+    results: list[Result] = []
+    about: dict[str, str] = {}
+    for path in paths:
+        first = 1 + max((one.round for one in results), default=-1)
+        found, said = read(path)
+        results += [replace(one, round=first + one.round) for one in found]
+        about = {**said, **about}
+    return results, about
 
 
 def publish(said: str, summary: Summary, folder: Path) -> bool:

@@ -64,8 +64,8 @@ class Summary:
 
     def targets(self, row: str) -> list[str]:
         """Who was measured in a row, in the order of measuring, void ones included."""
-        first = list(next(iter(self.rounds.get(row, {}).values()), {}))
-        return [*first, *(target for at, target in self.voids if at == row and target not in first)]
+        measured = (target for at in self.rounds.get(row, {}).values() for target in at)
+        return list(dict.fromkeys([*measured, *(target for at, target in self.voids if at == row)]))
 
 
 def summarised(results: Sequence[Result]) -> Summary:

@@ -66,7 +66,7 @@ def _table(summary: Summary, row: str) -> Iterator[str]:
 
 def _cells(summary: Summary, row: str, target: str, columns: Sequence[Column]) -> list[str]:
     if (row, target) in summary.voids:
-        return [target, *["void"] * len(columns), ""]
+        return [target, *["void"] * len(columns), *([] if row == LIFE else [""])]
     cells = [target, *(_shown(summary.middle(row, target, one.figure), one.scale) for one in columns)]
     if row == LIFE:
         return cells
