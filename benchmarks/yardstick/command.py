@@ -35,6 +35,7 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--name", default=time.strftime("%Y-%m-%d-%H%M"), help="of the file in benchmarks/results")
     parser.add_argument("--from", dest="source", type=Path, nargs="+", help="measure nothing, report such files")
     parser.add_argument("--publish", action="store_true", help="write benchmarks/results.md and results.png")
+    parser.add_argument("--note", default="", help="a line for the report, with --from")
     return parser.parse_args()
 
 
@@ -48,6 +49,7 @@ def main(description: str) -> int:
         return 3
     if asked.source:
         results, about = report.merged(asked.source)
+        about |= {"note": asked.note} if asked.note else {}
         return _tell(results, about, publish=asked.publish)
     try:
         rows = chosen(asked.rows, quick=asked.quick)

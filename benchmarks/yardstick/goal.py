@@ -85,6 +85,7 @@ def _events() -> Iterator[Goal]:
         yield _value("CPU per event, us", "burst-150k", own, "cpu_event", limit)
         yield _above_nginx(own)
     yield _value("events/s", "paced10-1k-c500", CHAT, "events", 25_000, least=True)
+    yield _value("slowest stream, x median", "paced10-1k-c500", CHAT, "slowest", 2)
 
 
 def _hop(summary: Summary) -> Middle | None:

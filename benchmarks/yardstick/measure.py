@@ -24,7 +24,8 @@ IDLING = 10.0
 class Result:
     """What one round of one row gave for one target. ``void`` says why there are no figures.
 
-    Figures: times are microseconds, ``start`` seconds, memory MB, ``rate`` requests and ``events`` events a second.
+    Figures: times are microseconds, ``slowest`` is the longest answer in multiples of the median, ``start`` seconds,
+    memory MB, ``rate`` requests and ``events`` events a second.
     """
 
     row: str
@@ -63,7 +64,8 @@ def measured(running: Service, row: Row, upstream: Upstream, number: int) -> Res
 
 def timings(samples: Samples) -> dict[str, float]:
     """The figures that the client sees."""
-    figures = {"rate": 1e9 * len(samples.totals) / samples.took, "slowest": max(samples.totals) / 1000}
+    figures = {"rate": 1e9 * len(samples.totals) / samples.took}
+    figures["slowest"] = max(samples.totals) / quantile(samples.totals, 0.5)
     for name, values in (("total", samples.totals), ("first", samples.firsts), ("delay", samples.delays)):
         if values:
             figures |= {f"{name}_p50": quantile(values, 0.5) / 1000, f"{name}_p99": quantile(values, 0.99) / 1000}

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.yardstick.row import LIFE
 from benchmarks.yardstick.summary import Summary
+from benchmarks.yardstick.table import number
 
 PANELS = (
     ("burst-150k", "added_total_p50", 1000.0, "added p50, ms: 150 KB, 200 deltas"),
@@ -48,7 +49,7 @@ def _panel(axis: Any, summary: Summary, row: str, name: str, scale: float) -> No
     above = [max(middle.most - middle.value, 0) / scale for _, middle in known]
     colours = ["tab:blue" if target.startswith("ours") else "tab:gray" for target in names]
     drawn = axis.barh(names, values, xerr=[below, above], color=colours, ecolor="black", capsize=2)
-    axis.bar_label(drawn, labels=[f" {value:.3g}" for value in values], fontsize=8)
+    axis.bar_label(drawn, labels=[f" {number(value)}" for value in values], fontsize=8)
     axis.set_xscale("log")
     axis.margins(x=0.15)
     axis.grid(axis="x", alpha=0.3)

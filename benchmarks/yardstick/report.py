@@ -13,6 +13,9 @@ from benchmarks.yardstick.summary import Summary
 
 BEGIN = "<!-- yardstick: begin -->"
 END = "<!-- yardstick: end -->"
+EXPLAINED = (
+    "`uv run benchmarks/run.py`; [docs/performance.md](../docs/performance.md) says what the rows and figures mean."
+)
 
 
 def text(summary: Summary, about: Mapping[str, str]) -> str:
@@ -53,5 +56,8 @@ def publish(said: str, summary: Summary, folder: Path) -> bool:
     _, _, after = rest.partition(END)
     drawn = plot.draw(summary, folder / "results.png")
     picture = "![The same as a picture](results.png)\n\n" if drawn else ""
-    page.write_text(f"{before.rstrip()}\n\n{BEGIN}\n\n{picture}{said}\n{END}\n{after.lstrip()}", encoding="utf-8")
+    page.write_text(
+        f"{before.rstrip()}\n\n{BEGIN}\n\n## Beside others\n\n{EXPLAINED}\n\n{picture}{said}\n{END}\n{after.lstrip()}",
+        encoding="utf-8",
+    )
     return drawn

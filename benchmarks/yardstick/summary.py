@@ -59,8 +59,8 @@ class Summary:
 
     def inconclusive(self, row: str) -> bool:
         """Whether the machine was too restless while the row was measured."""
-        direct = self.middle(row, DIRECT, "total_p50")
-        return direct is not None and direct.most > SWING * direct.least
+        found = (self.middle(row, DIRECT, figure) for figure in ("total_p50", "rate"))
+        return any(direct is not None and direct.most > SWING * direct.least for direct in found)
 
     def targets(self, row: str) -> list[str]:
         """Who was measured in a row, in the order of measuring, void ones included."""

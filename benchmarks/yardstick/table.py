@@ -27,6 +27,7 @@ LOADED = (
     Column("delay_p99", "event delay p99, us"),
     Column("rate", "requests/s"),
     Column("events", "events/s"),
+    Column("slowest", "slowest, x median"),
     Column("cpu", "CPU/request, us"),
     Column("cpu_event", "CPU/event with its share of the request, us"),
     Column("cpu_alone", "CPU/event alone, us"),
