@@ -30,6 +30,7 @@ def open_writer(path: Path) -> Connection:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # has effect only on an empty file
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the latest rows, never the file
+        connection.execute("PRAGMA secure_delete = ON")  # what was deleted is not left behind in free pages
         connection.execute("PRAGMA temp_store = MEMORY")
         schema.migrate(connection)
     except BaseException:  # whatever it was: nothing is left open
@@ -57,7 +58,12 @@ def open_reader(path: Path) -> Connection | None:
 
 
 def _make_private(path: Path) -> None:
-    """The write-ahead log and its index get the mode of the file, so that has to be right before the first byte."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE))
-    if sys.platform != "win32" and path.stat().st_mode & 0o077:
-        path.chmod(PRIVATE_FILE)
+    """The write-ahead log and its index get the mode of the file, so that has to be right before the first byte.
+
+    A file that is there is not opened: closing it would give up the locks that readers of this process hold on it.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
+    except FileExistsError:
+        if sys.platform != "win32" and path.stat().st_mode & 0o077:
+            path.chmod(PRIVATE_FILE)

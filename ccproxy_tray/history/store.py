@@ -39,6 +39,8 @@ _OLDEST = """
 """
 _NEW_SESSION = f"INSERT INTO sessions VALUES (NULL, ?, ?, ?{', 0' * 12})"  # noqa: S608 - zeros
 _ALL = 2**62
+_BESIDE = ("-wal", "-shm")
+"""The write-ahead log and its index."""
 _PARTS = ("requests", "attempts", "skipped", "bodies")
 
 
@@ -49,7 +51,7 @@ class Store:
         """Open or make the file. Raises NewerFile and ForeignFile, too."""
         self._path = path
         self._connection = open_writer(path)
-        self._file = _identity(path)
+        self._file, self._log = _identity(path), _identity(_beside(path, "-wal"))
         self._log_limit = 0
         self._index = Index(self._connection)
 
@@ -59,8 +61,17 @@ class Store:
         return _identity(self._path) != self._file
 
     def close(self) -> None:
-        """Give the file back, and fold the write-ahead log into it."""
-        self._connection.close()
+        """Give the file back, and fold the write-ahead log into it, also when it was moved."""
+        moved = self.moved
+        try:
+            if moved:  # SQLite leaves the log alone then
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._connection.close()
+            if moved and _identity(_beside(self._path, "-wal")) == self._log:
+                # It would be taken for the log of whatever file is put there, and written into that.
+                for suffix in _BESIDE:
+                    _beside(self._path, suffix).unlink(missing_ok=True)
 
     def write(self, entries: Sequence[Entry], settings: History) -> None:
         """Write requests that are not there yet, all or none."""
@@ -200,7 +211,7 @@ class Store:
         if not free or not (large or free > max(pages // 4, _PAGES)):
             return False
         self._connection.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
-        return True
+        return self._free_pages() < free
 
     def _room(self, settings: History) -> int:
         """Bytes for the file itself, beside its write-ahead log."""
@@ -242,6 +253,10 @@ def _log_limit(settings: History) -> int:
     return min(_MOST_LOG, settings.max_megabytes * 10**6 // 4) if settings.max_megabytes else _MOST_LOG
 
 
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
@@ -260,7 +275,7 @@ def set_aside(path: Path, stamp: str) -> Path:
         number += 1
         aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
     path.rename(aside)
-    for suffix in ("-wal", "-shm"):
+    for suffix in _BESIDE:
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+            _beside(path, suffix).rename(_beside(aside, suffix))
     return aside

@@ -12,6 +12,8 @@ from ccproxy_tray.redact import shown
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DENIED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH)
+_FAILED = (sqlite3.SQLITE_IOERR,)
+"""Also a quota that is used up: SQLite does not tell that apart."""
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT) if hasattr(errno, "EDQUOT") else (errno.ENOSPC,)
 
 NEWER = "History is not kept: its file is of a newer version of ccproxy-tray. Update the program, or move {} away."
@@ -34,6 +36,10 @@ def unwritten(error: Exception, path: Path) -> str:
         return f"History is not kept: another program holds {path}. Close that program."
     if code in _DENIED or number:
         return f"History is not kept: {path} cannot be written. Check who may write there."
+    if code in _FAILED:
+        return (
+            f"History is not kept: writing to {path} failed. Check its disk, and whether your share of it is used up."
+        )
     return f"History is not kept: {shown(str(error))} ({path})."
 
 

@@ -171,7 +171,7 @@ class Writer:
         if store is not None:
             try:
                 store.close()
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 log.warning("The history could not be closed: %s", shown(str(error)))
 
     def _tell(self, problem: str) -> None:

@@ -356,3 +356,16 @@ def test_the_index_of_what_is_gone_goes_when_the_clock_was_set(tmp_path: Path, m
             pass
     with closing(sqlite3.connect(tmp_path / "h")) as connection:
         assert connection.execute("SELECT requests FROM search_parts").fetchall() == [(1,)]
+
+
+def test_a_part_of_the_index_stays_until_its_last_request_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "_MOST_REQUESTS", 5)
+    for number in range(10):
+        fill(tmp_path / "h", [served(number, NOW + number)])
+    with closing(Store(tmp_path / "h")) as store:
+        while store.tidy(History(retention_days=1, max_megabytes=0), NOW + 4 + DAY):
+            pass
+    reader = Reader(tmp_path / "h")
+    assert [each["time"] - NOW for each in reader.rows(Query(text="bedrock"))] == [9, 8, 7, 6, 5, 4]
+    assert [each["time"] - NOW for each in reader.rows(Query(text="bedrock", until=NOW + 5))] == [4]
+    assert [each["time"] - NOW for each in reader.rows(Query(text="bedrock", since=NOW + 4, until=NOW + 6))] == [5, 4]

@@ -248,6 +248,52 @@ async def test_a_file_that_is_deleted_while_it_runs_is_begun_anew(tmp_path: Path
     assert keeper.heard == []
 
 
+def renamed(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be moved there")
+@pytest.mark.parametrize("reading", [False, True])
+@pytest.mark.parametrize("before", [Path.unlink, renamed])
+async def test_another_file_that_is_put_in_its_place_gets_nothing_of_the_old_one(
+    tmp_path: Path, before: Callable[[Path], None], reading: bool
+) -> None:
+    path = tmp_path / FILE
+    fill(tmp_path / "other", [served(1000)])
+    keeper = Keeper(path)
+    for number in range(50):
+        keeper.recorder.take(served(number, session=f"s{number}"))
+    await written(path, 50)
+    reader = sqlite3.connect(path)
+    if reading:  # the log cannot be emptied now
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM requests").fetchone()
+    before(path)
+    (tmp_path / "other").rename(path)
+    keeper.recorder.take(served(1001))
+    await keeper.recorder.close()
+    reader.close()
+    assert kept(path) == ["req_001001", "req_001000"]
+    assert check_sums(path) == 2
+    assert keeper.heard == []
+    if before is renamed:
+        assert check_sums(tmp_path / "elsewhere") == 50, "who takes the file away takes all of it"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks are of another kind there")
+def test_opening_the_file_again_does_not_give_up_the_locks_of_readers(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    fill(path, [served(1)])
+    reading = sqlite3.connect(path)
+    reading.execute("BEGIN")
+    reading.execute("SELECT * FROM requests").fetchone()
+    Store(path).close()
+    held = Path("/proc/locks")
+    if held.exists():
+        assert f":{path.stat().st_ino} " in held.read_text()
+    reading.close()
+
+
 async def test_a_newer_file_is_told_and_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / FILE
     with monkeypatch.context() as later:
@@ -398,5 +444,8 @@ def test_every_fault_has_a_sentence_and_a_remedy(tmp_path: Path) -> None:
     assert unread(strange, path) == f"The history cannot be read: no such table: requests ({path})."
     full = OSError(errno.ENOSPC, "No space left on device")
     assert unwritten(full, path) == f"History is not kept: the disk is full. Make room on the disk of {path}."
+    failed = sqlite3.OperationalError("disk I/O error")
+    failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    assert "whether your share of it is used up" in unwritten(failed, path)
     denied = PermissionError(errno.EACCES, "Permission denied")
     assert unread(denied, path) == f"The history cannot be read: check who may read {path}."
