@@ -1,8 +1,8 @@
 from collections.abc import Iterator
 
 import pytest
-from blockbuster import blockbuster_ctx
 
+from tests.blocking import nothing_blocks
 from tests.chain.harness import chain
 
 __all__ = ["chain"]
@@ -11,5 +11,5 @@ __all__ = ["chain"]
 @pytest.fixture(autouse=True)
 def no_blocking() -> Iterator[None]:
     """Any blocking call on the loop fails the test."""
-    with blockbuster_ctx("ccproxy_tray"):
+    with nothing_blocks("ccproxy_tray"):
         yield

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from blockbuster import blockbuster_ctx
 
 from ccproxy_tray.errors import AttemptFailed, Fault
 from ccproxy_tray.providers import aws
 from ccproxy_tray.providers.aws import AwsAccount
+from tests.blocking import nothing_blocks
 
 URL = "https://bedrock-runtime.us-east-1.amazonaws.com/model/x%3A0/invoke"
 
@@ -31,7 +31,7 @@ def nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    with blockbuster_ctx("ccproxy_tray"):
+    with nothing_blocks("ccproxy_tray"):
         yield
 
 

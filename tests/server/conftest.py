@@ -1,15 +1,15 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from blockbuster import blockbuster_ctx
 
+from tests.blocking import nothing_blocks
 from tests.server.harness import Client, serving
 
 
 @pytest.fixture(autouse=True)
 def no_blocking() -> Iterator[None]:
     """Any blocking call on the loop fails the test."""
-    with blockbuster_ctx():
+    with nothing_blocks():
         yield
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from blockbuster import BlockBuster, blockbuster_ctx
+from blockbuster import BlockBuster
 
 from ccproxy_tray.simulator import ACCESS_KEY, Settings, Simulator, faults
 from ccproxy_tray.simulator.anthropic import Anthropic
@@ -16,6 +16,7 @@ from ccproxy_tray.simulator.outage import outage
 from ccproxy_tray.simulator.refusal import Cause
 from ccproxy_tray.simulator.sigv4 import Credentials
 from ccproxy_tray.simulator.turn import Tokens
+from tests import blocking
 from tests.simulator.client import (
     ANTHROPIC,
     BEARER,
@@ -41,7 +42,7 @@ STREAM: dict[str, Json] = {"stream": True}
 
 @pytest.fixture
 def nothing_blocks() -> Iterator[BlockBuster]:
-    with blockbuster_ctx() as guard:
+    with blocking.nothing_blocks() as guard:
         yield guard
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from blockbuster import blockbuster_ctx
 
 from ccproxy_tray.app import App
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.simulator import API_KEY, Simulator
+from tests.blocking import nothing_blocks
 from tests.chain.harness import ASK, CONFIG, ENVIRON
 
 ROUTING = "routing: { max_wait_seconds: 0, rate_limit_seconds: 30 }"
@@ -60,7 +60,7 @@ async def staged(folder: Path, routing: str = ROUTING, more: str = "") -> AsyncI
         text = CONFIG.format(key=API_KEY, **urls) + routing + more
         await asyncio.to_thread(path.write_text, text, encoding="utf-8")
         loaded = await asyncio.to_thread(load, path, ENVIRON)
-        with blockbuster_ctx("ccproxy_tray"):
+        with nothing_blocks("ccproxy_tray"):
             stage = Stage(simulator, loaded, folder, client, App(loaded, ENVIRON))
             await stage.start()
             try:
