@@ -94,6 +94,7 @@ def _accept(listener: socket.socket, canned: Canned) -> None:
             connection, _ = listener.accept()
         except OSError:
             return
+        _at_once(connection)
         canned.connections += 1
         canned.open.append(connection)
         threading.Thread(target=_answer, args=(connection, canned), daemon=True).start()
@@ -151,6 +152,11 @@ def _read_message(connection: socket.socket, taken: threading.Semaphore | None =
 def _tell(taken: threading.Semaphore | None, data: bytes) -> None:
     if taken is not None and b"\n\n" in data:
         taken.release()
+
+
+def _at_once(connection: socket.socket) -> None:
+    """Send small writes as they come, without waiting for the acknowledgement of the last one."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _length(head: bytes) -> int | None:
