@@ -10,7 +10,8 @@ let drawn = 0;
 
 /**
  * @typedef {{name: string, look: number, values: (number|null)[], dashed?: boolean}} Series
- * @typedef {{slots: {name: string, label: string, href: string}[], series: Series[], format: (value: number) => string}} Data
+ * @typedef {{slots: {name: string, label: string, href: string}[], series: Series[], format: (value: number) => string, tick: (value: number) => string}} Data
+ * `format` tells a value exactly, `tick` a place on the axis.
  */
 
 /**
@@ -98,7 +99,7 @@ export function swatch({ look, dashed }, line = false) {
 }
 
 /** Axes and scales. @param {Data} data @param {number} width @param {number} max */
-function frame({ slots, format }, width, max) {
+function frame({ slots, tick }, width, max) {
   const marks = ticks(max, 4);
   const top = marks[marks.length - 1];
   const band = (width - PAD.left - PAD.right) / slots.length;
@@ -111,7 +112,7 @@ function frame({ slots, format }, width, max) {
       s(
         "text",
         { class: "tick", x: PAD.left - 6, y: y(mark) + 4, "text-anchor": "end", "aria-hidden": "true" },
-        format(mark),
+        tick(mark),
       ),
     );
   }

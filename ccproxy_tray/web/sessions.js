@@ -2,7 +2,7 @@
 
 import { get } from "./client.js";
 import { h, keepFocus, said, visible } from "./element.js";
-import { cacheRate, compact, count, date, moment, percent, plural, sum } from "./format.js";
+import { cacheRate, count, date, moment, percent, plural, sum } from "./format.js";
 import { link } from "./route.js";
 import { Refresher } from "./refresher.js";
 
@@ -94,8 +94,8 @@ function row(told) {
     ),
     h("td", { title: date(last) }, moment(last, Date.now() / 1000)),
     h("td", { class: "number" }, count(requests), h("div", { class: "muted" }, parts.join(", "))),
-    h("td", { class: "number" }, compact(told.input + told.cache_read + told.cache_write)),
-    h("td", { class: "number" }, compact(told.output)),
+    h("td", { class: "number" }, count(told.input + told.cache_read + told.cache_write)),
+    h("td", { class: "number" }, count(told.output)),
     h("td", { class: "number" }, percent(cacheRate(told))),
     h("td", { class: "number" }, sum(told.cost, told.unpriced)),
     h("td", { class: "number" }, count(told.fell_back)),

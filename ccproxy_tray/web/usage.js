@@ -106,7 +106,7 @@ export class Usage {
     const columns = axis(slots, provider ?? "");
     this.requests.show(data(columns, series(shown, "requests"), count));
     const kinds = Object.entries(TOKENS).map(([key, name], look) => ({ name, look, values: total(shown, key) }));
-    this.tokens.show(data(columns, kinds, compact));
+    this.tokens.show(data(columns, kinds, count, compact));
     this.cost.show(data(columns, known(series(shown, "cost")), money));
     const pairs = shown.flatMap((/** @type {any} */ { name, look, p50, p95 }) => [
       { name: `${name} p50`, look, values: p50 },
@@ -143,8 +143,8 @@ function axis(slots, provider) {
   return slots.map(({ start, end }) => ({ name: slotName({ start, end }, period), start, href: href(start, end) }));
 }
 
-/** @param {{name: string, start: number, href: string}[]} slots @param {import("./chart.js").Series[]} all @param {(value: number) => string} format */
-function data(slots, all, format) {
+/** @param {{name: string, start: number, href: string}[]} slots @param {import("./chart.js").Series[]} all @param {(value: number) => string} format @param {(value: number) => string} [tick] */
+function data(slots, all, format, tick = format) {
   const told = (/** @type {number} */ slot) =>
     all.filter(({ values }) => values[slot]).map(({ name, values }) => `${visible(name)} ${format(values[slot] ?? 0)}`);
   const label = (/** @type {string} */ name, /** @type {number} */ slot) =>
@@ -152,6 +152,7 @@ function data(slots, all, format) {
   return {
     series: all,
     format,
+    tick,
     slots: slots.map(({ name, href }, slot) => ({ name, href, label: label(name, slot) })),
   };
 }

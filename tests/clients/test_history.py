@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from playwright.async_api import expect
 from prometheus_client.parser import text_string_to_metric_families
 
 from ccproxy_tray.app import App
@@ -25,6 +26,8 @@ from ccproxy_tray.simulator.faults import THROTTLED, Phase
 from tests.clients.claude import Claude
 from tests.clients.conftest import Staging
 from tests.clients.stage import ANTHROPIC, BEDROCK, OPENAI, OPENROUTER, OPENROUTER_CHAT, Json, Lane, Stage
+from tests.web.conftest import chromium
+from tests.web.look import look_at
 
 CREW = ("#crew please", "--allowedTools", "Agent,WebSearch")
 ANSWER = "Done. 3 answered; subagents have looked and searched."
@@ -162,6 +165,16 @@ async def test_the_page_s_usage_is_what_was_served_also_after_a_restart(
     assert {own["name"]: sum(own["requests"]) for own in usage["providers"]} == seen.requests
     for kind in KINDS:
         assert usage["totals"][kind] == sum(spent[kind] for spent in seen.served.values())
+
+
+async def test_the_page_itself_shows_what_was_served(seen: Seen, tmp_path: Path, environ: dict[str, str]) -> None:
+    sums = {kind: sum(spent[kind] for spent in seen.served.values()) for kind in KINDS}
+    async with App(load(tmp_path / "config.yaml", environ), environ, data_dir=tmp_path) as app, chromium() as browser:
+        page = await look_at(browser, app.urls[0], "#usage")
+        await expect(page[".tiles .value"].first).to_have_text(str(sum(seen.requests.values())))
+        tokens = await page.charted("Tokens")
+    assert tokens == [sums[kind] for kind in ("input", "cache_read", "cache_write", "output")]
+    assert page.problems == []
 
 
 async def asked(app: App, path: str) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest_asyncio
@@ -31,12 +32,19 @@ SHOTS = "CCPROXY_SCREENSHOTS"
 Open = Callable[..., Awaitable[Look]]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """Chromium with a fresh profile. Without one the test is left out; in CI that is a failure."""
+@asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A running browser; the test that asks for it is left out, or in CI fails, where there is none."""
     name = next((name for name in NAMES if shutil.which(name)), NAMES[0])
     async with async_playwright() as playwright:
         yield await playwright.chromium.launch(executable_path=needed(name), args=ARGUMENTS)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium with a fresh profile. Without one the test is left out; in CI that is a failure."""
+    async with chromium() as launched:
+        yield launched
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -13,6 +13,8 @@ PATIENCE = 10_000
 """Milliseconds that something may take to appear on a busy machine."""
 NETWORK = "Failed to load resource"
 """Chromium's words for an answer of 4xx or none, which a page that loses its server has to expect."""
+HOURS = 24
+"""Bars of a chart over a day."""
 GRAVE = ("serious", "critical")
 
 expect.set_options(timeout=PATIENCE)
@@ -52,6 +54,20 @@ class Look:
         """Follow a link to another view."""
         await self.page.evaluate("hash => { location.hash = hash }", place)
 
+    async def tiles(self) -> dict[str, str]:
+        """The figures at the top of the view, by their names."""
+        names, values = self[".tiles dt"], self[".tiles .value"]
+        return dict(zip(await names.all_text_contents(), await values.all_text_contents(), strict=True))
+
+    async def charted(self, title: str) -> list[int]:
+        """The sum of each series of a chart over a day, from its table."""
+        figure = self["figure"].filter(has=self.page.get_by_role("heading", name=title, exact=True))
+        await figure.get_by_text("Show as a table").click()
+        rows = figure.locator("tbody tr")
+        await expect(rows).to_have_count(HOURS)
+        cells = [await row.locator("td").all_text_contents() for row in await rows.all()]
+        return [sum(number(cell) for cell in series) for series in zip(*cells, strict=True)]
+
     async def stop_clock(self) -> None:
         """From now on time passes in this page only when the test says so."""
         now = time.time()
@@ -68,6 +84,11 @@ class Look:
             if each["impact"] in GRAVE
             for node in each["nodes"]
         ]
+
+
+def number(text: str) -> int:
+    """A count as the page writes it."""
+    return int(text.replace(",", ""))
 
 
 async def look_at(browser: Browser, url: str, place: str = "", **options: Any) -> Look:

@@ -12,7 +12,7 @@ from playwright.async_api import expect
 
 from ccproxy_tray.simulator import faults
 from tests.web.conftest import Open
-from tests.web.look import Look
+from tests.web.look import number
 from tests.web.stage import Stage, staged
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's: one for all tests
@@ -20,17 +20,15 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")  # the browser's: one for
 ROUTING = "routing: { max_wait_seconds: 0, rate_limit_seconds: 1 }"
 SESSIONS = ("11111111-aaaa-4aaa-8aaa-11111111111a", "22222222-bbbb-4bbb-8bbb-22222222222b")
 
-HOURS = 24
-
 
 async def drive(stage: Stage) -> None:
     """Two conversations with fallbacks, streams, and a request that nobody answers."""
-    for number in range(6):
-        if number % 3 == 1:
+    for turn in range(6):
+        if turn % 3 == 1:
             stage.simulator.bedrock.fail_next(1, faults.THROTTLED)
-        asked = {"role": "user", "content": "word " * (number + 1)}
-        headers = {"x-claude-code-session-id": SESSIONS[number % 2]}
-        await stage.ask(headers, messages=[asked], stream=bool(number % 2))
+        asked = {"role": "user", "content": "word " * (turn + 1)}
+        headers = {"x-claude-code-session-id": SESSIONS[turn % 2]}
+        await stage.ask(headers, messages=[asked], stream=bool(turn % 2))
         stage.app.clear_cooldowns()
     for upstream in (stage.simulator.bedrock, stage.simulator.openrouter):
         upstream.fail_next(1, faults.THROTTLED)
@@ -40,25 +38,6 @@ async def drive(stage: Stage) -> None:
 async def told(stage: Stage, path: str) -> Any:
     async with stage.client.get(stage.url + path) as response:
         return await response.json()
-
-
-def number(text: str) -> int:
-    return int(text.replace(",", ""))
-
-
-async def column(page: Look, title: str) -> list[int]:
-    """The sum of each series of a chart, from its table."""
-    figure = page["figure"].filter(has=page.page.get_by_role("heading", name=title, exact=True))
-    await figure.get_by_text("Show as a table").click()
-    rows = figure.locator("tbody tr")
-    await expect(rows).to_have_count(HOURS)
-    cells = [await row.locator("td").all_text_contents() for row in await rows.all()]
-    return [sum(number(cell) for cell in series) for series in zip(*cells, strict=True)]
-
-
-async def tiles(page: Look) -> dict[str, str]:
-    names, values = page[".tiles dt"], page[".tiles .value"]
-    return dict(zip(await names.all_text_contents(), await values.all_text_contents(), strict=True))
 
 
 def added(rows: Sequence[dict[str, Any]], key: str) -> Any:
@@ -75,14 +54,17 @@ async def test_the_page_adds_up_to_what_was_served(tmp_path: Path, look: Open) -
         sums = {key: added(rows, key) for key in ("input", "output", "cache_read", "cache_write")}
         assert sums == {key: usage["totals"][key] for key in sums}
         assert sums["input"] > 0 < sums["output"]
+        answers = [record for upstream in stage.simulator.upstreams for record in upstream.answers]
+        spent = [record.tokens for record in answers if record.tokens is not None]
+        assert sums == {key: sum(getattr(each, key) for each in spent) for key in sums}
 
-        shown = await tiles(page)
+        shown = await page.tiles()
         prompt = sums["input"] + sums["cache_read"] + sums["cache_write"]
         assert (number(shown["Input tokens"]), number(shown["Output tokens"])) == (prompt, sums["output"])
         assert shown["Cost"] == f"${added(rows, 'cost'):.4f}"
         served = [sum(each["requests"]) for each in usage["providers"]]
-        assert await column(page, "Requests") == served
-        assert await column(page, "Tokens") == [sums[key] for key in ("input", "cache_read", "cache_write", "output")]
+        assert await page.charted("Requests") == served
+        assert await page.charted("Tokens") == [sums[key] for key in ("input", "cache_read", "cache_write", "output")]
 
         metrics = await (await stage.client.get(f"{stage.url}/metrics")).text()
         counted = re.findall(r'ccproxy_tokens_total\{.*type="(\w+)"\} (\S+)', metrics)
@@ -99,5 +81,5 @@ async def test_the_page_adds_up_to_what_was_served(tmp_path: Path, look: Open) -
         assert sum(number(row[7]) for row in cells) == 1
 
         await page.go("#overview")
-        overview = await tiles(page)
+        overview = await page.tiles()
         assert [overview[f"{name} today"] for name in ("Requests", "Fell back", "Unanswered")] == ["7", "2", "1"]
