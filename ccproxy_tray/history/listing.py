@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from heapq import nlargest
 from itertools import islice
 from sqlite3 import Connection
@@ -31,6 +32,19 @@ _ATTEMPTS = """
     FROM attempts JOIN targets ON targets.id = attempts.target
     WHERE seq = ? ORDER BY number
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which rows are wanted, but for their text: the latest ``limit`` with low <= seq < high.
+
+    ``combinations`` and ``session`` are None where any will do.
+    """
+
+    combinations: list[int] | None
+    session: int | None
+    bounds: tuple[int, int]
+    limit: int
 
 
 def page(connection: Connection, query: Query, limit: int, before: str | None) -> Page:
@@ -96,14 +110,20 @@ def _matching(connection: Connection, query: Query, limit: int, before: int) -> 
     session = _session_id(connection, query.session) if query.session else None
     if combinations == [] or (query.session and session is None):
         return []
+    choice = _Choice(combinations, session, (low, high), limit)
     if query.text.strip():
-        return _searched(connection, query.text, combinations, session, (low, high), limit)
+        return _searched(connection, query.text, choice)
     if session is not None:
-        return _of_session(connection, session, combinations, (low, high), limit)
+        return _seqs(connection, f"session = ? AND {_among(combinations)}", (session,), choice)
     if combinations is not None:
-        each = (_of_combination(connection, number, (low, high), limit) for number in combinations)
+        each = (_seqs(connection, "combination = ? AND", (number,), choice) for number in combinations)
         return nlargest(limit, (seq for seqs in each for seq in seqs))
-    return _seqs(connection, "", (), (low, high), limit)
+    return _seqs(connection, "", (), choice)
+
+
+def _among(combinations: list[int] | None) -> str:
+    """The condition for a search that goes by another index, as "+" says (SQLite, "The Query Planner")."""
+    return "" if combinations is None else f"+combination IN ({', '.join(map(str, combinations))}) AND"
 
 
 def _cursor(given: str) -> int:
@@ -141,65 +161,38 @@ def _session_id(connection: Connection, name: str) -> int | None:
     return None if record is None else int(record[0])
 
 
-def _seqs(connection: Connection, where: str, values: Sequence[int], bounds: tuple[int, int], limit: int) -> list[int]:
+def _seqs(connection: Connection, where: str, values: Sequence[int], choice: _Choice) -> list[int]:
     query = f"SELECT seq FROM requests WHERE {where} seq >= ? AND seq < ? ORDER BY seq DESC LIMIT ?"  # noqa: S608 - conditions of ours
-    return [seq for (seq,) in connection.execute(query, (*values, *bounds, limit))]
+    return [seq for (seq,) in connection.execute(query, (*values, *choice.bounds, choice.limit))]
 
 
-def _of_combination(connection: Connection, number: int, bounds: tuple[int, int], limit: int) -> list[int]:
-    return _seqs(connection, "combination = ? AND", (number,), bounds, limit)
-
-
-def _of_session(
-    connection: Connection, session: int, combinations: list[int] | None, bounds: tuple[int, int], limit: int
-) -> list[int]:
-    where = "session = ? AND"
-    if combinations is not None:
-        where += f" +combination IN ({', '.join(map(str, combinations))}) AND"  # "+": by the session's index
-    return _seqs(connection, where, (session,), bounds, limit)
-
-
-def _searched(
-    connection: Connection,
-    asked: str,
-    combinations: list[int] | None,
-    session: int | None,
-    bounds: tuple[int, int],
-    limit: int,
-) -> list[int]:
+def _searched(connection: Connection, asked: str, choice: _Choice) -> list[int]:
     if connection.execute("SELECT 1 FROM search_parts LIMIT 1").fetchone() is None:
-        return _scanned(connection, asked, combinations, session, bounds, limit)
-    tags = [] if combinations is None else [[f"c{number}" for number in combinations]]
-    if session is not None:
-        tags.append([f"s{session}"])
-    seqs = found(connection, asked, tags, *bounds)
+        return _scanned(connection, asked, choice)
+    tags = [] if choice.combinations is None else [[f"c{number}" for number in choice.combinations]]
+    if choice.session is not None:
+        tags.append([f"s{choice.session}"])
+    seqs = found(connection, asked, tags, *choice.bounds)
     alive = (seq for seq in seqs if _alive(connection, seq))
-    return list(islice(alive, limit))
+    return list(islice(alive, choice.limit))
 
 
 def _alive(connection: Connection, seq: int) -> bool:
     return connection.execute("SELECT 1 FROM requests WHERE seq = ?", (seq,)).fetchone() is not None
 
 
-def _scanned(
-    connection: Connection,
-    asked: str,
-    combinations: list[int] | None,
-    session: int | None,
-    bounds: tuple[int, int],
-    limit: int,
-) -> list[int]:
+def _scanned(connection: Connection, asked: str, choice: _Choice) -> list[int]:
     """Without an index: look through the newest that match otherwise."""
     wanted = [word.lower() for word in words(asked)]
-    given = "" if combinations is None else f" AND combination IN ({', '.join(map(str, combinations))})"
-    given += "" if session is None else f" AND requests.session = {session}"
-    query = f"{_SELECT} WHERE requests.seq >= ? AND requests.seq < ? {given} ORDER BY requests.seq DESC LIMIT ?"
+    given = _among(choice.combinations)
+    given += "" if choice.session is None else f" requests.session = {choice.session} AND"
+    query = f"{_SELECT} WHERE {given} requests.seq >= ? AND requests.seq < ? ORDER BY requests.seq DESC LIMIT ?"
     matching = []
-    for record in connection.execute(query, (*bounds, SCANNED)):
+    for record in connection.execute(query, (*choice.bounds, SCANNED)):
         lower = text(_row(record)).lower()
         if wanted and all(word in lower for word in wanted):
             matching.append(record["seq"])
-            if len(matching) == limit:
+            if len(matching) == choice.limit:
                 break
     return matching
 
