@@ -27,7 +27,7 @@ UNWANTED = {"boto3", "botocore", "sqlite3", "prometheus_client", "PIL", "pystray
 """Libraries that a headless proxy can serve without: each costs every start, and memory."""
 MODULES = 573
 """Modules when the proxy is ready."""
-PER_TARGET = 330
+PER_TARGET = 282
 """Bytes of state.json for each target that cools."""
 MARGIN = 1.2
 
