@@ -106,4 +106,6 @@ async def look_at(browser: Browser, url: str, place: str = "", **options: Any) -
     await page.goto(url + path + place)
     if waiting:
         await expect(look.connection).to_have_text("Live")
+        # The first picture moves what stands below the header: nothing may be clicked before that.
+        await expect(look["#version"]).not_to_be_empty()
     return look
