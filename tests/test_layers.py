@@ -41,6 +41,7 @@ HOMES = {
     "aiohttp": ("providers", "server", "simulator"),
     "botocore": ("providers.aws",),
     "boto3": ("providers.aws",),
+    "orjson": ("translate",),
     "yaml": ("config",),
     "platformdirs": ("config",),
     "PIL": ("tray.icon",),

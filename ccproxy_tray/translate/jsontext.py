@@ -3,6 +3,9 @@
 Reading is strict, because what is read here is often forwarded as the bytes that came: text that two parsers could
 understand differently (``NaN``, a key given twice, numbers beyond a double) is refused instead of being interpreted.
 Nesting is bounded, so that whoever walks a parsed value may recurse.
+
+Texts that a compact printer wrote are read by orjson (``roundtrip`` says why that is safe). Any other goes to the
+standard library, which alone decides what is refused, and in which words.
 """
 
 from __future__ import annotations
@@ -12,11 +15,13 @@ import math
 from collections import Counter
 from typing import Any, NoReturn
 
+import orjson
+
+from ccproxy_tray.translate import roundtrip
+from ccproxy_tray.translate.roundtrip import MAX_DEPTH
+
 Json = Any
 """A parsed JSON value. The formats that we speak are open, so no closed type would be true."""
-
-MAX_DEPTH = 200
-"""Arrays and objects within each other. Claude Code's deepest requests have about a dozen."""
 
 _BOM = b"\xef\xbb\xbf"
 _SHOWN = 60
@@ -27,13 +32,32 @@ class JsonError(ValueError):
     """Bytes that are not the JSON we take; the message says what is wrong and where."""
 
 
-def parse(data: bytes | bytearray | str, *, duplicates: bool = False) -> Json:
+def parse(data: bytes | str, *, duplicates: bool = False) -> Json:
     """Parse JSON: text, or UTF-8 with or without a byte order mark (RFC 8259, section 8.1, lets a reader ignore it).
 
     A key that occurs twice in one object is refused, unless ``duplicates`` allows it (the last one wins then, as in
     every client): for answers of upstreams, whose habits are not ours to judge.
     Raises :class:`JsonError`.
     """
+    value = roundtrip.value_of(data)
+    return _decoded(data, duplicates=duplicates) if value is roundtrip.UNPROVED else value
+
+
+def render(value: Json, *, finite: bool = False) -> bytes:
+    """Print compact UTF-8 JSON; half a surrogate pair, which UTF-8 cannot say, leaves as an escape.
+
+    ``finite`` spares looking for infinities, where every number is an integer or came out of :func:`parse`.
+    Raises :class:`JsonError` for what JSON cannot say: infinities, and values nested beyond reason.
+    """
+    try:
+        text = orjson.dumps(value)
+    except orjson.JSONEncodeError:  # half a pair, an integer beyond 64 bits, many levels
+        return _encoded(value)
+    # orjson prints infinities as null.
+    return text if finite or b"null" not in text else _encoded(value)
+
+
+def _decoded(data: bytes | str, *, duplicates: bool) -> Json:
     decoder = _LENIENT if duplicates else _STRICT
     text = data if isinstance(data, str) else _text(data)
     try:
@@ -53,11 +77,7 @@ def parse(data: bytes | bytearray | str, *, duplicates: bool = False) -> Json:
     return value
 
 
-def render(value: Json) -> bytes:
-    """Print compact UTF-8 JSON; half a surrogate pair, which UTF-8 cannot say, leaves as an escape.
-
-    Raises :class:`JsonError` for what JSON cannot say: infinities, and values nested beyond reason.
-    """
+def _encoded(value: Json) -> bytes:
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return text.encode()
@@ -67,7 +87,7 @@ def render(value: Json) -> bytes:
         raise JsonError(f"cannot be written as JSON: {error}") from None
 
 
-def _text(data: bytes | bytearray) -> str:
+def _text(data: bytes) -> str:
     try:
         return (data[3:] if data.startswith(_BOM) else data).decode()
     except UnicodeDecodeError as error:
@@ -75,7 +95,7 @@ def _text(data: bytes | bytearray) -> str:
 
 
 def _check_depth(value: Json) -> None:
-    """Level by level instead of recursively; written flat, because every large request pays for it."""
+    """Level by level instead of recursively."""
     level: list[Json] = [[value]]
     for _ in range(MAX_DEPTH + 1):
         level = [

@@ -4,10 +4,11 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ccproxy_tray.translate.jsontext import MAX_DEPTH, JsonError, parse, render
+from ccproxy_tray.translate.jsontext import JsonError, parse, render
+from ccproxy_tray.translate.roundtrip import MAX_DEPTH
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -39,6 +40,19 @@ def test_whatever_the_standard_parser_takes_is_read_alike(value: object) -> None
 
 def test_printing_is_compact_utf8() -> None:
     assert render({"a": [1, 2.5, None], "é": "☃"}) == '{"a":[1,2.5,null],"é":"☃"}'.encode()
+
+
+@settings(max_examples=300)
+@given(VALUES)
+def test_what_has_no_fractions_is_printed_as_the_standard_library_prints_it(value: object) -> None:
+    wanted = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    assume("." not in repr(value) and "e" not in repr(value))
+    assert render(value) == render(value, finite=True) == wanted.encode()
+
+
+@pytest.mark.parametrize("value", [2**63, 2**64, -(2**63) - 1, [10**20], {1: 2}, (1, (2,)), {"a": None}])
+def test_what_the_fast_printer_does_not_know_is_printed_all_the_same(value: object) -> None:
+    assert render(value) == json.dumps(value, separators=(",", ":")).encode()
 
 
 def test_half_a_surrogate_pair_survives_as_an_escape() -> None:
