@@ -3,6 +3,9 @@
 Checked is what this program and its translations rely on: names, types, and the fields without which a known block
 has no meaning. Values, limits, orders, unknown fields and unknown blocks are for the provider to judge: its wording
 is what the client understands.
+
+A long conversation has hundreds of blocks, all of a few kinds and all of them right. So each list of blocks gets a quick
+look first, which can only say that nothing is wrong; what it does not know, or does not like, is checked in full.
 """
 
 from __future__ import annotations
@@ -73,6 +76,13 @@ _BLOCKS: Mapping[str, tuple[tuple[str, Check, str], ...]] = {
     "server_tool_use": (("id", _is_text, "text"), ("name", _is_text, "text")),
 }
 """The fields without which a block has no meaning."""
+_USUAL: Mapping[str, tuple[tuple[str, type], ...]] = {
+    "text": (("text", str),),
+    "thinking": (("thinking", str),),
+    "tool_use": (("id", str), ("name", str), ("input", dict)),
+    "tool_result": (("tool_use_id", str),),
+}
+"""The blocks that a quick look knows, with the same fields as above."""
 _SOURCES: Mapping[str, tuple[str, ...]] = {"base64": ("media_type", "data"), "url": ("url",), "text": ("data",)}
 _MAX_MODEL = 2048
 """Bedrock's ARNs are the longest names that there are."""
@@ -128,17 +138,22 @@ def _messages(messages: Json) -> str:
         return _wrong("messages", "a list", messages)
     if not messages:
         return "messages: at least one message is required"
-    return next((problem for i, item in enumerate(messages) if (problem := _message(item, f"messages.{i}"))), "")
+    for i, message in enumerate(messages):
+        if problem := _message(message, i):
+            return problem
+    return ""
 
 
-def _message(message: Json, path: str) -> str:
+def _message(message: Json, index: int) -> str:
     if not isinstance(message, dict):
-        return _wrong(path, "an object", message)
-    role = message.get("role")
+        return _wrong(f"messages.{index}", "an object", message)
+    role, content = message.get("role"), message.get("content")
     if role not in _ROLES:
         got = f'"{role[:40]}"' if isinstance(role, str) else _kind(role)
-        return f"{path}.role: expected user, assistant or system, got {got}"
-    return _content(message.get("content"), f"{path}.content")
+        return f"messages.{index}.role: expected user, assistant or system, got {got}"
+    if type(content) is list and _are_usual(content):
+        return ""
+    return _content(content, f"messages.{index}.content")
 
 
 def _content(content: Json, path: str, *, optional: bool = False) -> str:
@@ -147,6 +162,21 @@ def _content(content: Json, path: str, *, optional: bool = False) -> str:
     if not isinstance(content, list):
         return _wrong(path, "text or a list of blocks", content)
     return next((problem for i, block in enumerate(content) if (problem := _block(block, f"{path}.{i}"))), "")
+
+
+def _are_usual(blocks: list[Json]) -> bool:
+    """Whether a quick look finds nothing wrong."""
+    try:
+        for block in blocks:
+            for name, kind in _USUAL[block["type"]]:
+                if type(block[name]) is not kind:
+                    return False
+            if block["type"] == "tool_result" and type(inner := block.get("content", "")) is not str:
+                if type(inner) is not list or not _are_usual(inner):
+                    return False
+    except (KeyError, TypeError):
+        return False
+    return True
 
 
 def _block(block: Json, path: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccproxy_tray.translate import validation
 from ccproxy_tray.translate.validation import check
 from tests import capture
 
@@ -154,3 +155,34 @@ JSON = st.recursive(
 def test_any_json_gets_an_answer(body: Json) -> None:
     problem = check(body)
     assert problem == "" or json.dumps(problem)
+
+
+VALUE = st.sampled_from(["", "x", None, 1, True, {}, [], [{}], ["x"], {"type": "base64"}])
+KINDS = st.sampled_from(["text", "thinking", "tool_use", "tool_result", "image", "server_tool_use", "later", None, 7])
+RIGHT = {
+    "text": "t",
+    "thinking": "t",
+    "id": "i",
+    "name": "n",
+    "input": {},
+    "tool_use_id": "i",
+    "source": {"type": "url"},
+}
+
+
+def blocks(inner: st.SearchStrategy[Json]) -> st.SearchStrategy[Json]:
+    """Blocks of all kinds that are right but for a field or two."""
+    wrong = st.dictionaries(st.sampled_from([*RIGHT, "content", "citations"]), VALUE, max_size=2)
+    content = st.fixed_dictionaries({}, optional={"content": st.lists(inner, max_size=3)})
+    return st.builds(lambda kind, more, change: {"type": kind, **RIGHT, **more, **change}, KINDS, content, wrong)
+
+
+@given(st.lists(st.recursive(VALUE, blocks, max_leaves=6) | blocks(VALUE), max_size=4))
+def test_a_quick_look_finds_nothing_wrong_only_where_nothing_is(content: list[Json]) -> None:
+    if validation._are_usual(content):
+        assert [validation._block(block, "") for block in content] == [""] * len(content)
+
+
+def test_a_quick_look_is_enough_for_what_claude_code_sends() -> None:
+    messages = capture.load("02_main_tool_results_thinking").body["messages"]
+    assert all(isinstance(it["content"], str) or validation._are_usual(it["content"]) for it in messages)
