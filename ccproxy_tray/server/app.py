@@ -6,8 +6,6 @@ import logging
 import time
 from collections.abc import Callable
 
-from aiohttp import web
-
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.dispatch import Dispatch
 from ccproxy_tray.errors import RequestError
@@ -16,10 +14,9 @@ from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.tally import Tally
 from ccproxy_tray.redact import shown
 from ccproxy_tray.server.admission import Admission
-from ccproxy_tray.server.connection import Connection, Request, new_request_id
 from ccproxy_tray.server.disclosure import Disclosure
 from ccproxy_tray.server.drain import Drain
-from ccproxy_tray.server.exchange import Exchange
+from ccproxy_tray.server.exchange import Exchange, new_request_id
 from ccproxy_tray.server.feed import Feed
 from ccproxy_tray.server.guard import Door, check_origin, check_token
 from ccproxy_tray.server.info import MODELS_PATH, Info
@@ -30,6 +27,7 @@ from ccproxy_tray.server.page import BELOW, PATH, Page
 from ccproxy_tray.server.records import FACETS, REQUEST, REQUESTS, SESSIONS, USAGE, Records
 from ccproxy_tray.server.route import Route, Table, not_found
 from ccproxy_tray.server.scrape import Scrape
+from ccproxy_tray.server.wire import Asked, Peer, Wire
 
 GRACE = 6.0
 """Seconds that running requests get at most when the endpoint stops."""
@@ -73,6 +71,7 @@ class Endpoint:
             Scrape(tally or Tally(), journal, clock, disclosure, self._lookup),
         )
         self._listener = Listener(self._answer)
+        self._known: tuple[Server, Door] | None = None
         self._drain = Drain()
         self._stopping = False
 
@@ -97,23 +96,21 @@ class Endpoint:
         await self._listener.shutdown(LAST_WORDS)
         self._lookup.close()
 
-    async def _answer(self, request: Request, connection: Connection) -> web.StreamResponse:
+    async def _answer(self, request: Asked, wire: Wire, peer: Peer) -> None:
         """Answer one request, whatever happens. A client that has gone shows as ConnectionError or cancellation."""
-        exchange = Exchange(request, new_request_id(), self.settings)
-        connection.busy = True
+        exchange = Exchange(request, wire, new_request_id(), self.settings)
+        peer.busy = True
         try:
             with self._drain:
                 await self._attempt(exchange)
         finally:
-            connection.busy = False
+            peer.busy = False
             if self._stopping:
-                connection.close()
-        assert exchange.response is not None
-        return exchange.response
+                peer.close()
 
     async def _attempt(self, exchange: Exchange) -> None:
         try:
-            async with self._drain.interruptible():
+            with self._drain.interruptible():
                 await self._serve(exchange)
         except RequestError as error:
             log.info("%s: %s", exchange.request_id, _refusal(exchange.request, error))
@@ -127,14 +124,19 @@ class Endpoint:
     async def _serve(self, exchange: Exchange) -> None:
         """The checks that hold for every path, then the path's own handler."""
         request, settings = exchange.request, exchange.settings
-        door = Door.of(self._listener.port, (settings.host, *settings.allowed_hosts))
-        check_origin(request.method, request.raw_path, request.headers, door)
+        check_origin(request.method, request.raw_path, request.headers, self._door(settings))
         route = self._table.find(request.path)
         if route is None or not route.open:
             check_token(request.headers, settings.token.reveal())
         if route is None:
             raise not_found(request.method, request.path)
         await route.handler(request.method)(exchange)
+
+    def _door(self, settings: Server) -> Door:
+        """What requests under these settings may call us; worked out once for each."""
+        if self._known is None or self._known[0] is not settings:
+            self._known = settings, Door.of(self._listener.port, (settings.host, *settings.allowed_hosts))
+        return self._known[1]
 
 
 def _table(messages: Messages, info: Info, page: Page, records: Records, feed: Feed, scrape: Scrape) -> Table:
@@ -161,5 +163,5 @@ def _table(messages: Messages, info: Info, page: Page, records: Records, feed: F
     )
 
 
-def _refusal(request: web.BaseRequest, error: RequestError) -> str:
+def _refusal(request: Asked, error: RequestError) -> str:
     return f"{shown(request.method, 20)} {shown(request.path)}: {error.status} {shown(error.message)}"

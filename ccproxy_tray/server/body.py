@@ -15,8 +15,8 @@ from functools import partial
 from ccproxy_tray.aside import aside
 from ccproxy_tray.errors import RequestError
 from ccproxy_tray.redact import shown
-from ccproxy_tray.server.connection import BodyBroken, Connection
 from ccproxy_tray.server.exchange import Exchange
+from ccproxy_tray.server.wire import BodyBroken
 
 MAX_BODY = 64 * 1024 * 1024
 """Twice what the API takes (32 MB), so that its own wording reaches the client for everything in between."""
@@ -97,22 +97,19 @@ def _check_framing(exchange: Exchange) -> None:
         return
     if expected.lower() != "100-continue":
         raise RequestError(417, f"Expect: {shown(expected)} is not understood.")
-    if exchange.request.transport is not None:
-        exchange.request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    exchange.wire.proceed()
 
 
 async def _receive(exchange: Exchange) -> bytes:
     """The bytes of the body as they come. BytesIO grows in place and gives its bytes away without a copy."""
-    connection, content = exchange.request.protocol, exchange.request.content
-    if content.is_eof() and content.exception() is None:
-        return content.read_nowait()  # It came with the headers, so that it is small.
+    wire = exchange.wire
+    if (whole := wire.arrived()) is not None:
+        return whole
     loop, patience = asyncio.get_running_loop(), exchange.settings.read_timeout
     latest, out = loop.time() + patience, io.BytesIO()
-    assert isinstance(connection, Connection)
-    connection.reading = content
     try:
         async with asyncio.timeout(patience) as deadline:
-            while chunk := await content.readany():
+            while chunk := await wire.more():
                 out.write(chunk)
                 if out.tell() > MAX_BODY:
                     raise _too_large()
@@ -121,8 +118,6 @@ async def _receive(exchange: Exchange) -> bytes:
         raise RequestError(408, "The request body did not arrive in time.") from None
     except BodyBroken as error:
         raise RequestError(400, str(error)) from None
-    finally:
-        connection.reading = None
     return out.getvalue()
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from ccproxy_tray.errors import ErrorType, RequestError
 
@@ -16,7 +15,7 @@ class Drain:
     """
 
     def __init__(self) -> None:
-        self._limits: set[asyncio.Timeout] = set()
+        self._running: set[Interruptible] = set()
         self._count = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -30,29 +29,14 @@ class Drain:
         if not self._count:
             self._idle.set()
 
-    @asynccontextmanager
-    async def interruptible(self) -> AsyncIterator[None]:
-        """The part of a request that :meth:`interrupt` ends, by RequestError 503.
-
-        503 and not 529: after three of the latter Claude Code may change its model.
-        """
-        limit = asyncio.timeout(None)
-        try:
-            async with limit:
-                self._limits.add(limit)
-                try:
-                    yield
-                finally:
-                    self._limits.discard(limit)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise RequestError(503, "The proxy is shutting down.", error_type=ErrorType.OVERLOADED) from None
+    def interruptible(self) -> Interruptible:
+        """``with``: the part of a request that :meth:`interrupt` ends, by RequestError 503."""
+        return Interruptible(self._running)
 
     def interrupt(self) -> None:
         """End what runs in :meth:`interruptible` now."""
-        for limit in self._limits:
-            limit.reschedule(0)
+        for each in self._running:
+            each.interrupt()
 
     async def wait(self, patience: float) -> None:
         """Come back when no request runs, or after so many seconds."""
@@ -61,3 +45,32 @@ class Drain:
                 await self._idle.wait()
         except TimeoutError:
             pass
+
+
+class Interruptible:
+    """A block of the current task that can be ended from outside: asyncio.timeout without the time, and cheaper."""
+
+    __slots__ = ("_before", "_interrupted", "_running", "_task")
+
+    def __init__(self, running: set[Interruptible]) -> None:
+        self._running = running
+        self._interrupted = False
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task, self._before = task, task.cancelling()
+        self._running.add(self)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._running.discard(self)
+        # Whoever else has cancelled the task, too, is obeyed.
+        if self._interrupted and self._task.uncancel() <= self._before and kind is asyncio.CancelledError:
+            # 503 and not 529: after three of the latter Claude Code may change its model.
+            raise RequestError(503, "The proxy is shutting down.", error_type=ErrorType.OVERLOADED) from None
+
+    def interrupt(self) -> None:
+        """End it; a second time changes nothing."""
+        if not self._interrupted:
+            self._interrupted = True
+            self._task.cancel()

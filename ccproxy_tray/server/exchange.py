@@ -13,12 +13,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
-
-from aiohttp import web
+import secrets
+from collections.abc import Awaitable, Mapping
 
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import RequestError, envelope, error_event
+from ccproxy_tray.server.wire import Asked, Wire
 
 SLICE = 256 * 1024
 """Bytes of a large answer that are handed to the connection at once, so that slow progress is still progress."""
@@ -30,75 +30,69 @@ _JSON = {"content-type": "application/json"}
 _EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
 
 
+def new_request_id() -> str:
+    """A fresh id in the shape of Anthropic's."""
+    return f"req_{secrets.token_hex(12)}"
+
+
 def clean(headers: Mapping[str, str]) -> dict[str, str]:
     """Header values without what could end a header line: they may quote an upstream or a configured name."""
-    return {name.lower(): _CONTROL.sub(" ", value) for name, value in headers.items()}
+    return {
+        name.lower(): value if value.isascii() and value.isprintable() else _CONTROL.sub(" ", value)
+        for name, value in headers.items()
+    }
 
 
 class Exchange:
-    """What came in, and what went out. ``response`` is None until the first byte of an answer is on its way."""
+    """What came in, and what went out. ``streaming``: the answer that is on its way is server-sent events."""
 
-    __slots__ = ("request", "request_id", "response", "settings", "streaming")
+    __slots__ = ("request", "request_id", "settings", "streaming", "wire")
 
-    def __init__(self, request: web.BaseRequest, request_id: str, settings: Server) -> None:
+    def __init__(self, request: Asked, wire: Wire, request_id: str, settings: Server) -> None:
         self.request = request
+        self.wire = wire
         self.request_id = request_id
         self.settings = settings
-        self.response: web.StreamResponse | None = None
         self.streaming = False
 
     @property
     def gone(self) -> bool:
         """The client has closed the connection, or was cut off."""
-        transport = self.request.transport
-        return transport is None or transport.is_closing()
+        return self.wire.gone
 
     def takes(self, size: int) -> bool:
         """Whether so many bytes can be written now without waiting for the client."""
-        transport = self.request.transport
-        return transport is not None and size <= SMALL and not transport.get_write_buffer_size()
+        return size <= SMALL and not self.wire.gone and not self.wire.waiting
 
     async def respond(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Answer with a whole body: JSON, unless the headers say otherwise."""
         fields = {**_JSON, **clean(headers or {}), "request-id": self.request_id}
         if len(body) <= SLICE or self.request.method == "HEAD":
-            response: web.StreamResponse = web.Response(status=status, body=body, headers=fields)
-            await self._start(response)
-        else:
-            response = web.StreamResponse(status=status, headers=fields)
-            response.content_length = len(body)
-            await self._start(response)
-            with memoryview(body) as view:
-                for start in range(0, len(view), SLICE):
-                    await self.write(view[start : start + SLICE])
-            body = b""
-        await self._finish(len(body))
+            await self._patiently(self.wire.answer(status, fields, body), len(body))
+            return
+        await self.wire.begin(status, fields, len(body))
+        with memoryview(body) as view:
+            for start in range(0, len(view), SLICE):
+                await self.write(view[start : start + SLICE])
+        await self.end()
 
     async def open_stream(self, headers: Mapping[str, str] | None = None) -> None:
         """Answer 200 with server-sent events (Messages API, Streaming)."""
         self.streaming = True
         fields = {"cache-control": "no-cache", **clean(headers or {}), **_EVENTS, "request-id": self.request_id}
-        await self._start(web.StreamResponse(headers=fields))
+        await self.wire.begin(200, fields, None)
 
     async def write(self, data: bytes | memoryview) -> None:
         """Send a part of the answer, in one piece; waits while the client is behind."""
-        assert self.response is not None
-        if self.takes(len(data)):
-            await self.response.write(data)
-            return
-        try:
-            async with asyncio.timeout(self.settings.write_timeout):
-                await self.response.write(data)
-        except TimeoutError:
-            self._cut()
+        await self._patiently(self.wire.write(data), len(data))
 
     async def end(self) -> None:
         """The answer is complete."""
-        await self._finish(0)
+        await self._patiently(self.wire.end(), 0)
 
     async def end_now(self) -> None:
         """The answer is complete; a client that is behind with it is cut off instead of waited for."""
-        if self.request.transport is None or self.request.transport.get_write_buffer_size():
+        if not self.takes(0):
             self._cut()
         await self.end()
 
@@ -108,7 +102,7 @@ class Exchange:
         Before the answer: a status with Anthropic's envelope. Within a stream: one ``event: error`` as its end.
         Within a whole body nothing can be said any more, so the connection is cut and the body is seen to be short.
         """
-        if self.response is None:
+        if not self.wire.started:
             body = envelope(error.error_type, error.message, self.request_id)
             await self.respond(error.status, body, error.headers)
         elif self.streaming:
@@ -121,24 +115,18 @@ class Exchange:
         """Answer 200 with a JSON document."""
         await self.respond(200, json.dumps(value).encode(), headers)
 
-    async def _start(self, response: web.StreamResponse) -> None:
-        self.response = response
-        await response.prepare(self.request)
-
-    async def _finish(self, rest: int) -> None:
-        """Send the end of the answer, and with it so many bytes that have been waiting for it."""
-        assert self.response is not None
-        if self.takes(rest):
-            await self.response.write_eof()
+    async def _patiently(self, writing: Awaitable[None], size: int) -> None:
+        """Wait for a client that takes so many bytes, as long as it has patience for."""
+        if self.takes(size):
+            await writing
             return
         try:
             async with asyncio.timeout(self.settings.write_timeout):
-                await self.response.write_eof()
+                await writing
         except TimeoutError:
             self._cut()
 
     def _cut(self) -> None:
         """Give up on a client that takes nothing: no polite close, which would wait for it once more."""
-        if self.request.transport is not None:
-            self.request.transport.abort()
+        self.wire.abort()
         raise ConnectionAbortedError("the client took no bytes in time")

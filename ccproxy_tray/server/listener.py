@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import cast
-
-from aiohttp import web
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from ccproxy_tray.config.address import http_url, is_loopback, reachable
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import CcproxyError
-from ccproxy_tray.server.connection import Connection, Request, has_fast_parser
+from ccproxy_tray.server.plain import PlainConnection
+from ccproxy_tray.server.wire import Answerer
+
+if TYPE_CHECKING:
+    from ccproxy_tray.server.framework import Connection, Framework
 
 LOOPBACK = ("127.0.0.1", "::1")
 """Both, because clients that are told ``localhost`` may try either first."""
@@ -23,8 +24,6 @@ _TRIES = 5
 """Attempts at finding a port that is free on both addresses, when any will do."""
 
 log = logging.getLogger(__name__)
-
-Answerer = Callable[[Request, Connection], Awaitable[web.StreamResponse]]
 
 
 class CannotListen(CcproxyError):
@@ -48,12 +47,17 @@ class PortTaken(CannotListen):
 
 
 class Listener:
-    """Opens the sockets, makes a :class:`Connection` for each client, and closes both again."""
+    """Opens the sockets, gives each client a connection, and closes both again.
+
+    Every connection begins as a plain one, and becomes aiohttp's with the first request that is not.
+    """
 
     def __init__(self, answer: Answerer) -> None:
         self._answer = answer
         self._servers: list[asyncio.Server] = []
-        self._manager: web.Server | None = None
+        self._plain: set[PlainConnection] = set()
+        self._moving: set[asyncio.Task[None]] = set()
+        self._framework: Framework | None = None
         self.port = 0
         """The port in use; 0 before :meth:`start`."""
 
@@ -66,16 +70,13 @@ class Listener:
         if not settings.token and not is_loopback(settings.host):
             message = f"Listening on {settings.host} needs server.token: others than this machine could use it."
             raise CannotListen(settings.host, settings.port, message)
-        if not has_fast_parser():
-            log.warning("aiohttp runs without its C parser here: slower, and less strict with odd requests")
-        factory = partial(Request, loop=asyncio.get_running_loop())
-        self._manager = web.Server(self._handle, handler_cancellation=True, request_factory=factory)
+        self._settings = settings
         both = settings.host in ("localhost", "127.0.0.1")
         for attempt in range(_TRIES):
             try:
-                self.port = await self._bind(LOOPBACK[0] if both else settings.host, settings.port, settings)
+                self.port = await self._bind(LOOPBACK[0] if both else settings.host, settings.port)
                 if both:
-                    await self._bind_second(settings)
+                    await self._bind_second()
                 break
             except CannotListen as error:
                 await self.close()
@@ -84,38 +85,74 @@ class Listener:
         addresses = [server.sockets[0].getsockname()[:2] for server in self._servers]
         return [http_url(reachable(host), port) for host, port in addresses]
 
+    @property
+    def connections(self) -> list[Connection | PlainConnection]:
+        """Every client's."""
+        return [*self._plain, *(self._framework.connections if self._framework is not None else [])]
+
     async def close(self) -> None:
         """Accept no further connection, and drop those that wait for a request."""
         for server in self._servers:
             server.close()
         self._servers = []
         await asyncio.sleep(0)  # what was accepted in this moment still begins
-        for connection in self._connections():
-            if not connection.busy:
-                connection.force_close()
+        for connection in [each for each in self._plain if not each.busy]:
+            connection.close()
+        if self._framework is not None:
+            self._framework.close_idle()
 
     async def shutdown(self, patience: float) -> None:
         """Close every connection, whatever runs on it."""
-        if self._manager is not None:
-            try:
-                async with asyncio.timeout(patience):
-                    await self._manager.shutdown(patience / 2)
-            except TimeoutError:
-                log.warning("Some connections did not close in time")
-
-    def _connections(self) -> list[Connection]:
-        return [] if self._manager is None else cast("list[Connection]", self._manager.connections)
-
-    async def _bind(self, host: str, port: int, settings: Server) -> int:
-        assert self._manager is not None
-        factory = partial(
-            Connection,
-            self._manager,
-            read_timeout=settings.read_timeout,
-            keepalive_timeout=settings.idle_timeout,
-        )
+        for moving in self._moving:
+            moving.cancel()
         try:
-            server = await asyncio.get_running_loop().create_server(factory, host, port, backlog=_BACKLOG)
+            async with asyncio.timeout(patience):
+                await asyncio.gather(*(each.shutdown() for each in self._plain))
+                if self._framework is not None:
+                    await self._framework.shutdown(patience)
+        except TimeoutError:
+            log.warning("Some connections did not close in time")
+
+    def _connection(self) -> PlainConnection:
+        connection = PlainConnection(self._answer, self._hand_over, self._plain.discard, self._settings.idle_timeout)
+        self._plain.add(connection)
+        return connection
+
+    def _hand_over(self, connection: PlainConnection, data: bytes) -> None:
+        """Give a connection, with what came by it, to aiohttp."""
+        transport, behind = connection.transport, connection.behind is not None
+        assert transport is not None
+        if self._framework is not None:
+            self._framework.take(transport, data, behind=behind)
+            return
+        transport.pause_reading()
+        moving = asyncio.create_task(self._move(connection, transport, data))
+        self._moving.add(moving)
+        moving.add_done_callback(self._moving.discard)
+
+    async def _move(self, connection: PlainConnection, transport: asyncio.Transport, data: bytes) -> None:
+        """The same, once aiohttp is there."""
+        try:
+            framework = await self._loaded()
+        except BaseException:  # a cancellation, or an installation without aiohttp: nobody would ever answer
+            transport.abort()
+            raise
+        if not transport.is_closing():
+            transport.resume_reading()
+            framework.take(transport, data, behind=connection.behind is not None)
+
+    async def _loaded(self) -> Framework:
+        """The other server, imported in a thread when somebody needs it."""
+        await asyncio.to_thread(import_module, "ccproxy_tray.server.framework")
+        if self._framework is None:
+            from ccproxy_tray.server.framework import Framework
+
+            self._framework = Framework(self._answer, self._settings)
+        return self._framework
+
+    async def _bind(self, host: str, port: int) -> int:
+        try:
+            server = await asyncio.get_running_loop().create_server(self._connection, host, port, backlog=_BACKLOG)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortTaken(host, port) from error
@@ -124,14 +161,11 @@ class Listener:
         bound: int = server.sockets[0].getsockname()[1]
         return bound
 
-    async def _bind_second(self, settings: Server) -> None:
+    async def _bind_second(self) -> None:
         """IPv6 loopback, where there is one. A port taken there is an error: ``localhost`` may lead to that program."""
         try:
-            await self._bind(LOOPBACK[1], self.port, settings)
+            await self._bind(LOOPBACK[1], self.port)
         except PortTaken:
             raise
         except CannotListen as error:
             log.debug("No IPv6 loopback: %s", error)
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self._answer(cast("Request", request), cast("Connection", request.protocol))

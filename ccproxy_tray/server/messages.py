@@ -57,5 +57,9 @@ def _headers(exchange: Exchange) -> dict[str, str]:
     given = exchange.request.headers
     token = exchange.settings.token.reveal()
     ours = token_headers(given, token) if token else ()
-    names = dict.fromkeys(name.lower() for name in given)
-    return {name: ", ".join(given.getall(name)) for name in names if name not in ours}
+    found: dict[str, str] = {}
+    for given_name, value in given.items():
+        name = given_name.lower()
+        if name not in ours:
+            found[name] = f"{found[name]}, {value}" if name in found else value
+    return found

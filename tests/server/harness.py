@@ -15,7 +15,8 @@ from ccproxy_tray.history.reader import Reader
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.tally import Tally
 from ccproxy_tray.server.app import Endpoint
-from ccproxy_tray.server.connection import Connection
+from ccproxy_tray.server.framework import Connection
+from ccproxy_tray.server.plain import PlainConnection
 from ccproxy_tray.translate.messages import MessagesRequest
 
 NOW = 1_795_000_000.0
@@ -188,9 +189,9 @@ class Client:
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[Connection | PlainConnection]:
         """The connections that the endpoint holds."""
-        return self.endpoint._listener._connections()
+        return self.endpoint._listener.connections
 
     @asynccontextmanager
     async def wire(self, limit: int = 2**20) -> AsyncIterator[Wire]:

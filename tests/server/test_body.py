@@ -49,9 +49,9 @@ def test_a_cut_body_is_never_taken_for_a_whole_one(data: bytes, cut: int) -> Non
         b"",
         b"not gzip",
         zlib.compress(b"zlib, not gzip"),
-        gzip.compress(b"x")[:-8] + b"\0" * 8,
-        gzip.compress(b"x") + b"trailing garbage",
-        gzip.compress(b"x") * (MAX_MEMBERS + 1),
+        gzip.compress(b"x", mtime=0)[:-8] + b"\0" * 8,
+        gzip.compress(b"x", mtime=0) + b"trailing garbage",
+        gzip.compress(b"x", mtime=0) * (MAX_MEMBERS + 1),
     ],
 )
 def test_what_is_not_sound_gzip_is_a_400(data: bytes) -> None:
@@ -272,7 +272,7 @@ async def test_bad_framing_in_the_middle_of_a_body_is_answered_once_and_at_once(
     fields = {"Content-Type": "application/json", "Transfer-Encoding": "chunked"}
     async with client.wire() as wire:
         await wire.send(client.lines("POST", "/v1/messages", fields) + b"1\r\n{\r\n")
-        await until(lambda: any(connection.reading for connection in client.connections()))
+        await until(lambda: any(getattr(connection, "reading", None) for connection in client.connections()))
         await wire.send(broken)
         message = "The body is not framed as its headers say."
         assert (await wire.reply()).error() == (400, "invalid_request_error", message)

@@ -8,7 +8,7 @@ import pytest
 from ccproxy_tray.config.schema import Secret, Server
 from ccproxy_tray.dispatch import Answer
 from ccproxy_tray.journal.journal import Journal
-from ccproxy_tray.server import listener
+from ccproxy_tray.server import framework
 from ccproxy_tray.server.app import Endpoint
 from ccproxy_tray.server.listener import CannotListen, PortTaken
 from ccproxy_tray.translate.messages import MessagesRequest
@@ -95,11 +95,11 @@ async def test_any_free_port_is_looked_for_again_when_the_other_address_has_it_t
     subject = endpoint(Server(port=0))
     bind, tries = subject._listener._bind, []
 
-    async def unlucky(host: str, port: int, settings: Server) -> int:
+    async def unlucky(host: str, port: int) -> int:
         tries.append((host, port))
         if host == "::1" and len(tries) < 4:
             raise PortTaken(host, port)
-        return await bind(host, port, settings)
+        return await bind(host, port)
 
     monkeypatch.setattr(subject._listener, "_bind", unlucky)
     urls = await subject.start()
@@ -112,10 +112,10 @@ async def test_without_an_ipv6_loopback_one_address_is_enough(monkeypatch: pytes
     subject = endpoint(Server(port=0))
     bind = subject._listener._bind
 
-    async def without(host: str, port: int, settings: Server) -> int:
+    async def without(host: str, port: int) -> int:
         if host == "::1":
             raise CannotListen(host, port, "no such address")
-        return await bind(host, port, settings)
+        return await bind(host, port)
 
     monkeypatch.setattr(subject._listener, "_bind", without)
     assert len(await subject.start()) == 1
@@ -136,7 +136,7 @@ async def test_nothing_but_loopback_is_opened_without_a_token(host: str) -> None
 async def test_a_parser_that_is_less_strict_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(listener, "has_fast_parser", lambda: False)
+    monkeypatch.setattr(framework, "has_fast_parser", lambda: False)
     async with serving() as client:
         assert (await client.ask("GET", "/health")).status == 200
     assert "C parser" in caplog.text

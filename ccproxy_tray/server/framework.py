@@ -1,18 +1,27 @@
-"""aiohttp's server protocol with our manners: errors in Anthropic's envelope, no banner, a limit on slow headers."""
+"""aiohttp's server with our manners: errors in Anthropic's envelope, no banner, a limit on slow headers.
+
+It takes whatever is not plain (:mod:`ccproxy_tray.server.plain`): every path that is read, chunked bodies, ``Expect``,
+HTTP/1.0, and all that is wrong. Importing it imports aiohttp, which takes longer than all else that a first answer
+needs; so nobody does before the first request that is not plain.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from typing import Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.http_parser import HttpRequestParser
 
+from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import RequestError, envelope, type_of_status
 from ccproxy_tray.redact import shown
+from ccproxy_tray.server.exchange import new_request_id
+from ccproxy_tray.server.wire import Answerer, BodyBroken
 
 HEADER_TIMEOUT = 15.0
 """Seconds from the first byte of a request to the end of its headers, at most ``read_timeout``."""
@@ -25,21 +34,120 @@ LINGER = 5.0
 log = logging.getLogger(__name__)
 
 
-def new_request_id() -> str:
-    """A fresh id in the shape of Anthropic's."""
-    return f"req_{secrets.token_hex(12)}"
-
-
 def has_fast_parser() -> bool:
     """Whether aiohttp's C parser is in use. The one in Python is laxer; known request smuggling concerned only that."""
     return HttpRequestParser.__module__ == "aiohttp._http_parser"
 
 
-class BodyBroken(Exception):
-    """The framing of a request's body broke off in the middle (bad chunk, early end)."""
+class Framework:
+    """aiohttp's side of the endpoint. Made on the loop."""
+
+    def __init__(self, answer: Answerer, settings: Server) -> None:
+        if not has_fast_parser():
+            log.warning("aiohttp runs without its C parser here: slower, and less strict with odd requests")
+        self._answer = answer
+        self._settings = settings
+        factory = partial(_Request, loop=asyncio.get_running_loop())
+        self._manager = web.Server(self._handle, handler_cancellation=True, request_factory=factory)
+
+    def take(self, transport: asyncio.Transport, data: bytes, *, behind: bool) -> None:
+        """Go on with a connection by which ``data`` came. ``behind``: its client has not taken all that was written."""
+        connection = Connection(
+            self._manager, read_timeout=self._settings.read_timeout, keepalive_timeout=self._settings.idle_timeout
+        )
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        if behind:
+            connection.pause_writing()
+        connection.data_received(data)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Every client's."""
+        return cast("list[Connection]", self._manager.connections)
+
+    def close_idle(self) -> None:
+        """Drop the connections that wait for a request."""
+        for connection in self.connections:
+            if not connection.busy:
+                connection.force_close()
+
+    async def shutdown(self, patience: float) -> None:
+        """Close every connection, whatever runs on it. Raises TimeoutError."""
+        async with asyncio.timeout(patience):
+            await self._manager.shutdown(patience / 2)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast("Connection", request.protocol)
+        wire = _Wire(request, connection)
+        await self._answer(request, wire, connection)
+        assert wire.response is not None
+        return wire.response
 
 
-class Request(web.BaseRequest):
+class _Wire:
+    """A request of aiohttp's, and the response to it."""
+
+    __slots__ = ("_connection", "_request", "response")
+
+    def __init__(self, request: web.BaseRequest, connection: Connection) -> None:
+        self._request = request
+        self._connection = connection
+        self.response: web.StreamResponse | None = None
+
+    @property
+    def started(self) -> bool:
+        return self.response is not None
+
+    @property
+    def gone(self) -> bool:
+        transport = self._request.transport
+        return transport is None or transport.is_closing()
+
+    @property
+    def waiting(self) -> int:
+        transport = self._request.transport
+        return 0 if transport is None else transport.get_write_buffer_size()
+
+    def proceed(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def arrived(self) -> bytes | None:
+        content = self._request.content
+        return content.read_nowait() if content.is_eof() and content.exception() is None else None
+
+    async def more(self) -> bytes:
+        self._connection.reading = self._request.content
+        return await self._request.content.readany()
+
+    async def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        await self._start(web.Response(status=status, body=body, headers=headers))
+        await self.end()
+
+    async def begin(self, status: int, headers: Mapping[str, str], length: int | None) -> None:
+        response = web.StreamResponse(status=status, headers=headers)
+        response.content_length = length
+        await self._start(response)
+
+    async def write(self, data: bytes | memoryview) -> None:
+        assert self.response is not None
+        await self.response.write(data)
+
+    async def end(self) -> None:
+        assert self.response is not None
+        await self.response.write_eof()
+
+    def abort(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def _start(self, response: web.StreamResponse) -> None:
+        self.response = response
+        await response.prepare(self._request)
+
+
+class _Request(web.BaseRequest):
     """A request whose response does not name our software."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.dispatch import Answer
-from ccproxy_tray.server.connection import MAX_HEADER, MAX_LINE, has_fast_parser
+from ccproxy_tray.server.framework import MAX_HEADER, MAX_LINE, has_fast_parser
 from ccproxy_tray.translate.messages import MessagesRequest
 from tests.server.harness import REQUEST, Client, serving, until
 

@@ -1,0 +1,383 @@
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.http_parser import HttpRequestParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccproxy_tray.config.schema import Server
+from ccproxy_tray.dispatch import Answer
+from ccproxy_tray.server import plain
+from ccproxy_tray.server.plain import PlainConnection, read_head
+from ccproxy_tray.translate.messages import MessagesRequest
+from tests.server.harness import MESSAGE, REQUEST, Client, FakeStream, Reply, Wire, serving, until
+from tests.server.test_relay import DELTA, START
+
+RAW = json.dumps(REQUEST).encode()
+USUAL = {
+    "Accept": "application/json",
+    "Content-Type": "application/json",
+    "User-Agent": "claude-cli/2.1.330 (external, cli)",
+    "anthropic-beta": "claude-code-20250219,interleaved-thinking-2025-05-14",
+    "x-stainless-runtime": "node",
+    "Connection": "keep-alive",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+}
+
+
+def head(*lines: bytes, first: bytes = b"POST /v1/messages?beta=true HTTP/1.1") -> bytes:
+    return b"\r\n".join((first, b"host: a", *lines, b"", b""))
+
+
+def request(client: Client, raw: bytes = RAW, /, **headers: str) -> bytes:
+    """A request as Claude Code sends it, in one piece."""
+    fields = {**USUAL, **headers, "Content-Length": str(len(raw))}
+    return client.lines("POST", "/v1/messages?beta=true", fields) + raw
+
+
+def in_two(data: bytes) -> tuple[bytes, bytes]:
+    """The same, cut within the head: such a request is not plain."""
+    return data[:40], data[40:]
+
+
+def are_plain(client: Client) -> list[bool]:
+    return [isinstance(each, PlainConnection) for each in client.connections()]
+
+
+def test_a_plain_head_is_read() -> None:
+    data = head(b"content-length: 2", b"X-Note:  spaced  ".rstrip(), b"Empty:")
+    found = read_head(data.replace(b":  spaced", b": spaced") + b"{}")
+    assert found is not None
+    asked, start = found
+    assert (asked.method, asked.path, asked.raw_path) == ("POST", "/v1/messages", "/v1/messages?beta=true")
+    assert asked.query["beta"] == "true"
+    assert (asked.headers["HOST"], asked.headers.getall("x-note"), asked.headers["empty"]) == (
+        "a",
+        ["spaced"],
+        "",
+    )
+    assert (asked.content_length, start) == (2, len(data) - 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        head(b"content-length: 2", first=b"GET /v1/messages HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST /v1/messages HTTP/1.0"),
+        head(b"content-length: 2", first=b"POST /v1/models HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST /v1/messages/ HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST //v1/messages HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST http://127.0.0.1/v1/messages HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST /v1/messages#x HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST  /v1/messages HTTP/1.1"),
+        head(b"content-length: 2", first=b"post /v1/messages HTTP/1.1"),
+        head(b"accept: */*"),
+        head(b"content-length: 2").replace(b"host", b"ghost"),
+        head(b"content-length: 2", b"Host: b"),
+        head(b"content-length: 02"),
+        head(b"content-length: +2"),
+        head(b"content-length: 2, 2"),
+        head(b"content-length: 2", b"Content-Length: 2"),
+        head(b"content-length: 2", b"transfer-encoding: chunked"),
+        head(b"content-length: 2", b"expect: 100-continue"),
+        head(b"content-length: 2", b"connection: close"),
+        head(b"content-length: 2", b"connection: keep-alive, upgrade", b"upgrade: h2c"),
+        head(b"content-length: 2", b"x-twice: 1", b"X-Twice: 1"),
+        head(b"content-length: 2", b"x-name : space before the colon"),
+        head(b"content-length: 2", b" folded: line"),
+        head(b"content-length: 2", b"x-tab: a\tb"),
+        head(b"content-length: 2", "x-latin: é".encode("latin-1")),
+        head(b"content-length: 2", b"x-control: a\x00b"),
+        head(b"content-length: 2", b"x-return: a\rb"),
+        head(b"content-length: 2", b": no name"),
+        head(b"content-length: 2", b"x-long: " + b"x" * plain.MAX_HEAD),
+        head(b"content-length: 2").replace(b"\r\n", b"\n"),
+        head(b"content-length: 2")[:-1],
+        b"\r\n" + head(b"content-length: 2"),
+        b"",
+    ],
+)
+def test_everything_else_is_left_to_those_who_know_more_of_http(data: bytes) -> None:
+    assert read_head(data) is None
+
+
+TOKENS = [
+    *(
+        b"POST ",
+        b"/v1/messages",
+        b"?a=b",
+        b" HTTP/1.1",
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b" ",
+        b"\t",
+        b":",
+        b": ",
+        b"\0",
+        b"\xe9",
+    ),
+    *(
+        b"host: a\r\n",
+        b"Content-Length",
+        b"content-length: 2\r\n",
+        b"content-length: 2\r\n\r\n",
+        b"2",
+        b"02",
+        b"0x2",
+        b",",
+    ),
+    *(b"transfer-encoding", b"Transfer-Encoding: chunked\r\n", b"identity", b"chunked", b"connection: keep-alive\r\n"),
+    *(b"\x0b", b"\x7f", b"{}", b"x-one: 1\r\n", b"(", b"#", b"%2f", b"/count_tokens", b"HTTP/1.0"),
+]
+
+
+@given(st.lists(st.sampled_from(TOKENS), max_size=12), st.lists(st.sampled_from(TOKENS), max_size=4))
+def test_what_is_read_here_means_the_same_to_the_framework(before: list[bytes], after: list[bytes]) -> None:
+    """No request can be smuggled past: aiohttp finds the same request, with a body that ends in the same place."""
+    data = b"".join(
+        (b"POST /v1/messages HTTP/1.1\r\nhost: a\r\n", *before, b"content-length: 2\r\n", *after, b"\r\n{}")
+    )
+    found = read_head(data)
+    if found is None:
+        return
+    asked, start = found
+    framework = _framework_reads(data[:start])
+    assert framework.method == asked.method
+    assert framework.path == asked.raw_path
+    assert framework.version == (1, 1)
+    assert not framework.chunked
+    assert not framework.upgrade
+    assert not framework.should_close
+    assert dict(framework.headers) == dict(asked.headers.items()) or {
+        name.lower(): value for name, value in framework.headers.items()
+    } == dict(asked.headers.items())
+    assert asked.content_length == int(framework.headers["content-length"])
+
+
+def _framework_reads(data: bytes) -> Any:
+    loop = asyncio.new_event_loop()
+    try:
+        protocol = web.RequestHandler(web.Server(_nobody, loop=loop), loop=loop)
+        messages, _, rest = HttpRequestParser(protocol, loop, 2**16).feed_data(data)
+        [(message, _)] = messages
+        assert rest == b""
+        return message
+    finally:
+        loop.close()
+
+
+async def _nobody(_: web.BaseRequest) -> web.StreamResponse:
+    raise AssertionError
+
+
+Answering = Callable[[Client], Awaitable[None]]
+
+
+async def whole(client: Client) -> None:
+    client.dispatch.answers(Answer(200, {"x-ccproxy-target": "one model\r\nx: y"}, MESSAGE))
+
+
+async def large(client: Client) -> None:
+    client.dispatch.answers(Answer(200, {}, b"x" * 700_000))
+
+
+async def refused(client: Client) -> None:
+    client.dispatch.answers(Answer(529, {"retry-after": "1"}, b'{"type":"error"}'))
+
+
+async def strange(client: Client) -> None:
+    client.dispatch.answers(Answer(599, {}, b"{}"))
+
+
+async def broken(client: Client) -> None:
+    async def reply(_: MessagesRequest) -> Answer:
+        raise ZeroDivisionError
+
+    client.dispatch.reply = reply
+
+
+@pytest.mark.parametrize("answering", [whole, large, refused, strange, broken])
+async def test_the_answer_is_the_same_whoever_took_the_request(client: Client, answering: Answering) -> None:
+    await answering(client)
+    ours, theirs = await both_ways(client, request(client))
+    assert same(ours) == same(theirs)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Content-Type": "text/plain"},
+        {"Content-Encoding": "br"},
+    ],
+)
+async def test_refusals_are_the_same_whoever_took_the_request(client: Client, headers: dict[str, str]) -> None:
+    ours, theirs = await both_ways(client, request(client, **headers))
+    assert ours.status >= 400
+    assert same(ours) == same(theirs)
+
+
+async def test_streams_are_the_same_whoever_took_the_request(client: Client) -> None:
+    async def reply(_: MessagesRequest) -> Answer:
+        return Answer(200, {"x-ccproxy-target": "one model"}, stream=FakeStream(START, DELTA, DELTA))
+
+    client.dispatch.reply = reply
+    ours, theirs = await both_ways(client, request(client, json.dumps({**REQUEST, "stream": True}).encode()))
+    assert ours.body == START + DELTA + DELTA
+    assert same(ours) == same(theirs)
+
+
+async def both_ways(client: Client, data: bytes) -> tuple[Reply, Reply]:
+    """The answers to a request that comes in one piece, and to the same cut within its head."""
+    async with client.wire() as wire:
+        await wire.send(data)
+        ours = await wire.reply()
+        assert are_plain(client) == [True]
+    await until(lambda: not client.connections())
+    async with client.wire() as wire:
+        first, second = in_two(data)
+        await wire.send(first)
+        await until(lambda: are_plain(client) == [False])
+        await wire.send(second)
+        theirs = await wire.reply()
+    return ours, theirs
+
+
+def same(reply: Reply) -> tuple[bytes, dict[str, str], bytes]:
+    """A reply without what differs from one request to the next."""
+    line = reply.raw.split(b"\r\n")[0]
+    own = reply.headers.get("request-id", "")
+    headers = {name: value for name, value in reply.headers.items() if name not in ("date", "request-id")}
+    assert reply.headers["date"].endswith("GMT")
+    assert own.startswith("req_")
+    return line, headers, reply.body.replace(own.encode(), b"")
+
+
+async def test_a_connection_serves_one_request_after_another(client: Client) -> None:
+    async with client.wire() as wire:
+        for _ in range(3):
+            await wire.send(request(client))
+            assert (await wire.reply()).body == MESSAGE
+        assert are_plain(client) == [True]
+
+
+async def test_requests_that_do_not_wait_are_answered_in_turn(client: Client) -> None:
+    bodies = [json.dumps({**REQUEST, "model": f"model-{number}"}).encode() for number in range(4)]
+
+    async def reply(asked: MessagesRequest) -> Answer:
+        await asyncio.sleep(0)
+        return Answer(200, {}, asked.model.encode())
+
+    client.dispatch.reply = reply
+    async with client.wire() as wire:
+        await wire.send(b"".join(request(client, body) for body in bodies) + client.lines("GET", "/health", {}))
+        assert [(await wire.reply()).body for _ in bodies] == [b"model-0", b"model-1", b"model-2", b"model-3"]
+        assert (await wire.reply()).status == 200
+        assert are_plain(client) == [False]
+
+
+@pytest.mark.parametrize("step", [1, 7, 100])
+async def test_a_body_may_come_in_any_pieces(client: Client, step: int) -> None:
+    data = request(client)
+    start = data.index(b"\r\n\r\n") + 4
+    async with client.wire() as wire:
+        await wire.send(data[:start])
+        for at in range(start, len(data), step):
+            await wire.send(data[at : at + step])
+            await asyncio.sleep(0)
+        assert (await wire.reply()).status == 200
+        assert are_plain(client) == [True]
+    assert client.dispatch.requests[0].raw == RAW
+
+
+async def test_a_large_body_is_taken_as_fast_as_it_is_read_and_no_faster(client: Client) -> None:
+    raw = json.dumps({**REQUEST, "system": "x" * 3_000_000}).encode()
+    async with client.wire() as wire:
+        await asyncio.gather(wire.send(request(client, raw)), until(lambda: bool(client.dispatch.requests)))
+        assert (await wire.reply()).status == 200
+        assert are_plain(client) == [True]
+    assert client.dispatch.requests[0].raw == raw
+
+
+async def test_a_body_that_nobody_reads_is_not_piled_up() -> None:
+    async with serving(Server(port=0)) as client, client.wire() as wire:
+        data = request(client, b"x" * 30_000_000, Origin="http://evil.example")
+        sending = asyncio.create_task(wire.send(data + request(client)))
+        assert (await wire.reply()).status == 403
+        assert (await wire.reply()).status == 200, "the rest of the body was taken, and the next request served"
+        await sending
+        assert are_plain(client) == [True]
+
+
+async def test_a_body_that_does_not_come_after_its_answer_ends_the_connection(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain, "LINGER", 0.05)
+    async with client.wire() as wire:
+        await wire.send(request(client, Origin="http://evil.example")[:-3])
+        assert (await wire.reply()).status == 403
+        assert await wire.closed()
+
+
+async def test_a_client_that_leaves_cancels_its_request(client: Client) -> None:
+    client.dispatch.hangs()
+    async with client.wire() as wire:
+        await wire.send(request(client))
+        await client.dispatch.started.wait()
+        assert are_plain(client) == [True]
+        wire.leave()
+        async with asyncio.timeout(5):
+            await client.dispatch.cancelled.wait()
+    await until(lambda: not client.connections())
+
+
+async def test_idle_connections_are_closed_also_after_some_requests() -> None:
+    async with serving(Server(port=0, idle_timeout=0.2)) as client, client.wire() as wire:
+        for _ in range(2):
+            await wire.send(request(client))
+            await wire.reply()
+        assert await wire.closed()
+
+
+async def test_a_stopping_endpoint_answers_what_runs_and_drops_what_waits(client: Client) -> None:
+    release = asyncio.Event()
+
+    async def reply(_: MessagesRequest) -> Answer:
+        await release.wait()
+        return Answer(200, {}, MESSAGE)
+
+    client.dispatch.reply = reply
+    async with client.wire() as busy, client.wire() as idle:
+        await busy.send(request(client))
+        await client.dispatch.started.wait()
+        stopping = asyncio.create_task(client.endpoint.stop())
+        assert await idle.closed()
+        release.set()
+        assert (await busy.reply()).body == MESSAGE
+        assert await busy.closed()
+        await stopping
+
+
+async def test_a_client_that_is_behind_holds_up_the_writer(client: Client) -> None:
+    async def reply(_: MessagesRequest) -> Answer:
+        return Answer(200, {}, stream=FakeStream(*[b"x" * 100_000] * 400))
+
+    client.dispatch.reply = reply
+    async with client.wire(limit=1024) as wire:
+        await wire.send(request(client, json.dumps({**REQUEST, "stream": True}).encode()))
+        await until(lambda: any(getattr(each, "behind", None) is not None for each in client.connections()))
+        assert len(await rest_of(wire)) == 40_000_000
+
+
+async def rest_of(wire: Wire) -> bytes:
+    await wire.head()
+    parts = []
+    while chunk := await wire.chunk():
+        parts.append(chunk)
+    return b"".join(parts)
