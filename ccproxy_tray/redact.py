@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 from urllib.parse import quote
 
@@ -87,6 +88,10 @@ _BLOCK = 4096
 _REACH = 1024
 """More than any shape needs to show that it is there."""
 
+_NAME_LENGTH = 120
+_NAMES_KEPT = 1024
+"""So many short texts are remembered with what is shown of them."""
+
 _TORN = 8
 """Characters of a known value that give it away where a text was cut behind them."""
 
@@ -151,11 +156,22 @@ def _escaped(match: re.Match[str]) -> str:
 
 def shown(text: str, limit: int = 200) -> str:
     """Untrusted text for people: masked by shape, escaped, and cut to ``limit`` characters with ``…`` at the end."""
-    return _cut(escape(_masked(text, limit)), limit)
+    return _shown(text, limit) if len(text) <= _NAME_LENGTH else _shown.__wrapped__(text, limit)
 
 
 def public(text: str, limit: int = 300) -> str:
     """As :func:`shown`, and without AWS account ids: for what people copy into reports and photograph."""
+    return _public(text, limit) if len(text) <= _NAME_LENGTH else _public.__wrapped__(text, limit)
+
+
+# Names of models and targets, ids of sessions: few texts that every request brings again.
+@lru_cache(_NAMES_KEPT)
+def _shown(text: str, limit: int) -> str:
+    return _cut(escape(_masked(text, limit)), limit)
+
+
+@lru_cache(_NAMES_KEPT)
+def _public(text: str, limit: int) -> str:
     return _cut(escape(without_accounts(_masked(text, limit))), limit)
 
 
@@ -198,7 +214,10 @@ class _Known:
 
     def masked(self, text: str) -> str:
         """The text without them."""
-        if not any(beginning in text for beginning in self.beginnings):
+        for beginning in self.beginnings:  # A loop instead of any(), as above.
+            if beginning in text:
+                break
+        else:
             return text
         if len(text) <= _BLOCK:
             return self.pattern.sub(MASK, text)

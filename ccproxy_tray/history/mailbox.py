@@ -49,6 +49,11 @@ class Mailbox:
         """Whether nothing waits."""
         return self._queue.empty()
 
+    @property
+    def waiting(self) -> int:
+        """About how many wait."""
+        return self._queue.qsize()
+
     def put(self, item: Item) -> None:
         """Leave an event; the newest is dropped when too many wait, and a body when too much does."""
         if self._queue.qsize() >= CAPACITY:

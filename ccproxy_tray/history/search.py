@@ -9,7 +9,7 @@ texts: so no part reaches over a longer time than :class:`Extent` says.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain
@@ -46,6 +46,25 @@ class Extent:
         return cls(requests, max(days * DAY_MS // 30, DAY_MS) if days else 10 * DAY_MS)
 
 
+@dataclass(slots=True)
+class _Part:
+    """A row of ``search_parts``."""
+
+    number: int
+    first: int
+    last: int
+    requests: int
+
+    def full(self, seq: int, extent: Extent) -> bool:
+        """Whether this request goes into another one."""
+        reach = max(self.last, seq) - min(self.first, seq)
+        return self.requests >= extent.requests or reach >= extent.millis
+
+    def grow(self, seq: int) -> None:
+        """It goes into this one."""
+        self.first, self.last, self.requests = min(self.first, seq), max(self.last, seq), self.requests + 1
+
+
 class Index:
     """The writer's side. Everything is part of the transaction that is open."""
 
@@ -53,15 +72,19 @@ class Index:
         self._connection = connection
         self._usable = _has_fts5(connection)
 
-    def add(self, seq: int, row: Mapping[str, Any], tags: Iterable[str], extent: Extent) -> None:
-        """A request has been written; ``tags`` are words of ours that queries may ask for."""
-        if self._usable:
-            number = self._part(seq, extent)
-            self._connection.execute(
-                f"INSERT INTO search_{number} (rowid, tag, text) VALUES (?, ?, ?)",  # noqa: S608 - a number of ours
-                (seq, " ".join(tags), text(row)),
-            )
-            self._connection.execute(_GROWN, (seq, seq, number))
+    def add(self, requests: Iterable[tuple[int, str, Mapping[str, Any]]], extent: Extent) -> None:
+        """These have been written: each one's seq, words of ours that queries may ask for, and row."""
+        if not self._usable:
+            return
+        part = self._latest()
+        texts: list[tuple[int, str, str]] = []
+        for seq, tags, row in requests:
+            if part is None or part.full(seq, extent):
+                self._put(part, texts)
+                part, texts = self._begin(seq), []
+            part.grow(seq)
+            texts.append((seq, tags, text(row)))
+        self._put(part, texts)
 
     def stale(self, oldest: float) -> bool:
         """Whether all requests of some part are older than the ``oldest`` that is left (inf: none is)."""
@@ -73,23 +96,25 @@ class Index:
             self._connection.execute(f"DROP TABLE IF EXISTS search_{number}")
             self._connection.execute("DELETE FROM search_parts WHERE number = ?", (number,))
 
-    def _part(self, seq: int, extent: Extent) -> int:
-        """The number of the part that the next request goes into: the latest, or another one."""
-        latest = self._connection.execute(_LATEST).fetchone()
-        if latest is None:
-            return self._begin(seq)
-        number, first, last, requests = latest
-        full = requests >= extent.requests or max(last, seq) - min(first, seq) >= extent.millis
-        return self._begin(seq) if full else int(number)
+    def _latest(self) -> _Part | None:
+        found = self._connection.execute(_LATEST).fetchone()
+        return None if found is None else _Part(*found)
 
-    def _begin(self, seq: int) -> int:
+    def _begin(self, seq: int) -> _Part:
         number: int = self._connection.execute("SELECT coalesce(max(number), 0) + 1 FROM search_parts").fetchone()[0]
         # No content: the texts stand in the rows already. No column sizes: nothing is ranked.
         self._connection.execute(
             f"CREATE VIRTUAL TABLE search_{number} USING fts5 (tag, text, content='', columnsize=0)"
         )
         self._connection.execute("INSERT INTO search_parts VALUES (?, ?, ?, 0)", (number, seq, seq))
-        return number
+        return _Part(number, seq, seq, 0)
+
+    def _put(self, part: _Part | None, texts: Sequence[tuple[int, str, str]]) -> None:
+        """What goes into one part."""
+        if part is not None and texts:
+            insert = f"INSERT INTO search_{part.number} (rowid, tag, text) VALUES (?, ?, ?)"  # noqa: S608 - a number of ours
+            self._connection.executemany(insert, texts)
+            self._connection.execute(_GROWN, (part.first, part.last, part.requests, part.number))
 
 
 def text(row: Mapping[str, Any]) -> str:
@@ -163,6 +188,6 @@ def _has_fts5(connection: Connection) -> bool:
 
 
 _LATEST = "SELECT number, first, last, requests FROM search_parts ORDER BY number DESC LIMIT 1"
-_GROWN = "UPDATE search_parts SET requests = requests + 1, first = min(first, ?), last = max(last, ?) WHERE number = ?"
+_GROWN = "UPDATE search_parts SET first = ?, last = ?, requests = ? WHERE number = ?"
 _STALE = "SELECT number FROM search_parts WHERE last < ? ORDER BY last LIMIT 1"
 _WITHIN = "SELECT number, last FROM search_parts WHERE first < ? AND last >= ? ORDER BY last DESC"

@@ -1,18 +1,16 @@
 """The writer's hold on the file: entries in, and out again when they are too old or too many.
 
-Laws: rows and their sums change in one transaction. A request is written once, by its id. Everything is deleted in
-small steps, oldest first.
+Laws: rows and their sums change in one transaction. Everything is deleted in small steps, oldest first.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from ccproxy_tray.config.schema import History
+from ccproxy_tray.history.batch import Batch
 from ccproxy_tray.history.connection import open_writer
 from ccproxy_tray.history.entry import Entry
 from ccproxy_tray.history.search import Extent, Index
@@ -25,19 +23,10 @@ _PAGES = 1000
 _MOST_LOG = 8_000_000
 """Bytes of the write-ahead log that are kept between two checkpoints; a quarter of a small file's limit."""
 
-_COLUMNS = (
-    "id", "time", "agent", "client", "requested", "region", "stream", "status", "stop_reason", "first_event_ms",
-    "total_ms", "input", "output", "cache_read", "cache_write", "estimated", "cost", "tries", "story", "error",
-)  # fmt: skip
-_INSERT = f"""
-    INSERT INTO requests (seq, session, combination, tools, {", ".join(_COLUMNS)})
-    VALUES (?, ?, ?, ?{", ?" * len(_COLUMNS)})
-"""  # noqa: S608 - names of columns
 _OLDEST = """
     SELECT requests.*, provider, kind, outcome FROM requests JOIN combinations ON combinations.id = combination
     WHERE seq < ? ORDER BY seq LIMIT ?
 """
-_NEW_SESSION = f"INSERT INTO sessions VALUES (NULL, ?, ?, ?{', 0' * 12})"  # noqa: S608 - zeros
 _ALL = 2**62
 _BESIDE = ("-wal", "-shm")
 """The write-ahead log and its index."""
@@ -78,11 +67,7 @@ class Store:
         self._bound_log(settings)
         extent = Extent.of(settings.retention_days, settings.max_megabytes)
         with self._transaction():
-            sums = Sums()
-            for entry in entries:
-                if not self._known(entry.row["id"]):
-                    self._insert(entry, sums, extent)
-            sums.flush(self._connection)
+            Batch(self._connection, self._index, extent).write(entries)
 
     def tidy(self, settings: History, now: float) -> bool:
         """One small step towards what ``settings`` allow at ``now``; False when there is nothing left to do."""
@@ -94,75 +79,6 @@ class Store:
         if self._oldest() < cutoff:
             return self._delete(cutoff, STEP)
         return self._drop_part() or self._shrink(settings)
-
-    def _insert(self, entry: Entry, sums: Sums, extent: Extent) -> None:
-        row = entry.row
-        combination = self._combination(row)
-        seq = self._free(round(row["time"] * 1000))
-        session = self._session(row["session"], seq) if row["session"] else None
-        values = (seq, session, combination, json.dumps(row["tools"]), *(row[name] for name in _COLUMNS))
-        self._connection.execute(_INSERT, values)
-        if session is not None:
-            bounds = "UPDATE sessions SET first = min(first, ?), last = max(last, ?) WHERE id = ?"
-            self._connection.execute(bounds, (seq, seq, session))
-        sums.add(row, combination, session)
-        self._insert_parts(seq, entry)
-        tags = [f"c{combination}"] if session is None else [f"c{combination}", f"s{session}"]
-        self._index.add(seq, row, tags, extent)
-
-    def _insert_parts(self, seq: int, entry: Entry) -> None:
-        attempts = [
-            (
-                seq, number, self._target(each), each["started_ms"], each["first_event_ms"], each["total_ms"],
-                each["status"], each["fault"], each["reason"], each["cooling_seconds"], each["simulated"],
-            )
-            for number, each in enumerate(entry.attempts)
-        ]  # fmt: skip
-        self._connection.executemany("INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", attempts)
-        skipped = [(seq, number, each["target"], each["reason"]) for number, each in enumerate(entry.skipped)]
-        self._connection.executemany("INSERT INTO skipped VALUES (?, ?, ?, ?)", skipped)
-        if (body := entry.body) is not None:
-            kept = (seq, body.headers, body.request, body.response, body.request_size, body.response_size)
-            self._connection.execute("INSERT INTO bodies VALUES (?, ?, ?, ?, ?, ?)", kept)
-
-    def _known(self, request_id: str) -> bool:
-        return self._connection.execute("SELECT 1 FROM requests WHERE id = ?", (request_id,)).fetchone() is not None
-
-    def _free(self, millis: int) -> int:
-        """The first seq from a moment on that is not taken, or one soon after it."""
-        connection, reach = self._connection, 1
-        while True:
-            taken = "SELECT max(seq) FROM requests WHERE seq >= ? AND seq < ?"
-            last = connection.execute(taken, (millis, millis + reach)).fetchone()[0]
-            if last is None:
-                return millis
-            if last + 1 < millis + reach:
-                return int(last) + 1
-            reach *= 10
-
-    def _combination(self, row: dict[str, Any]) -> int:
-        names = ("provider", "model", "kind", "outcome")
-        return self._named("combinations", names, tuple(row[name] for name in names))
-
-    def _target(self, attempt: dict[str, Any]) -> int:
-        names = ("target", "provider", "model", "region")
-        return self._named("targets", names, tuple(attempt[name] for name in names))
-
-    def _session(self, name: str, seq: int) -> int:
-        found = self._connection.execute("SELECT id FROM sessions WHERE session = ?", (name,)).fetchone()
-        if found is not None:
-            return int(found[0])
-        return int(self._connection.execute(_NEW_SESSION, (name, seq, seq)).lastrowid or 0)
-
-    def _named(self, table: str, names: Sequence[str], values: Sequence[str]) -> int:
-        """The id of a row of texts, made if need be."""
-        given = " AND ".join(f"{name} = ?" for name in names)
-        found = self._connection.execute(f"SELECT id FROM {table} WHERE {given}", values).fetchone()  # noqa: S608 - names of ours
-        if found is not None:
-            return int(found[0])
-        marks = ", ".join("?" * len(names))
-        insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of ours
-        return int(self._connection.execute(insert, values).lastrowid or 0)
 
     def _oldest(self) -> float:
         found = self._connection.execute("SELECT min(seq) FROM requests").fetchone()[0]

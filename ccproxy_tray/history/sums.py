@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from operator import add
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, TypeVar
 
 from ccproxy_tray.history.entry import nanos
 from ccproxy_tray.history.slot import LEVELS, bucket, slot
@@ -15,6 +16,7 @@ TOKENS = ("input", "output", "cache_read", "cache_write")
 MEASURES = ("requests", *TOKENS, "nanos", "unpriced")
 ANSWERED = ("served", "fell back")
 """The outcomes of requests that did not fail."""
+_Key = TypeVar("_Key")
 _TELLS = ("main", "subagent", "background", "fell_back", "failed")
 
 
@@ -22,42 +24,48 @@ class Sums:
     """Collects the parts of any number of rows, and adds them to the tables in few statements."""
 
     def __init__(self) -> None:
-        self._usage: dict[tuple[int, int, int], list[int]] = defaultdict(lambda: [0] * len(MEASURES))
-        self._latencies: dict[tuple[int, int, str, int], int] = defaultdict(int)
+        # By the shortest slots; the longer ones are made of those.
+        self._usage: dict[tuple[int, int], list[int]] = {}
+        self._latencies: dict[tuple[int, str, int], int] = defaultdict(int)
         self._combinations: dict[int, int] = defaultdict(int)
-        self._sessions: dict[int, list[int]] = defaultdict(lambda: [0] * (len(MEASURES) + len(_TELLS)))
+        self._sessions: dict[int, list[int]] = {}
         self._agents: dict[tuple[int, str], int] = defaultdict(int)
 
     def add(self, row: Mapping[str, Any], combination: int, session: int | None, sign: int = 1) -> None:
         """A row has come (``sign`` 1) or goes (-1). It has the columns of journal/row."""
         measured = [sign * value for value in measures(row)]
-        latency = row["first_event_ms"]
-        for level in LEVELS:
-            at = slot(row["time"], level)
-            _add(self._usage[level, at, combination], measured)
-            if latency is not None:
-                self._latencies[level, at, row["provider"], bucket(latency)] += sign
+        at = slot(row["time"], LEVELS[0])
+        _add(self._usage, (at, combination), measured)
+        if (latency := row["first_event_ms"]) is not None:
+            self._latencies[at, row["provider"], bucket(latency)] += sign
         self._combinations[combination] += sign
         if session is not None:
-            _add(self._sessions[session], [*measured, *(sign * tell for tell in _tells(row))])
+            _add(self._sessions, session, [*measured, *(sign * tell for tell in _tells(row))])
             if row["agent"]:
                 self._agents[session, row["agent"]] += sign
 
     def flush(self, connection: Connection) -> None:
         """Bring the tables up to date. What comes to nothing is not kept."""
-        connection.executemany(_USAGE, [(*key, *values) for key, values in self._usage.items()])
-        connection.executemany(_LATENCIES, [(*key, count) for key, count in self._latencies.items()])
+        for level in LEVELS:
+            usage = [(level, slot(at, level), *rest, *values) for (at, *rest), values in self._usage.items()]
+            connection.executemany(_USAGE, usage)
+            latencies = [(level, slot(at, level), *rest, count) for (at, *rest), count in self._latencies.items()]
+            connection.executemany(_LATENCIES, latencies)
         connection.executemany(_COMBINATIONS, [(count, key) for key, count in self._combinations.items()])
         connection.executemany(_SESSIONS, [(*values, key) for key, values in self._sessions.items()])
         connection.executemany(_AGENTS, [(*key, count) for key, count in self._agents.items()])
 
     def sweep(self, connection: Connection) -> None:
         """After rows have gone: remove the sums of no rows, and set the bounds of the sessions that are left."""
-        connection.executemany(f"DELETE FROM usage WHERE {_is('level', 'slot', 'combination')} {_NONE}", self._usage)  # noqa: S608 - names of columns
-        connection.executemany(
-            f"DELETE FROM latencies WHERE {_is('level', 'slot', 'provider', 'bucket')} {_NONE}",  # noqa: S608 - likewise
-            self._latencies,
-        )
+        for level in LEVELS:
+            connection.executemany(
+                f"DELETE FROM usage WHERE {_is('level', 'slot', 'combination')} {_NONE}",  # noqa: S608 - names of columns
+                [(level, slot(at, level), *rest) for at, *rest in self._usage],
+            )
+            connection.executemany(
+                f"DELETE FROM latencies WHERE {_is('level', 'slot', 'provider', 'bucket')} {_NONE}",  # noqa: S608 - likewise
+                [(level, slot(at, level), *rest) for at, *rest in self._latencies],
+            )
         connection.executemany(f"DELETE FROM combinations WHERE id = ? {_NONE}", [(key,) for key in self._combinations])  # noqa: S608 - likewise
         connection.executemany(f"DELETE FROM agents WHERE {_is('session', 'agent')} {_NONE}", self._agents)  # noqa: S608 - likewise
         sessions = [(key,) for key in self._sessions]
@@ -76,9 +84,9 @@ def _tells(row: Mapping[str, Any]) -> list[int]:
     return [*kinds, int(row["outcome"] == "fell back"), int(row["outcome"] not in ANSWERED)]
 
 
-def _add(sums: list[int], values: Sequence[int]) -> None:
-    for index, value in enumerate(values):
-        sums[index] += value
+def _add(sums: dict[_Key, list[int]], key: _Key, values: list[int]) -> None:
+    so_far = sums.get(key)
+    sums[key] = values if so_far is None else list(map(add, so_far, values))
 
 
 def _is(*columns: str) -> str:

@@ -78,16 +78,18 @@ class Writer:
             log.exception("The history missed some requests")
 
     def _gather(self) -> list[Entry]:
-        """What has ended, from the first that comes until a moment later, also when there is no end of it."""
+        """What has ended, from the first that comes until a moment later, also when there is no end of it.
+
+        Within that moment nobody looks: to be woken by each would cost more than to write it.
+        """
         entries: list[Entry] = []
         self._sort(self._mailbox.take(), entries)
-        until = time.monotonic() + GATHER_SECONDS
-        while len(entries) < BATCH:
-            left = until - time.monotonic()
-            if left <= 0 and entries:
-                break
+        if self._mailbox.waiting < BATCH and not self._mailbox.stopping:
+            self._mailbox.rest(GATHER_SECONDS)
+        until = time.monotonic() + GATHER_SECONDS  # bodies take their time
+        while len(entries) < BATCH and (not entries or time.monotonic() < until):
             try:
-                self._sort(self._mailbox.take(0.0 if self._mailbox.stopping else max(0.0, left)), entries)
+                self._sort(self._mailbox.take(0.0), entries)
             except Empty:
                 break
         return entries

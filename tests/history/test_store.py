@@ -208,6 +208,18 @@ def test_two_writers_of_one_file_lose_nothing(tmp_path: Path) -> None:
     assert check_sums(path) == 40
 
 
+def test_one_transaction_goes_on_in_another_part_of_the_index(tmp_path: Path) -> None:
+    path, kept = tmp_path / "h", History(retention_days=0, max_megabytes=1)
+    fill(path, [exhausted(number, NOW + number, message=f"word{number % 7}") for number in range(450)], kept)
+    with closing(sqlite3.connect(path)) as connection:
+        parts = connection.execute("SELECT first, last, requests FROM search_parts ORDER BY number").fetchall()
+    assert [requests for *_, requests in parts] == [200, 200, 50]
+    assert [first for first, *_ in parts] == [round((NOW + number) * 1000) for number in (0, 200, 400)]
+    assert [last for _, last, _ in parts] == [round((NOW + number) * 1000) for number in (199, 399, 449)]
+    found = [each["id"] for each in Reader(path).requests(Query(text="word3"), 1000).rows]
+    assert found == [f"req_{number:06}" for number in reversed(range(450)) if number % 7 == 3]
+
+
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     path = tmp_path / "h"
     with closing(Store(path)) as store:

@@ -389,6 +389,49 @@ def test_requests_without_a_pause_between_them_are_not_waited_out(
     assert check_sums(tmp_path / FILE) == 20
 
 
+def test_what_ends_while_the_writer_rests_is_written_in_one_transaction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box = Mailbox(FOREVER)
+    box.put(served(0))
+    monkeypatch.setattr(writer, "GATHER_SECONDS", 30.0)
+    transactions, rests = [], []
+    real = Store.write
+
+    def rest(seconds: float) -> None:
+        rests.append(seconds)
+        for number in range(1, 10):
+            box.put(served(number))
+
+    def write(store: Store, entries: Sequence[Entry], settings: History) -> None:
+        transactions.append(len(entries))
+        real(store, entries, settings)
+        box.stop()
+
+    monkeypatch.setattr(box, "rest", rest)
+    monkeypatch.setattr(Store, "write", write)
+    writer.Writer(tmp_path / FILE, box, plain, print).run()
+    assert (transactions, rests) == ([10], [30.0])
+
+
+def test_who_has_a_whole_transaction_waiting_does_not_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "BATCH", 3)
+    monkeypatch.setattr(writer, "GATHER_SECONDS", 30.0)
+    box = Mailbox(FOREVER)
+    for number in range(7):
+        box.put(served(number))
+    transactions = []
+
+    def write(_store: Store, entries: Sequence[Entry], _settings: History) -> None:
+        transactions.append(len(entries))
+        if len(transactions) == 2:
+            box.stop()
+
+    monkeypatch.setattr(Store, "write", write)
+    writer.Writer(tmp_path / FILE, box, plain, print).run()
+    assert transactions == [3, 3, 1]
+
+
 @pytest.mark.parametrize("late", [False, True])
 def test_when_the_end_is_near_requests_go_before_bodies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: bool
