@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
-import secrets
 from collections.abc import Awaitable, Mapping
 
 from ccproxy_tray.config.schema import Server
@@ -32,7 +32,7 @@ _EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
 
 def new_request_id() -> str:
     """A fresh id in the shape of Anthropic's."""
-    return f"req_{secrets.token_hex(12)}"
+    return f"req_{os.urandom(12).hex()}"
 
 
 def clean(headers: Mapping[str, str]) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from functools import partial
+from typing import Any
 
 from ccproxy_tray.aside import aside
-from ccproxy_tray.dispatch import Dispatch
+from ccproxy_tray.dispatch import Answer, Dispatch
 from ccproxy_tray.server.admission import Admission
 from ccproxy_tray.server.body import read_body
 from ccproxy_tray.server.exchange import Exchange
@@ -30,13 +32,17 @@ class Messages:
     async def create(self, exchange: Exchange) -> None:
         """``POST /v1/messages``: a Message, or server-sent events when the request asks for a stream."""
         async with self._admission:
-            request = await _read(exchange, counting=False)
-            answering = self._dispatch.messages(request, exchange.request_id)
-            if request.stream:
+            streaming, answering = await self._asked(exchange)
+            if streaming:
                 await relay(exchange, answering, self._quiet)
             else:
                 answer = await answering
                 await exchange.respond(answer.status, answer.body, answer.headers)
+
+    async def _asked(self, exchange: Exchange) -> tuple[bool, Coroutine[Any, Any, Answer]]:
+        """Whether a stream is wanted, and the answer to come, which alone keeps the request: it may be large."""
+        request = await _read(exchange, counting=False)
+        return request.stream, self._dispatch.messages(request, exchange.request_id)
 
     async def count_tokens(self, exchange: Exchange) -> None:
         """``POST /v1/messages/count_tokens``: how many input tokens the request would use."""
