@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ccproxy_tray import __version__, prices
-from ccproxy_tray.check import Finding, check
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.dispatch.chronicle import Clock
 from ccproxy_tray.dispatch.loop import Dispatcher
@@ -37,6 +36,9 @@ from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import line
 from ccproxy_tray.routing.target import Target
 from ccproxy_tray.server.app import Endpoint
+
+if TYPE_CHECKING:
+    from ccproxy_tray.check import Finding  # imported where it is used: nobody may ever click it
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +108,6 @@ class App:
         self._subscriptions.append(self.journal.subscribe(self._tally.take))
         self._subscriptions.append(self.journal.subscribe(self._keep))
         runtime = Runtime(config, providers(config.providers, self._environ))
-        await asyncio.to_thread(prices.load)
         self._transport = Transport(config.upstream.connect_timeout)
         self._dispatcher = Dispatcher(runtime, self._transport, self.journal, self._state, self._clock, prices.price)
         server = config.server if self._elsewhere is None else replace(config.server, port=self._elsewhere.port)
@@ -127,7 +128,7 @@ class App:
             raise
         note = "" if self._elsewhere is None else self._elsewhere.why
         self._record(lambda at: events.Listened(at, tuple(self.urls), note))
-        self._looking = asyncio.create_task(self._look_for_credentials(runtime))
+        self._looking = asyncio.create_task(self._settle_in(runtime))
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
@@ -177,6 +178,8 @@ class App:
 
     async def check_providers(self, model: str) -> list[Finding]:
         """Look at every target of the route for ``model`` now. Coolings that waited for the user to act end."""
+        from ccproxy_tray.check import check
+
         findings = await check(self.loaded.config, self._environ, model)
         self._reconfigure()
         return findings
@@ -191,6 +194,11 @@ class App:
         self._dispatcher.reconfigure(runtime)
         self._looking.cancel()
         self._looking = asyncio.create_task(self._look_for_credentials(runtime))
+
+    async def _settle_in(self, runtime: Runtime) -> None:
+        """What no first request waits for."""
+        await asyncio.to_thread(prices.load)
+        await self._look_for_credentials(runtime)
 
     async def _look_for_credentials(self, runtime: Runtime) -> None:
         """Find out in the background which providers can serve, and say so once."""

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ccproxy_tray.app import App
 from ccproxy_tray.config.schema import Loaded
-from ccproxy_tray.desktop import port_owner
 from ccproxy_tray.errors import ConfigError
 from ccproxy_tray.server.listener import CannotListen, PortTaken
 from ccproxy_tray.signals import Signals
@@ -49,6 +48,8 @@ async def serve(
 
 def who_has(taken: PortTaken) -> str:
     """Who has the port, and what to do, in a sentence. Blocks for a second or two at worst."""
+    from ccproxy_tray.desktop import port_owner  # few starts meet a taken port
+
     return port_owner.sentence(port_owner.owner(taken.host, taken.port), taken.port)
 
 

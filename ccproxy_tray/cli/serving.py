@@ -16,12 +16,12 @@ from ccproxy_tray import __version__
 from ccproxy_tray.cli.invocation import OK, create, loaded_for, path_of, say
 from ccproxy_tray.config import files
 from ccproxy_tray.config.schema import Config, Loaded
-from ccproxy_tray.desk import Desk
 from ccproxy_tray.desktop.instance import AlreadyRunning, Instance
 from ccproxy_tray.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ccproxy_tray.log import Log  # imported where it is used: most commands write no log
+    from ccproxy_tray.desk import Desk  # these are imported where they are used: when it serves already,
+    from ccproxy_tray.log import Log  # and since most commands write no log
 
 
 def tray(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -49,7 +49,6 @@ def tray(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Serve without an icon; a second start says what runs already."""
     from ccproxy_tray import log
-    from ccproxy_tray.run import serve as run  # the server's libraries are needed by few commands only
 
     create(args, environ)
     loaded = loaded_for(args, environ)
@@ -61,8 +60,9 @@ def serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     secrets = loaded.config.secrets()
     with instance, log.setup(_level(args), files.log_dir(environ), environ, secrets=secrets) as running_log:
         _warn(_warnings(loaded))
+        from ccproxy_tray.run import serve as run  # libraries that only somebody who may serve has to wait for
 
-        home = _Home(instance, Desk.at(path_of(args, environ), environ, files.data_dir(environ)), loaded)
+        home = _Home(instance, lambda: _desk(args, environ), loaded)
 
         def ready(urls: Sequence[str]) -> None:
             say(f"ccproxy-tray {__version__} serves {urls[0]}")
@@ -84,7 +84,7 @@ class _Home:
     In a thread of its own, since all of that waits for the disk.
     """
 
-    def __init__(self, instance: Instance, desk: Desk, loaded: Loaded) -> None:
+    def __init__(self, instance: Instance, desk: Callable[[], Desk], loaded: Loaded) -> None:
         self._instance = instance
         self._desk = desk
         self._config = loaded.config
@@ -108,11 +108,18 @@ class _Home:
     def __exit__(self, *_: object) -> None:
         """It ends: the settings are the user's again, where that is wanted."""
         self._worker.shutdown(cancel_futures=True)
-        self._desk.leave(self._url, self._config)
+        self._desk().leave(self._url, self._config)
 
     def _settle(self, config: Config) -> None:
         self._instance.tell(self._url)
-        self._desk.settle(self._url, config.server.token.reveal())
+        self._desk().settle(self._url, config.server.token.reveal())
+
+
+def _desk(args: argparse.Namespace, environ: Mapping[str, str]) -> Desk:
+    """The user's desktop, whose libraries no request needs."""
+    from ccproxy_tray.desk import Desk
+
+    return Desk.at(path_of(args, environ), environ, files.data_dir(environ))
 
 
 def demo(args: argparse.Namespace, environ: Mapping[str, str]) -> int:

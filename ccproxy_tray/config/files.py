@@ -9,10 +9,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from importlib.resources import files
 from pathlib import Path
 
 import platformdirs
@@ -65,6 +63,8 @@ def _expanded(text: str) -> Path:
 
 def default_text() -> str:
     """The commented configuration that the first start writes."""
+    from importlib.resources import files  # most starts find a file, and write none before they serve
+
     return files("ccproxy_tray.config").joinpath("default.yaml").read_text(encoding="utf-8")
 
 
@@ -87,6 +87,8 @@ def write_atomically(
     ``ready`` is asked at the last moment: on False the file stays as it is, and False is returned. ``mode`` holds
     the new file's permissions; Windows has none.
     """
+    import tempfile  # as above
+
     target = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=UNFINISHED)  # mode 0600
     temporary = Path(name)

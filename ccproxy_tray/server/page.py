@@ -12,11 +12,13 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
-from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING
 
 from ccproxy_tray.server.exchange import Exchange
 from ccproxy_tray.server.route import not_found
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 PATH = "/status"
 BELOW = "/status/"
@@ -56,7 +58,6 @@ class Page:
     """Reads every file once, when the first is asked for; a newer version of the program is a new start of it."""
 
     def __init__(self) -> None:
-        self._folder = files("ccproxy_tray") / "web"
         self._files: Mapping[str, StaticFile] | None = None
 
     async def index(self, exchange: Exchange) -> None:
@@ -75,7 +76,7 @@ class Page:
 
     async def _send(self, exchange: Exchange, name: str) -> None:
         if self._files is None:
-            self._files = await asyncio.to_thread(read, self._folder)
+            self._files = await asyncio.to_thread(_own)
         found = self._files.get(name)
         if found is None:
             raise not_found(exchange.request.method, exchange.request.path)
@@ -84,6 +85,12 @@ class Page:
             await exchange.respond(304, b"", headers)
         else:
             await exchange.respond(200, found.content, headers)
+
+
+def _own() -> Mapping[str, StaticFile]:
+    from importlib.resources import files  # nobody may ever open the page
+
+    return read(files("ccproxy_tray") / "web")
 
 
 def read(folder: Traversable) -> Mapping[str, StaticFile]:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from ccproxy_tray.config.schema import Notification
-from ccproxy_tray.tray.action import Action
+
+if TYPE_CHECKING:
+    from ccproxy_tray.tray.action import Action  # the status page needs states without a menu
 
 MAX_LABEL = 100
 MAX_TOOLTIP = 127

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
@@ -13,11 +14,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from ccproxy_tray import __version__
+from ccproxy_tray import __version__, cli
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 GOOD = (
@@ -283,3 +285,21 @@ def test_the_demo_answers_from_bedrock_then_from_openrouter_and_tells_the_story(
     assert all(b"message_stop" in body for _, body in answers)
     assert "429, cooling 15 s -> openrouter" in err
     assert not (home / ".config").exists(), "no file of the user's is written"
+
+
+def named(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """What ``command`` is for each command that the parser knows."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not below:
+        yield parser.get_default("command")
+    for action in below:
+        for child in action.choices.values():
+            yield from named(child)
+
+
+def test_every_command_that_can_be_typed_is_there() -> None:
+    names = list(named(cli.parser()))
+    assert len(names) > 10
+    for name in names:
+        module, _, function = name.partition(":")
+        assert callable(getattr(import_module(f"ccproxy_tray.cli.{module}"), function)), name
