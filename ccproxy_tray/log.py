@@ -1,8 +1,12 @@
 """The log: standard error and a rotating file, with secrets masked before anything is written anywhere.
 
-Every record passes one funnel at the root. There its message, arguments, exception and stack become plain text, secrets
-are masked, control characters are escaped; only then is it handed to the thread that writes. The proxy's loop therefore
-never waits for a disk, and a disk that is full or a directory that cannot be written costs lines, never a request.
+Every record passes one funnel at the root. There it becomes a line: its message, arguments, exception and stack as
+plain text, secrets masked, control characters escaped; only then is it handed to the thread that writes. The proxy's
+loop therefore never waits for a disk, and a disk that is full or a directory that cannot be written costs lines, never
+a request.
+
+Lines are written in the order in which they came: a warning, or worse, at once, with all before it; others within
+:data:`REST_SECONDS`, as many as have come by then in one write. With nothing to write the thread sleeps.
 
 On standard error a record is one line. Tracebacks go to the file, and only when the level is DEBUG.
 """
@@ -10,32 +14,35 @@ On standard error a record is one line. Tracebacks go to the file, and only when
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import logging
-import logging.handlers
 import os
-import queue
 import sys
+import threading
+import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, NamedTuple, Protocol, Self
 
 from ccproxy_tray.redact import CUT, Redactor, escape, secret_variables
 
 MAX_LINE = 8192
 """Characters of one message, before anything is added to it."""
 MAX_WAITING = 10_000
-"""Records that may wait for the writing thread; more are dropped and counted."""
+"""Lines that may wait for the writing thread; more are dropped and counted."""
+REST_SECONDS = 0.05
+"""After each write the thread lets lines gather for so long: to wake it costs more than to write a line."""
 
 FILE = "ccproxy-tray.log"
 MAX_FILE = 5 * 1024 * 1024
 """Bytes of the file before it is put aside."""
 BACKUPS = 3
 
-_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s"
 _TIME = "%Y-%m-%d %H:%M:%S"
 SAID = "said"
 """``extra`` of a record whose words stand on the terminal already: the console leaves it out."""
@@ -43,18 +50,40 @@ _TALKATIVE = ("aiohttp", "asyncio", "boto3", "botocore", "urllib3")
 """Libraries whose debug records hold headers, signatures and bodies; only their warnings are wanted."""
 
 
-_Waiting = queue.Queue[logging.LogRecord | None]
-Tell = Callable[[logging.LogRecord], object]
-"""Takes the one record about a file that cannot be written."""
+class Line(NamedTuple):
+    """A record as it is written: ``text`` is one line, ``trace`` the lines of a traceback or stack, mostly empty.
+
+    ``said``: it stands on the terminal already.
+    """
+
+    text: str
+    trace: str = ""
+    said: bool = False
+
+
+Tell = Callable[[Line], object]
+"""Takes the one line about a file that cannot be written."""
+
+
+class _Sink(Protocol):
+    """Where lines are written. Never raises."""
+
+    dropped: int
+
+    def write(self, lines: Sequence[Line]) -> None:
+        """Write these, in this order; lines that cannot be written are counted as dropped."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
 
 
 class Log:
     """The running log. Close it to have everything written."""
 
-    def __init__(self, funnel: _Funnel, redactor: Redactor, handlers: tuple[logging.Handler, ...]) -> None:
+    def __init__(self, funnel: _Funnel, redactor: Redactor, sinks: Sequence[_Sink]) -> None:
         self._funnel = funnel
         self._redactor = redactor
-        self._handlers = handlers
+        self._sinks = sinks
 
     def __enter__(self) -> Self:
         return self
@@ -64,8 +93,8 @@ class Log:
 
     @property
     def dropped(self) -> int:
-        """Records that were lost because a disk was full, a stream was closed or too many were waiting."""
-        return self._funnel.dropped + sum(getattr(handler, "dropped", 0) for handler in self._handlers)
+        """Lines that were lost because a disk was full, a stream was closed or too many were waiting."""
+        return self._funnel.dropped + sum(sink.dropped for sink in self._sinks)
 
     def redact_values(self, values: Iterable[str]) -> None:
         """Mask these values from now on, whatever they look like."""
@@ -79,8 +108,8 @@ class Log:
         """Write what is waiting and leave the root logger as it was found. May be called twice."""
         logging.getLogger().removeHandler(self._funnel)
         self._funnel.close()
-        for handler in self._handlers:
-            handler.close()
+        for sink in self._sinks:
+            sink.close()
 
 
 def setup(
@@ -98,49 +127,59 @@ def setup(
     """
     redactor = Redactor((*secrets, *secret_variables(environ)))
     stream = stream or sys.stderr
-    console = logging.NullHandler() if stream is None else _Console(stream)
-    handlers = (console,) if log_dir is None else (console, LogFile(log_dir / FILE, console.handle))
+    consoles = () if stream is None else (_Console(stream),)
+
+    def tell(line: Line) -> None:
+        for console in consoles:
+            console.write([line])
+
+    sinks = consoles if log_dir is None else (*consoles, LogFile(log_dir / FILE, tell))
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    funnel = _Funnel(redactor, handlers)
+    funnel = _Funnel(redactor, sinks)
     root = logging.getLogger()
     root.setLevel(level)
     root.addHandler(funnel)
-    return Log(funnel, redactor, handlers)
+    return Log(funnel, redactor, sinks)
 
 
-class _Funnel(logging.handlers.QueueHandler):
+class _Funnel(logging.Handler):
     """Makes a record safe in the thread that logs it, and has it written in a thread of its own."""
 
-    def __init__(self, redactor: Redactor, handlers: Iterable[logging.Handler]) -> None:
-        waiting: _Waiting = queue.Queue(MAX_WAITING)
-        super().__init__(waiting)
-        self.dropped = 0
+    def __init__(self, redactor: Redactor, sinks: Sequence[_Sink]) -> None:
+        super().__init__()
         self._redactor = redactor
-        self._listener: _Listener | None = _Listener(waiting, *handlers)
-        self._listener.start()
+        self._unfit = 0
+        self._writer = _Writer(sinks)
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """The record as plain, safe text. The traceback comes along only where the level asks for it."""
-        safe = copy.copy(record)
-        message = record.getMessage()
-        fault = record.exc_info[1] if record.exc_info else None
-        safe.msg = self._line(f"{message} ({_cause(fault)})" if fault else message)
-        safe.args = safe.exc_info = safe.exc_text = safe.stack_info = None
-        if logging.getLogger().level <= logging.DEBUG:
-            trace = "".join(traceback.format_exception(fault)) if fault else ""
-            safe.exc_text = self._lines(trace + (record.stack_info or ""))
-        return safe
+    @property
+    def dropped(self) -> int:
+        """Records that made no line, and lines that found too many waiting."""
+        return self._unfit + self._writer.dropped
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002  (logging's own)
-        """A full queue, or a message that cannot be formatted: counted; printing it would be the next fault."""
-        self.dropped += 1
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have a record written, soon."""
+        try:
+            line = self._line_of(record)
+        except Exception:  # noqa: BLE001 - somebody's arguments may raise anything; telling it would be the next fault
+            self._unfit += 1
+        else:
+            self._writer.put(line, at_once=record.levelno >= logging.WARNING)
 
     def close(self) -> None:
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            listener.stop()
+        self._writer.close()
         super().close()
+
+    def _line_of(self, record: logging.LogRecord) -> Line:
+        """The record as plain, safe text. The traceback comes along only where the level asks for it."""
+        message, trace = record.getMessage(), ""
+        fault = record.exc_info[1] if record.exc_info else None
+        if fault is not None:
+            message = f"{message} ({_cause(fault)})"
+        if (fault or record.stack_info) and logging.getLogger().level <= logging.DEBUG:
+            trace = "".join(traceback.format_exception(fault)) if fault else ""
+            trace = self._lines(trace + (record.stack_info or ""))
+        return Line(_with_origin(record, self._line(message)), trace, hasattr(record, SAID))
 
     def _line(self, text: str) -> str:
         if len(text) > 2 * MAX_LINE:
@@ -153,48 +192,92 @@ class _Funnel(logging.handlers.QueueHandler):
         return "\n".join("    " + escape(line) for line in self._redactor.redact(text).splitlines())
 
 
-class _Listener(logging.handlers.QueueListener):
-    """The writing thread. Stopping waits for room in a full queue instead of failing for want of it."""
+def _with_origin(record: logging.LogRecord, message: str) -> str:
+    return f"{_second(int(record.created))}.{int(record.msecs):03d} {record.levelname:<7} {record.name}: {message}"
 
-    def __init__(self, waiting: _Waiting, *handlers: logging.Handler) -> None:
-        super().__init__(waiting, *handlers)
-        self._waiting = waiting
 
-    def enqueue_sentinel(self) -> None:
+@lru_cache(4)
+def _second(moment: int) -> str:
+    return time.strftime(_TIME, time.localtime(moment))
+
+
+class _Writer:
+    """The thread that writes, as the head of this module says."""
+
+    def __init__(self, sinks: Sequence[_Sink]) -> None:
+        self.dropped = 0
+        self._sinks = sinks
+        self._waiting: SimpleQueue[Line | None] = SimpleQueue()
+        self._hurry = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
+        self._thread.start()
+
+    def put(self, line: Line, *, at_once: bool) -> None:
+        """Leave a line, from any thread; it is dropped when too many wait."""
+        if self._waiting.qsize() >= MAX_WAITING:
+            self.dropped += 1
+            return
+        self._waiting.put(line)
+        if at_once:
+            self._hurry.set()
+
+    def close(self) -> None:
+        """Write what is waiting, and end. May be called twice."""
         self._waiting.put(None)
+        self._hurry.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            taken = [self._waiting.get(), *self._rest()]
+            lines = [line for line in taken if line is not None]
+            for sink in self._sinks:
+                sink.write(lines)
+            if len(lines) < len(taken):
+                return
+            self._hurry.wait(REST_SECONDS)
+            self._hurry.clear()
+
+    def _rest(self) -> Iterable[Line | None]:
+        """What else waits."""
+        with contextlib.suppress(Empty):
+            while True:
+                yield self._waiting.get_nowait()
 
 
-class _Console(logging.StreamHandler[IO[str]]):
+class _Console:
     """One line for each record; a stream that went away is not mentioned on that very stream."""
 
     def __init__(self, stream: IO[str]) -> None:
-        super().__init__(stream)
         self.dropped = 0
-        self.setFormatter(_OneLine(_FORMAT, _TIME))
-        self.addFilter(lambda record: not hasattr(record, SAID))
+        self._stream = stream
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002  (logging's own)
-        self.dropped += 1
+    def write(self, lines: Sequence[Line]) -> None:
+        """Write them together. Where the stream's encoding lacks a character, the others are written all the same."""
+        told = [f"{line.text}\n" for line in lines if not line.said]
+        try:
+            self._print("".join(told))
+        except UnicodeError:  # which comes before anything is written
+            for text in told:
+                self._print_alone(text)
+        except (OSError, ValueError):
+            self.dropped += len(told)
+
+    def _print_alone(self, text: str) -> None:
+        try:
+            self._print(text)
+        except (OSError, ValueError):
+            self.dropped += 1
+
+    def _print(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+    def close(self) -> None:
+        """It is the program's, and stays open."""
 
 
-class _OneLine(logging.Formatter):
-    """Leaves out what does not fit on the line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        record.message = record.getMessage()
-        record.asctime = self.formatTime(record, self.datefmt)
-        return self.formatMessage(record)
-
-
-class _WithTraceback(_OneLine):
-    """Adds the traceback, where the record has kept one."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
-        return f"{line}\n{record.exc_text}" if record.exc_text else line
-
-
-class LogFile(logging.Handler):
+class LogFile:
     """Appends to a private file, which becomes ``name.1`` (and that ``name.2``, ...) when it has grown too large.
 
     It is opened when there is something to write. Whatever the operating system refuses costs lines: they are counted
@@ -202,7 +285,6 @@ class LogFile(logging.Handler):
     """
 
     def __init__(self, path: Path, tell: Tell, *, max_bytes: int = MAX_FILE, backups: int = BACKUPS) -> None:
-        super().__init__()
         self.path = path
         self.dropped = 0
         self._tell = tell
@@ -212,34 +294,53 @@ class LogFile(logging.Handler):
         self._size = 0
         self._missing = 0
         self._told = False
-        self.setFormatter(_WithTraceback(_FORMAT, _TIME))
 
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record, or count it."""
-        # The first line break ends a line that a full disk may have cut short.
-        note = f"\n({self._missing} lines are missing here)\n" if self._missing else ""
-        try:
-            self._write(f"{note}{self.format(record)}\n".encode("utf-8", "backslashreplace"))
-        except OSError as fault:
-            self._lost(fault)
-        else:
-            self._missing = 0
+    def write(self, lines: Sequence[Line]) -> None:
+        """Write them, or count them: as many as fit into the file in one go."""
+        texts = [_bytes(line) for line in lines]
+        while texts:
+            # The first line break ends a line that a full disk may have cut short.
+            note = f"\n({self._missing} lines are missing here)\n".encode() if self._missing else b""
+            try:
+                file = self._made_room(len(note) + len(texts[0]))
+            except OSError as fault:
+                self._lost(fault, len(texts))
+                return
+            room = self._max_bytes - self._size - len(note)
+            share = max(1, sum(end <= room for end in accumulate(map(len, texts))))
+            self._append(file, note, texts[:share])
+            del texts[:share]
 
     def close(self) -> None:
         """Close the file."""
-        self._release()
-        super().close()
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
 
-    def _write(self, data: bytes) -> None:
+    def _made_room(self, size: int) -> io.FileIO:
+        """The file, or a new one where so many bytes more would be too many."""
         file = self._file or self._open()
-        if self._size and self._size + len(data) > self._max_bytes:
-            self._release()
+        if self._size and self._size + size > self._max_bytes:
+            self.close()
             self._rotate()
             file = self._open()
-        while data:
-            written = file.write(data) or 0  # less than all when the disk is nearly full
-            self._size += written
-            data = data[written:]
+        return file
+
+    def _append(self, file: io.FileIO, note: bytes, texts: Sequence[bytes]) -> None:
+        data = rest = b"".join([note, *texts])
+        try:
+            while rest:
+                written = file.write(rest) or 0  # less than all when the disk is nearly full
+                self._size += written
+                rest = rest[written:]
+        except OSError as fault:
+            done = len(data) - len(rest) - len(note)
+            if done >= 0:
+                self._missing = 0
+            self._lost(fault, sum(end > done for end in accumulate(map(len, texts))))
+        else:
+            self._missing = 0
 
     def _open(self) -> io.FileIO:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -261,20 +362,20 @@ class LogFile(logging.Handler):
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
 
-    def _release(self) -> None:
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
-
-    def _lost(self, fault: OSError) -> None:
-        self._release()
-        self.dropped += 1
-        self._missing += 1
+    def _lost(self, fault: OSError, lines: int) -> None:
+        self.close()
+        self.dropped += lines
+        self._missing += lines
         if not self._told:
             self._told = True
             text = f"cannot write {escape(str(self.path))}: {fault.strerror}; going on without it"
-            self._tell(logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None))
+            record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)
+            self._tell(Line(_with_origin(record, text)))
+
+
+def _bytes(line: Line) -> bytes:
+    text = f"{line.text}\n{line.trace}\n" if line.trace else f"{line.text}\n"
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _cause(fault: BaseException) -> str:

@@ -3,10 +3,12 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import shutil
 import stat
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ccproxy_tray import log
-from ccproxy_tray.log import FILE, SAID, Log, LogFile, setup
+from ccproxy_tray.log import FILE, SAID, Line, Log, LogFile, setup
 
 LOGGER = logging.getLogger("ccproxy_tray.test_log")
 CANARY = "hush-CANARY-hush"
@@ -257,11 +259,7 @@ def test_a_directory_that_cannot_be_made_is_told_once_and_costs_only_lines(tmp_p
     assert running.dropped == 5
 
 
-def record(message: str) -> logging.LogRecord:
-    return logging.LogRecord("alone", logging.INFO, __file__, 1, message, None, None)
-
-
-def untold(record: logging.LogRecord) -> None:
+def untold(line: Line) -> None:
     """Nobody is there to be told."""
 
 
@@ -285,10 +283,10 @@ def test_a_full_disk_costs_lines_which_are_noted_when_there_is_room_again(
     file = LogFile(tmp_path / FILE, untold)
 
     Disk.room = 12
-    file.handle(record("first line of some length"))
-    file.handle(record("second"))
+    file.write([Line("first line of some length")])
+    file.write([Line("second")])
     Disk.room = 10_000
-    file.handle(record("third"))
+    file.write([Line("third")])
     file.close()
     lines = (tmp_path / FILE).read_text(encoding="utf-8").splitlines()
 
@@ -301,7 +299,7 @@ def test_a_full_disk_costs_lines_which_are_noted_when_there_is_room_again(
 def filled(path: Path, count: int) -> LogFile:
     file = LogFile(path, untold, max_bytes=200, backups=2)
     for number in range(count):
-        file.handle(record(f"line {number:03d} {'-' * 30}"))
+        file.write([Line(f"line {number:03d} {'-' * 70}")])
     file.close()
     return file
 
@@ -316,6 +314,40 @@ def test_a_file_that_has_grown_too_large_is_put_aside_and_the_oldest_goes(tmp_pa
     together = "".join((tmp_path / name).read_text(encoding="utf-8") for name in (f"{FILE}.2", f"{FILE}.1", FILE))
     numbers = [int(line.partition("line ")[2][:3]) for line in together.splitlines()]
     assert numbers == list(range(numbers[0], 20))
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(sizes=st.lists(st.integers(1, 150), max_size=12), cuts=st.sets(st.integers(1, 11)))
+def test_how_lines_are_gathered_makes_no_difference_to_the_files(
+    tmp_path: Path, sizes: list[int], cuts: set[int]
+) -> None:
+    lines = [Line(f"{number}" * size, "    at\n    all" * (number % 3 == 0)) for number, size in enumerate(sizes)]
+    bounds = [0, *sorted(cut for cut in cuts if cut < len(lines)), len(lines)]
+    batches = [lines[start:end] for start, end in pairwise(bounds)]
+    found = []
+    for name, parts in (("single", [[line] for line in lines]), ("gathered", batches)):
+        folder = tmp_path / name
+        file = LogFile(folder / FILE, untold, max_bytes=200, backups=20)
+        for part in parts:
+            file.write(part)
+        file.close()
+        found.append({each.name: each.read_bytes() for each in folder.glob("*")})
+        shutil.rmtree(folder, ignore_errors=True)
+    assert found[0] == found[1]
+
+
+def test_lines_that_a_full_disk_takes_before_the_others_are_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(io, "FileIO", Disk)
+    file = LogFile(tmp_path / FILE, untold)
+    Disk.room = len("1\n22\n3")
+    file.write([Line("1"), Line("22"), Line("333"), Line("4444")])
+    assert file.dropped == 2
+    Disk.room = 10_000
+    file.write([Line("5"), Line("6")])
+    file.close()
+    assert (tmp_path / FILE).read_text() == "1\n22\n3\n(2 lines are missing here)\n5\n6\n"
 
 
 def test_a_file_from_an_earlier_run_is_continued_and_counts(tmp_path: Path) -> None:
@@ -360,3 +392,71 @@ def test_more_records_than_can_wait_are_dropped_and_counted(monkeypatch: pytest.
         held.set()
 
     assert len(console.lines) == 3
+
+
+class Held(Console):
+    """A stream whose first write waits until it is let go; ``writes`` is what it was given at a time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[list[str]] = []
+        self.held, self.reached = threading.Event(), threading.Event()
+
+    def write(self, text: str, /) -> int:
+        self.writes.append([line.rpartition(": ")[2] for line in text.splitlines()])
+        if len(self.writes) == 1:
+            self.reached.set()
+            self.held.wait(30)
+        return super().write(text)
+
+
+def test_lines_that_come_while_the_thread_rests_are_written_together() -> None:
+    console = Held()
+    with setup("INFO", None, {}, stream=console):
+        LOGGER.info("first")
+        assert console.reached.wait(30)
+        for number in range(5):
+            LOGGER.info("line %d", number)
+        console.held.set()
+    assert console.writes == [["first"], [f"line {number}" for number in range(5)]]
+
+
+def test_a_warning_does_not_wait_and_takes_with_it_what_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "REST_SECONDS", 3600.0)
+    told = threading.Event()
+
+    class Watched(Console):
+        def flush(self) -> None:
+            if "wrong" in self.getvalue():
+                told.set()
+
+    console = Watched()
+    with setup("INFO", None, {}, stream=console):
+        for _ in range(3):
+            LOGGER.info("all is well")
+        LOGGER.warning("something is wrong")
+        assert told.wait(30)
+        assert [line.split()[-1] for line in console.lines] == ["well", "well", "well", "wrong"]
+
+
+def test_nothing_is_lost_at_the_end_however_long_the_thread_rests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "REST_SECONDS", 3600.0)
+    running, console = start(log_dir=tmp_path)
+    with running:
+        for number in range(100):
+            LOGGER.info("line %d", number)
+    assert [line.rpartition(" ")[2] for line in console.lines] == [f"{number}" for number in range(100)]
+    assert (tmp_path / FILE).read_text(encoding="utf-8") == console.getvalue()
+
+
+def test_a_line_that_the_console_cannot_encode_costs_no_other() -> None:
+    written = io.BytesIO()
+    console = io.TextIOWrapper(written, encoding="ascii", newline="\n")
+    with setup("INFO", None, {}, stream=console) as running:
+        LOGGER.info("one")
+        LOGGER.info("Grüße")
+        LOGGER.info("two")
+    assert [line.rpartition(b": ")[2] for line in written.getvalue().splitlines()] == [b"one", b"two"]
+    assert running.dropped == 1
