@@ -138,7 +138,7 @@ class BedrockProvider:
             extra_betas=self._config.extra_betas,
             drop_betas=self._config.drop_betas,
         )
-        return jsontext.render(body)
+        return jsontext.render(body, finite=True)
 
     async def _signed(self, target: Target, action: str, body: bytes, accept: str) -> Outgoing:
         # Everything but unreserved characters is escaped, as botocore does: the path on the wire is the path signed.

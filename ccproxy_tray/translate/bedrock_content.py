@@ -15,18 +15,26 @@ Json = Any
 Body = Mapping[str, Json]
 Block = Mapping[str, Json]
 
-_BLOCK_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "text": ("text", "citations", "cache_control"),
-    "image": ("source", "cache_control"),
-    "document": ("source", "title", "context", "citations", "cache_control"),
-    "search_result": ("source", "title", "content", "citations", "cache_control"),
-    "thinking": ("thinking", "signature"),
-    "redacted_thinking": ("data",),
-    "tool_use": ("id", "name", "input", "cache_control"),
-    "tool_result": ("tool_use_id", "content", "is_error", "cache_control"),
-    "tool_reference": ("tool_name",),
+_BLOCK_FIELDS: Mapping[str, frozenset[str]] = {
+    "text": frozenset({"type", "text", "citations", "cache_control"}),
+    "image": frozenset({"type", "source", "cache_control"}),
+    "document": frozenset({"type", "source", "title", "context", "citations", "cache_control"}),
+    "search_result": frozenset({"type", "source", "title", "content", "citations", "cache_control"}),
+    "thinking": frozenset({"type", "thinking", "signature"}),
+    "redacted_thinking": frozenset({"type", "data"}),
+    "tool_use": frozenset({"type", "id", "name", "input", "cache_control"}),
+    "tool_result": frozenset({"type", "tool_use_id", "content", "is_error", "cache_control"}),
+    "tool_reference": frozenset({"type", "tool_name"}),
 }
-"""Besides ``type``. Blocks of other types keep all their fields."""
+"""Blocks of other types keep all their fields."""
+_BARE: Mapping[str, tuple[int, str]] = {
+    "text": (2, "text"),
+    "thinking": (3, "signature"),
+    "tool_use": (4, "name"),
+    "tool_result": (3, "content"),
+}
+"""How many fields a block of this type has that has only what it needs, and the one of them that must say something.
+The others a checked request has anyway. Nearly all blocks of a conversation are like that, and stay as they are."""
 _FOREIGN = frozenset({"mcp_tool_use", "mcp_tool_result", "container_upload", "fallback"})
 """Traces of what other servers ran."""
 _SEARCH = "tool_search_tool_"
@@ -39,7 +47,8 @@ _PLACEHOLDER = "."
 def messages_content(body: Body, can: Capabilities, asked: Collection[str]) -> Body:
     """Messages with role and content only, without empty texts and without blocks that Bedrock does not know."""
     keeps_changes = can.system_messages and any(beta.family(name) == "mid-conversation-tool-changes" for name in asked)
-    return put(body, "messages", [_message(item, can, keeps_changes=keeps_changes) for item in body["messages"]])
+    unwanted = _FOREIGN if keeps_changes else _FOREIGN.union(TOOL_CHANGES)
+    return put(body, "messages", [_message(item, can, unwanted) for item in body["messages"]])
 
 
 def system_content(body: Body) -> Body:
@@ -52,7 +61,14 @@ def system_content(body: Body) -> Body:
 
 def unsupported_source(body: Body) -> str:
     """Why the request's images and documents cannot go to Bedrock; empty when they can."""
-    for block in _blocks(body):
+    candidates = [
+        block
+        for message in body["messages"]
+        if isinstance(message["content"], list)
+        for block in message["content"]
+        if block["type"] in _SOURCES or isinstance(block.get("content"), list)
+    ]
+    for block in _with_inner(candidates):
         if block["type"] in _SOURCES and block["source"]["type"] in ("url", "file"):
             return f"Bedrock does not fetch the {block['type']} by {block['source']['type']}"
     return ""
@@ -73,25 +89,24 @@ def place_breakpoint(body: Body) -> Body:
     return put(body, "messages", [*before, {**last, "content": blocks}])
 
 
-def _message(message: Body, can: Capabilities, *, keeps_changes: bool) -> Body:
+def _message(message: Body, can: Capabilities, unwanted: frozenset[str]) -> Body:
     content = message["content"]
     if isinstance(content, list):
-        content = _content(content, can, keeps_changes=keeps_changes)
+        shaped = [_block(block, can) for block in content if block["type"] not in unwanted]
+        content = [block for block in shaped if block is not None] or [{"type": "text", "text": _PLACEHOLDER}]
     elif not content.strip():
         content = _PLACEHOLDER
     return {"role": message["role"], "content": content}
 
 
-def _content(blocks: list[Json], can: Capabilities, *, keeps_changes: bool) -> list[Json]:
-    unwanted = _FOREIGN if keeps_changes else _FOREIGN.union(TOOL_CHANGES)
-    shaped = (_block(block, can) for block in blocks if block["type"] not in unwanted)
-    return [block for block in shaped if block is not None] or [{"type": "text", "text": _PLACEHOLDER}]
-
-
 def _block(block: Block, can: Capabilities) -> Block | None:
+    kind = block["type"]
+    size, field = _BARE.get(kind, (0, ""))
+    if len(block) == size and type(text := block.get(field)) is str and text and not text.isspace():
+        return block
     if _is_blank(block):
         return None
-    if block["type"] == "server_tool_use" or block["type"].endswith("_tool_result"):
+    if kind not in _BLOCK_FIELDS and (kind == "server_tool_use" or kind.endswith("_tool_result")):
         return _server_block(block, can)
     return _cleaned(block)
 
@@ -108,15 +123,15 @@ def _server_block(block: Block, can: Capabilities) -> Block | None:
 
 
 def _cleaned(block: Block) -> Block:
-    fields = _BLOCK_FIELDS.get(block["type"])
-    if fields is not None and any(key != "type" and (key not in fields or block[key] is None) for key in block):
-        block = {key: value for key, value in block.items() if key == "type" or (key in fields and value is not None)}
+    kind = block["type"]
+    fields = _BLOCK_FIELDS.get(kind)
+    if fields is not None and (None in block.values() or not block.keys() <= fields):
+        block = {key: value for key, value in block.items() if key in fields and value is not None}
     if "cache_control" in block:
         block = put(block, "cache_control", plain_breakpoint(block["cache_control"]))
-    inner = block.get("content")
-    if block["type"] == "tool_result" and isinstance(inner, list):
+    if kind == "tool_result" and isinstance(inner := block.get("content"), list):
         block = {**block, "content": [_cleaned(item) for item in inner if not _is_blank(item)]}
-    if block["type"] == "tool_use" and not block["name"]:
+    if kind == "tool_use" and not block["name"]:
         block = {**block, "name": "unnamed"}
     return _without_web_citations(block) if block.get("citations") else block
 

@@ -81,7 +81,9 @@ def with_model(request: MessagesRequest, model: str) -> bytes:
 
 def sent_body(request: MessagesRequest, body: Mapping[str, Json], model: str) -> bytes:
     """What goes on the wire for an edited body: the client's bytes as long as the edits changed nothing."""
-    return with_model(request, model) if body is request.body else jsontext.render({**body, "model": model})
+    return (
+        with_model(request, model) if body is request.body else jsontext.render({**body, "model": model}, finite=True)
+    )
 
 
 def _betas(header: str) -> tuple[str, ...]:

@@ -27,9 +27,11 @@ class Seals:
     def __init__(self) -> None:
         self._makers: dict[bytes, str] = {}
         self._refused: dict[tuple[bytes, str], None] = {}
+        self._providers: set[str] = set()
 
     def note(self, seals: Iterable[str], provider: str) -> None:
         """These came in an answer of this provider's."""
+        self._providers.add(provider)
         for seal in seals:
             self._makers[_digest(seal)] = provider
         _trim(self._makers)
@@ -48,6 +50,8 @@ class Seals:
 
     def native(self, body: Body, provider: str) -> Body:
         """The conversation without the thinking of others; the same object when there is none."""
+        if not self._refused and self._providers <= {provider}:
+            return body
         foreign = self.foreign(body, provider)
         return strip_foreign_thinking(body, foreign) if foreign else body
 

@@ -6,6 +6,7 @@ So an unchanged request is recognised by identity, and its original bytes can be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import is_
 from typing import Any
 
 Json = Any
@@ -14,7 +15,7 @@ Json = Any
 def each(items: list[Json], edit: Callable[[Json], Json]) -> list[Json]:
     """The items, each edited; the same list when no edit changed anything."""
     edited = [edit(item) for item in items]
-    return items if all(new is old for new, old in zip(edited, items, strict=True)) else edited
+    return items if all(map(is_, edited, items)) else edited
 
 
 def put(mapping: Mapping[str, Json], key: str, value: Json) -> Mapping[str, Json]:

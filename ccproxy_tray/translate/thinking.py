@@ -23,7 +23,7 @@ _EMPTIED = [{"type": "text", "text": "."}]
 
 def strip_thinking(body: Body) -> Body:
     """The conversation without any thinking blocks; the same object when it had none."""
-    return settled(_filtered(body, lambda block: block["type"] not in _THINKING))
+    return settled(_filtered(body, lambda _: False))
 
 
 def strip_foreign_thinking(body: Body, seals: Collection[str]) -> Body:
@@ -32,7 +32,7 @@ def strip_foreign_thinking(body: Body, seals: Collection[str]) -> Body:
     def native(block: Block) -> bool:
         return block.get("signature") not in seals and block.get("data") not in seals
 
-    return settled(_filtered(body, lambda block: block["type"] not in _THINKING or native(block)))
+    return settled(_filtered(body, native))
 
 
 def strip_unsigned_thinking(body: Body) -> Body:
@@ -42,17 +42,17 @@ def strip_unsigned_thinking(body: Body) -> Body:
 
 
 def _is_signed(block: Block) -> bool:
-    if block["type"] == "thinking":
-        return bool(block.get("signature"))
-    return block["type"] != "redacted_thinking" or bool(block.get("data"))
+    return bool(block.get("signature" if block["type"] == "thinking" else "data"))
 
 
 def _filtered(body: Body, keep: Callable[[Block], bool]) -> Body:
+    """The body with those of its thinking blocks that are to be kept."""
+
     def message(item: Block) -> Block:
         content = item["content"]
         if item["role"] != "assistant" or not isinstance(content, list):
             return item
-        kept = [block for block in content if keep(block)]
+        kept = [block for block in content if block["type"] not in _THINKING or keep(block)]
         return item if len(kept) == len(content) else put(item, "content", kept or _EMPTIED)
 
     messages = each(body["messages"], message)

@@ -4,8 +4,8 @@ Checked is what this program and its translations rely on: names, types, and the
 has no meaning. Values, limits, orders, unknown fields and unknown blocks are for the provider to judge: its wording
 is what the client understands.
 
-A long conversation has hundreds of blocks, all of a few kinds and all of them right. So each list of blocks gets a quick
-look first, which can only say that nothing is wrong; what it does not know, or does not like, is checked in full.
+A long conversation has hundreds of blocks, all of a few kinds and all of them right. So each list of blocks gets a
+quick look first, which can only say that nothing is wrong; what it does not know, or does not like, is checked in full.
 """
 
 from __future__ import annotations
@@ -171,9 +171,9 @@ def _are_usual(blocks: list[Json]) -> bool:
             for name, kind in _USUAL[block["type"]]:
                 if type(block[name]) is not kind:
                     return False
-            if block["type"] == "tool_result" and type(inner := block.get("content", "")) is not str:
-                if type(inner) is not list or not _are_usual(inner):
-                    return False
+            inner = block.get("content", "") if block["type"] == "tool_result" else ""
+            if type(inner) is not str and not (type(inner) is list and _are_usual(inner)):
+                return False
     except (KeyError, TypeError):
         return False
     return True

@@ -157,7 +157,7 @@ def test_any_json_gets_an_answer(body: Json) -> None:
     assert problem == "" or json.dumps(problem)
 
 
-VALUE = st.sampled_from(["", "x", None, 1, True, {}, [], [{}], ["x"], {"type": "base64"}])
+VALUE: st.SearchStrategy[Json] = st.sampled_from(["", "x", None, 1, True, {}, [], [{}], ["x"], {"type": "base64"}])
 KINDS = st.sampled_from(["text", "thinking", "tool_use", "tool_result", "image", "server_tool_use", "later", None, 7])
 RIGHT = {
     "text": "t",
