@@ -19,6 +19,7 @@ from ccproxy_tray.translate.openai_dialect import GENERIC, ChatDialect
 from ccproxy_tray.translate.openai_request import chat_request, unservable
 from ccproxy_tray.translate.openai_stream import ChatStream
 from ccproxy_tray.translate.openai_tools import tool_names
+from ccproxy_tray.translate.openai_usage import counts_input
 from ccproxy_tray.translate.stream import StreamCodec
 
 
@@ -101,7 +102,7 @@ class OpenAIProvider:
             message_id=_message_id(),
             names=tool_names(asked),
             searched=web_search.query(asked),
-            input_estimate=tokens.estimate(asked),
+            input_estimate=0 if counts_input(chat) else tokens.estimate(asked),
         )
         return Reply(jsontext.render(message), openai_reply.progress(message, chat))
 
@@ -133,7 +134,7 @@ class OpenAIProvider:
             session=call.request.session,
             repairs=call.repairs,
         )
-        return jsontext.render(chat)
+        return jsontext.render(chat, finite=True)
 
     @property
     def _root(self) -> str:

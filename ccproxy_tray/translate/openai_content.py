@@ -10,12 +10,18 @@ from ccproxy_tray.translate.openai_dialect import mapping, string
 Block = dict[str, Json]
 Part = dict[str, Json]
 
+_SILENT = ("tool_use", "thinking", "redacted_thinking")
+"""Blocks that say nothing in words: calls and thinking have places of their own."""
+
+
+_TEXT_PART = frozenset({"type", "text"})
+
 
 def blocks(content: Json) -> list[Block]:
     """The content of a message or tool result as a list; a plain string is one text block."""
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    if isinstance(content, list):
+        return [block for block in content if isinstance(block, dict)]
+    return [{"type": "text", "text": content}] if isinstance(content, str) else []
 
 
 def parts(block: Block, *, caching: bool = False) -> list[Part]:
@@ -24,12 +30,15 @@ def parts(block: Block, *, caching: bool = False) -> list[Part]:
     ``caching`` keeps Anthropic's cache breakpoints, which OpenRouter takes on text parts only.
     """
     kind = block.get("type")
+    if kind in _SILENT:
+        return []
     if kind == "image":
         found = _image(block)
     elif kind == "document":
         found = _document(block)
     else:
-        found = [_text(text)] if (text := text_of(block)).strip() else []
+        text = text_of(block)
+        found = [_text(text)] if text and not text.isspace() else []
     if caching and found and not is_media(found[-1]) and (marker := breakpoint_of(block)):
         found[-1] = {**found[-1], "cache_control": marker}
     return found
@@ -42,9 +51,14 @@ def is_media(part: Part) -> bool:
 
 def text_of(block: Block) -> str:
     """What a block says in words; empty for thinking, media and what is meant for Anthropic's servers alone."""
+    kind = block.get("type")
+    if kind == "text":
+        return string(block.get("text"))
+    return "" if kind in _SILENT else _text_of_unusual(block)
+
+
+def _text_of_unusual(block: Block) -> str:
     match block.get("type"):
-        case "text":
-            return string(block.get("text"))
         case "search_result":
             return "\n".join(filter(None, (string(block.get("title")), string(block.get("source")), _inner(block))))
         case "tool_reference":
@@ -66,6 +80,8 @@ def content(found: list[Part], *, caching: bool) -> Json:
 
     With ``caching`` the parts stay apart, so that a breakpoint moves without changing what stands before it.
     """
+    if len(found) == 1 and found[0].keys() == _TEXT_PART:
+        return found[0]["text"]
     if any(is_media(part) or "cache_control" in part for part in found) or (caching and len(found) > 1):
         return found
     return "\n".join(part["text"] for part in found)
@@ -80,6 +96,8 @@ def breakpoint_of(block: Block) -> Json:
 def files(found: Iterable[Block]) -> Iterable[str]:
     """Ids of uploaded files that the blocks refer to, those inside tool results and documents included."""
     for block in found:
+        if "source" not in block and not isinstance(block.get("content"), list):
+            continue
         source = mapping(block.get("source"))
         if source.get("type") == "file":
             yield string(source.get("file_id"))

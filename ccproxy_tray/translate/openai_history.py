@@ -10,6 +10,7 @@ Laws, which every chat server insists on and the Messages API does not:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ccproxy_tray.translate.jsontext import Json, render
 from ccproxy_tray.translate.openai_content import Block, Part, blocks, breakpoint_of, content, is_media, parts, text_of
@@ -78,12 +79,16 @@ def _turn(message: Block) -> tuple[str, list[Block]]:
     found = blocks(message.get("content"))
     match message.get("role"):
         case "assistant":
-            speaks = any(block.get("type") == "tool_use" or text_of(block).strip() for block in found)
+            speaks = any(block.get("type") == "tool_use" for block in found) or any(map(_says, found))
             return "assistant", found if speaks else []
         case "system":
             return "user", _reminder(found)
         case _:
             return "user", found or [{"type": "text", "text": ""}]
+
+
+def _says(block: Block) -> bool:
+    return bool(text_of(block).strip())
 
 
 def _reminder(found: list[Block]) -> list[Block]:
@@ -117,7 +122,7 @@ def _assistant(turn: list[Block], model: ChatModel, names: ToolNames) -> Json:
 def _call(ident: str, block: Block, names: ToolNames) -> Json:
     function = {
         "name": names.sent(string(block.get("name"))),
-        "arguments": render(mapping(block.get("input"))).decode(),
+        "arguments": render(mapping(block.get("input")), finite=True).decode(),
     }
     return {"id": ident, "type": "function", "function": function}
 
@@ -143,15 +148,15 @@ def _detail(block: Block) -> dict[str, Json]:
 
 def _user(turn: list[Block], calls: list[str], *, caching: bool) -> list[Json]:
     """The answers to ``calls`` first, then everything else of the turn as one user message."""
-    answers: dict[str, list[Block]] = {call: [] for call in calls}
+    answers: dict[str, list[_Result]] = {call: [] for call in calls}
     rest: list[Part] = []
     for block in turn:
         if block.get("type") != "tool_result":
             rest.extend(parts(block, caching=caching))
         elif (ident := call_id(string(block.get("tool_use_id")))) in answers:
-            answers[ident].append(block)
+            answers[ident].append(_result(block))
         else:
-            rest.extend(_orphan(block))
+            rest.extend(_orphan(_result(block)))
     tools = [_tool(call, results, caching=caching) for call, results in answers.items()]
     media = [part for call, results in answers.items() for part in _attached(call, results)]
     if media or rest:
@@ -159,33 +164,42 @@ def _user(turn: list[Block], calls: list[str], *, caching: bool) -> list[Json]:
     return tools or [{"role": "user", "content": _NOTHING}]
 
 
-def _tool(call: str, results: list[Block], *, caching: bool) -> Json:
-    text = "\n".join(_output(result) for result in results) if results else _NO_RESULT
-    markers = [marker for result in results if (marker := breakpoint_of(result))] if caching else []
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What a tool said: the words, the media, and where the prompt cache shall reach to."""
+
+    text: str
+    media: list[Part]
+    breakpoint: Json
+
+
+def _result(block: Block) -> _Result:
+    said = block.get("content")
+    if isinstance(said, str):
+        text, media = ("" if said.isspace() else said), []
+    else:
+        found = [part for inner in blocks(said) for part in parts(inner)]
+        text = "\n".join(part["text"] for part in found if not is_media(part))
+        media = [part for part in found if is_media(part)]
+    text = text or (_SEE_MEDIA if media else _NO_OUTPUT)
+    if block.get("is_error") is True and not text.startswith("Error"):
+        text = f"Error: {text}"
+    return _Result(text, media, breakpoint_of(block) if "cache_control" in block else {})
+
+
+def _tool(call: str, results: list[_Result], *, caching: bool) -> Json:
+    text = "\n".join([result.text for result in results]) if results else _NO_RESULT
+    markers = [result.breakpoint for result in results if result.breakpoint] if caching else []
     said: Json = [{"type": "text", "text": text, "cache_control": markers[-1]}] if markers else text
     return {"role": "tool", "tool_call_id": call, "content": said}
 
 
-def _output(result: Block) -> str:
-    found = _parts(result)
-    text = "\n".join(part["text"] for part in found if not is_media(part))
-    if not text:
-        text = _SEE_MEDIA if found else _NO_OUTPUT
-    marked = result.get("is_error") is True and not text.startswith("Error")
-    return f"Error: {text}" if marked else text
-
-
-def _attached(call: str, results: list[Block]) -> list[Part]:
+def _attached(call: str, results: list[_Result]) -> list[Part]:
     """Images and documents of tool results: a tool message holds text only, so they follow in the user's."""
-    media = [part for result in results for part in _parts(result) if is_media(part)]
+    media = [part for result in results for part in result.media]
     return [{"type": "text", "text": f"[media from tool call {call}]"}, *media] if media else []
 
 
-def _orphan(result: Block) -> list[Part]:
+def _orphan(result: _Result) -> list[Part]:
     """A result whose call is gone (compaction cuts there): kept as words, because a tool message needs its call."""
-    media = [part for part in _parts(result) if is_media(part)]
-    return [{"type": "text", "text": f"{_ORPHAN}\n{_output(result)}"}, *media]
-
-
-def _parts(result: Block) -> list[Part]:
-    return [part for block in blocks(result.get("content")) for part in parts(block)]
+    return [{"type": "text", "text": f"{_ORPHAN}\n{result.text}"}, *result.media]

@@ -82,7 +82,8 @@ def _spare_breakpoints(chat: dict[str, Json]) -> None:
 def unservable(body: Mapping[str, Json], dialect: ChatDialect) -> str:
     """Why a chat server cannot serve this request at all, or nothing when it can."""
     messages = blocks(body.get("messages"))
-    uploaded = [ident for message in messages for ident in files(blocks(message.get("content")))]
+    turns = [content for message in messages if isinstance(content := message.get("content"), list)]
+    uploaded = [ident for turn in turns for ident in files(turn)]
     if uploaded:
         return f"it refers to a file that was uploaded to Anthropic's Files API ({uploaded[0]})"
     tools = blocks(body.get("tools"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -18,9 +18,9 @@ _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
 _PLACEHOLDER = "DeferredToolPlaceholder"
 """Claude Code's stand-in for tools that it has not loaded yet. It cannot be called; it only satisfies a rule of the
 Messages API, which has no meaning here."""
-_MAPS_OF_SCHEMAS = ("properties", "$defs", "definitions", "patternProperties", "dependentSchemas")
-_LISTS_OF_SCHEMAS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_SCHEMAS = ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames")
+_MAPS_OF_SCHEMAS = frozenset({"properties", "$defs", "definitions", "patternProperties", "dependentSchemas"})
+_LISTS_OF_SCHEMAS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+_SCHEMAS = frozenset({"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,9 @@ class ToolNames:
 
 def tool_names(body: Mapping[str, Json]) -> ToolNames:
     """Names and ids of a request, from its tools and from the calls in its history."""
-    calls = list(_calls(body))
-    names = [string(tool.get("name")) for tool in blocks(body.get("tools"))] + [
-        string(call.get("name")) for call in calls
-    ]
+    calls = _calls(body)
+    offered = [string(tool.get("name")) for tool in blocks(body.get("tools"))]
+    names = dict.fromkeys((*offered, *(string(call.get("name")) for call in calls)))
     used = {name for name in names if _LEGAL_NAME.fullmatch(name)}
     wire: dict[str, str] = {}
     for name in names:
@@ -105,15 +104,14 @@ def schema(found: Json) -> Json:
     if not isinstance(found, dict):
         return found
     clean = dict(found)
-    for key in _MAPS_OF_SCHEMAS:
-        if isinstance(clean.get(key), dict):
-            clean[key] = {name: schema(inner) for name, inner in clean[key].items()}
-    for key in _LISTS_OF_SCHEMAS:
-        if isinstance(clean.get(key), list):
-            clean[key] = [schema(inner) for inner in clean[key]]
-    for key in _SCHEMAS:
-        if key in clean:
-            clean[key] = schema(clean[key])
+    for key, value in found.items():
+        if isinstance(value, dict):
+            if key in _MAPS_OF_SCHEMAS:
+                clean[key] = {name: schema(inner) for name, inner in value.items()}
+            elif key in _SCHEMAS:
+                clean[key] = schema(value)
+        elif isinstance(value, list) and key in _LISTS_OF_SCHEMAS:
+            clean[key] = [schema(inner) for inner in value]
     if clean.get("type") == "object":
         clean.setdefault("properties", {})
     elif clean.get("type") == "array":
@@ -134,9 +132,9 @@ def _function(tool: Block, names: ToolNames, *, claude: bool) -> Json:
     return {"type": "function", "function": function, **({"cache_control": marker} if marker else {})}
 
 
-def _calls(body: Mapping[str, Json]) -> Iterator[Block]:
-    for message in blocks(body.get("messages")):
-        yield from (block for block in blocks(message.get("content")) if block.get("type") == "tool_use")
+def _calls(body: Mapping[str, Json]) -> list[Block]:
+    turns = [content for message in blocks(body.get("messages")) if isinstance(content := message.get("content"), list)]
+    return [block for turn in turns for block in turn if isinstance(block, dict) and block.get("type") == "tool_use"]
 
 
 def _shorter(name: str) -> Iterable[str]:

@@ -35,6 +35,11 @@ def usage(counts: Json, *, input_estimate: int = 0, characters: int = 0) -> Usag
     )
 
 
+def counts_input(chat: Json) -> bool:
+    """Whether a chat answer says how many tokens its request had."""
+    return _count(mapping(mapping(chat).get("usage")).get("prompt_tokens")) > 0
+
+
 def _answered(counts: Mapping[str, Json]) -> int:
     """The tokens of the answer with its thinking, which xAI counts beside ``completion_tokens``: its total tells."""
     answered = _count(counts.get("completion_tokens"))

@@ -8,10 +8,10 @@ Claude Code compacts in time.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from ccproxy_tray.translate.jsontext import render
 from ccproxy_tray.translate.media import image_size, page_count
 
 Json = Any
@@ -90,7 +90,8 @@ def _of_text(text: str, chars: float) -> float:
 
 
 def _of_json(value: Json) -> float:
-    return _of_text(json.dumps(value, ensure_ascii=False, separators=(",", ":")), _JSON_CHARS)
+    text = render(value, finite=True)
+    return _of_text(text.decode(), _JSON_CHARS)
 
 
 def _of_anything(value: Json) -> float:

@@ -114,3 +114,9 @@ def test_uploaded_files_are_found_however_deep_they_lie() -> None:
 
 def test_text_of_a_media_block_is_nothing() -> None:
     assert text_of(PNG) == ""
+
+
+@pytest.mark.parametrize("kind", [None, 7, [], {}, ["text"]])
+def test_a_block_with_a_senseless_type_says_nothing(kind: object) -> None:
+    assert text_of({"type": kind, "text": "x"}) == ""
+    assert parts({"type": kind, "text": "x"}) == []
