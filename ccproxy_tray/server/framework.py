@@ -1,8 +1,8 @@
 """aiohttp's server with our manners: errors in Anthropic's envelope, no banner, a limit on slow headers.
 
-It takes whatever is not plain (:mod:`ccproxy_tray.server.plain`): every path that is read, chunked bodies, ``Expect``,
-HTTP/1.0, and all that is wrong. Importing it imports aiohttp, which takes longer than all else that a first answer
-needs; so nobody does before the first request that is not plain.
+It takes whatever is not plain (:mod:`ccproxy_tray.server.plain`): chunked bodies, ``Expect``, HTTP/1.0, encoded
+targets, and all that is wrong. Importing it imports aiohttp, which takes longer than all else that a first answer needs;
+so nobody does before the first request that is not plain.
 """
 
 from __future__ import annotations
@@ -122,7 +122,10 @@ class _Wire:
         return await self._request.content.readany()
 
     async def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        await self._start(web.Response(status=status, body=body, headers=headers))
+        response = web.Response(status=status, body=body, headers=headers)
+        if self._request.method == "HEAD":
+            response.headers["content-length"] = str(len(body))  # which aiohttp leaves out when it is 0
+        await self._start(response)
         await self.end()
 
     async def begin(self, status: int, headers: Mapping[str, str], length: int | None) -> None:

@@ -1,8 +1,8 @@
-"""The usual request, without a framework: ``POST /v1/messages``, its whole head in one read, a body of known length.
+"""The usual request, without a framework: its whole head in one read, a body of known length or none.
 
 aiohttp's server is made for everything that HTTP has, and spends more time on a small request than the rest of this
-program does. What Claude Code and the official SDKs send is always the same, so that it can be taken straight off the
-connection.
+program does. What Claude Code, the official SDKs and browsers send is nearly always the same, so that it can be taken
+straight off the connection.
 
 Laws:
 
@@ -24,7 +24,6 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 from typing import cast
-from urllib.parse import parse_qsl
 
 from multidict import CIMultiDict, MultiDict, MultiMapping
 
@@ -36,14 +35,17 @@ HELD = 256 * 1024
 """Bytes of a body that wait for their reader before no more are taken."""
 LINGER = 5.0
 """Seconds for which an unread body is still taken, so that the client sees the answer instead of a reset."""
+NOT_MODIFIED = 304
 ONE_WRITE = 64 * 1024
 """Bytes of a body that are copied behind its head, to leave in one piece."""
 
 _HEAD = re.compile(
-    rb"POST (?P<path>/v1/messages(?:/count_tokens)?)(?P<query>\?[!-\"$-~]*+)? HTTP/1\.1\r\n"
+    rb"(?P<method>GET|HEAD|POST) (?P<path>/|(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*+)++/?+)"
+    rb"(?:\?(?P<query>[A-Za-z0-9._~=&:,-]*+))?+ HTTP/1\.1\r\n"
     rb"(?P<fields>(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++: ?+(?:[!-~]++(?: [!-~]++)*+)?+\r\n)++)\r\n"
 )
-"""RFC 9112, 3 and 5, less: other methods, paths and versions; white space but for single spaces; obsolete text."""
+"""RFC 9112, 3 and 5, less: other methods and versions; targets in which anything is encoded, empty, or a dot; white
+space but for single spaces; obsolete text."""
 _LENGTH = re.compile(r"0|[1-9][0-9]{0,11}")
 _ODD = frozenset({"transfer-encoding", "expect", "upgrade", "trailer", "http2-settings"})
 """Headers that ask for more than a plain exchange."""
@@ -56,18 +58,19 @@ class Plain:
 
     __slots__ = ("_query", "content_length", "headers", "method", "path", "raw_path")
 
-    def __init__(self, path: str, query: str, headers: CIMultiDict[str], length: int) -> None:
-        self.method = "POST"
+    def __init__(self, method: str, path: str, query: str | None, headers: CIMultiDict[str], length: int) -> None:
+        self.method = method
         self.path = path
-        self.raw_path = path + query
+        self.raw_path = path if query is None else f"{path}?{query}"
         self.headers: MultiMapping[str] = headers
         self.content_length: int | None = length
         self._query = query
 
     @property
     def query(self) -> MultiMapping[str]:
-        """What stands behind the question mark, decoded."""
-        return MultiDict(parse_qsl(self._query[1:], keep_blank_values=True))
+        """What stands behind the question mark. Nothing in it is encoded."""
+        pairs = (part.partition("=") for part in (self._query or "").split("&") if part)
+        return MultiDict((name, value) for name, _, value in pairs)
 
 
 def read_head(data: bytes) -> tuple[Plain, int] | None:
@@ -77,12 +80,15 @@ def read_head(data: bytes) -> tuple[Plain, int] | None:
         return None
     pairs = [line.split(":", 1) for line in match["fields"][:-2].decode().split("\r\n")]
     fields = {name.lower(): value.strip() for name, value in pairs}
-    length = _LENGTH.fullmatch(fields.get("content-length", ""))
-    kept = fields.get("connection", "keep-alive").lower() == "keep-alive"
-    if length is None or not kept or "host" not in fields or len(fields) < len(pairs) or not _ODD.isdisjoint(fields):
+    method, path, query = match["method"].decode(), match["path"].decode(), match["query"]
+    length = _LENGTH.fullmatch(fields.get("content-length", "" if method == "POST" else "0"))
+    if length is None or (method != "POST" and length[0] != "0") or len(fields) < len(pairs):
         return None
-    path, query = match["path"].decode(), (match["query"] or b"").decode()
-    return Plain(path, query, CIMultiDict(fields), int(length[0])), match.end()
+    kept = fields.get("connection", "keep-alive").lower() == "keep-alive"
+    if not kept or "host" not in fields or not _ODD.isdisjoint(fields):
+        return None
+    asked = Plain(method, path, None if query is None else query.decode(), CIMultiDict(fields), int(length[0]))
+    return asked, match.end()
 
 
 class PlainConnection(asyncio.Protocol):
@@ -327,7 +333,7 @@ class PlainWire:
     async def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """A whole answer."""
         self._head = _head(status, headers, len(body))
-        await self._send(body)
+        await self._send(b"" if self.asked.method == "HEAD" else body)
         self.complete = True
 
     async def begin(self, status: int, headers: Mapping[str, str], length: int | None) -> None:
@@ -368,10 +374,11 @@ class PlainWire:
 
 def _head(status: int, headers: Mapping[str, str], length: int | None) -> bytes:
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-    framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
-    return (
-        f"HTTP/1.1 {status} {_reason(status)}\r\n{fields}{framing}\r\ndate: {_date(int(time.time()))}\r\n\r\n".encode()
-    )
+    if length is None:
+        fields += "transfer-encoding: chunked\r\n"
+    elif status != NOT_MODIFIED:  # whose length would be that of the page (RFC 9110, 8.6)
+        fields += f"content-length: {length}\r\n"
+    return f"HTTP/1.1 {status} {_reason(status)}\r\n{fields}date: {_date(int(time.time()))}\r\n\r\n".encode()
 
 
 @lru_cache(maxsize=64)

@@ -1,7 +1,7 @@
 """The seam between our server and HTTP: what a request says, and how its answer leaves.
 
-Two things stand behind it: :mod:`ccproxy_tray.server.plain`, which knows nothing but the requests that clients really
-send to a model, and :mod:`ccproxy_tray.server.framework`, which is aiohttp, for everything else.
+Two things stand behind it: :mod:`ccproxy_tray.server.plain`, which knows nothing but what clients usually send, and
+:mod:`ccproxy_tray.server.framework`, which is aiohttp, for everything else.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ async def test_a_parser_that_is_less_strict_is_said(
 ) -> None:
     monkeypatch.setattr(framework, "has_fast_parser", lambda: False)
     async with serving() as client:
-        assert (await client.ask("GET", "/health")).status == 200
+        assert (await client.ask("PUT", "/health")).status == 405
     assert "C parser" in caplog.text
 
 

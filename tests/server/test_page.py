@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (web / name).write_bytes(content)
     (web / "folder.js").mkdir()
     (tmp_path / "secret.js").write_bytes(b"outside")
-    monkeypatch.setattr(page, "files", lambda _package: tmp_path)
+    monkeypatch.setattr("importlib.resources.files", lambda _package: tmp_path)
     return web
 
 

@@ -41,7 +41,8 @@ def request(client: Client, raw: bytes = RAW, /, **headers: str) -> bytes:
 
 def in_two(data: bytes) -> tuple[bytes, bytes]:
     """The same, cut within the head: such a request is not plain."""
-    return data[:40], data[40:]
+    at = data.index(b"\r\n") + 5
+    return data[:at], data[at:]
 
 
 def are_plain(client: Client) -> list[bool]:
@@ -67,9 +68,15 @@ def test_a_plain_head_is_read() -> None:
     "data",
     [
         head(b"content-length: 2", first=b"GET /v1/messages HTTP/1.1"),
+        head(b"content-length: 2", first=b"PUT /v1/messages HTTP/1.1"),
+        head(b"content-length: 2", first=b"DELETE /v1/messages HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST * HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST /v1/%6dessages HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST /v1/../v1/messages HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST /v1/messages?a=%20 HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST /v1/messages?a=b+c HTTP/1.1"),
         head(b"content-length: 2", first=b"POST /v1/messages HTTP/1.0"),
-        head(b"content-length: 2", first=b"POST /v1/models HTTP/1.1"),
-        head(b"content-length: 2", first=b"POST /v1/messages/ HTTP/1.1"),
+        head(b"content-length: 2", first=b"POST /v1//messages HTTP/1.1"),
         head(b"content-length: 2", first=b"POST //v1/messages HTTP/1.1"),
         head(b"content-length: 2", first=b"POST http://127.0.0.1/v1/messages HTTP/1.1"),
         head(b"content-length: 2", first=b"POST /v1/messages#x HTTP/1.1"),
@@ -103,6 +110,29 @@ def test_a_plain_head_is_read() -> None:
 )
 def test_everything_else_is_left_to_those_who_know_more_of_http(data: bytes) -> None:
     assert read_head(data) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "query"),
+    [
+        ("/", []),
+        ("/status/", []),
+        ("/status/app.js", []),
+        ("/v1/models/claude-3.5~x_y?", []),
+        (
+            "/status/requests?limit=5&session=a:b,c&limit=&flag",
+            [("limit", "5"), ("session", "a:b,c"), ("limit", ""), ("flag", "")],
+        ),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_is_only_read_is_plain_as_well(method: str, target: str, query: list[tuple[str, str]]) -> None:
+    found = read_head(head(first=f"{method} {target} HTTP/1.1".encode()))
+    assert found is not None
+    asked, _ = found
+    assert (asked.method, asked.raw_path, asked.path) == (method, target, target.partition("?")[0])
+    assert list(asked.query.items()) == query
+    assert asked.content_length == 0
 
 
 TOKENS = [
@@ -149,6 +179,8 @@ def test_what_is_read_here_means_the_same_to_the_framework(before: list[bytes], 
     framework = _framework_reads(data[:start])
     assert framework.method == asked.method
     assert framework.path == asked.raw_path
+    assert framework.url.path == asked.path
+    assert list(framework.url.query.items()) == list(asked.query.items())
     assert framework.version == (1, 1)
     assert not framework.chunked
     assert not framework.upgrade
@@ -156,7 +188,7 @@ def test_what_is_read_here_means_the_same_to_the_framework(before: list[bytes], 
     assert dict(framework.headers) == dict(asked.headers.items()) or {
         name.lower(): value for name, value in framework.headers.items()
     } == dict(asked.headers.items())
-    assert asked.content_length == int(framework.headers["content-length"])
+    assert asked.content_length == int(framework.headers.get("content-length", "0"))
 
 
 def _framework_reads(data: bytes) -> Any:
@@ -223,6 +255,41 @@ async def test_refusals_are_the_same_whoever_took_the_request(client: Client, he
     assert same(ours) == same(theirs)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/",
+        "/health",
+        "/debug",
+        "/v1/models",
+        "/v1/models/claude-x",
+        "/api/hello",
+        "/metrics",
+        "/nothing",
+        "/v1/messages",
+        "/status",
+        "/status/",
+        "/status/app.js",
+        "/status/usage?period=day",
+        "/status/requests?limit=5",
+        "/v1/models?limit=1",
+    ],
+)
+async def test_whatever_is_read_is_the_same_whoever_took_the_request(client: Client, method: str, target: str) -> None:
+    fields = {"Content-Length": "0"} if method == "POST" else {"Accept": "*/*"}
+    ours, theirs = await both_ways(client, client.lines(method, target, fields), head=method == "HEAD")
+    assert same(ours) == same(theirs)
+
+
+async def test_a_page_that_is_known_already_is_the_same_whoever_took_the_request(client: Client) -> None:
+    first = await client.ask("GET", "/status")
+    asked = client.lines("GET", "/status", {"If-None-Match": first.headers["etag"]})
+    ours, theirs = await both_ways(client, asked, head=True)
+    assert ours.status == 304
+    assert same(ours) == same(theirs)
+
+
 async def test_streams_are_the_same_whoever_took_the_request(client: Client) -> None:
     async def reply(_: MessagesRequest) -> Answer:
         return Answer(200, {"x-ccproxy-target": "one model"}, stream=FakeStream(START, DELTA, DELTA))
@@ -233,11 +300,11 @@ async def test_streams_are_the_same_whoever_took_the_request(client: Client) -> 
     assert same(ours) == same(theirs)
 
 
-async def both_ways(client: Client, data: bytes) -> tuple[Reply, Reply]:
+async def both_ways(client: Client, data: bytes, *, head: bool = False) -> tuple[Reply, Reply]:
     """The answers to a request that comes in one piece, and to the same cut within its head."""
     async with client.wire() as wire:
         await wire.send(data)
-        ours = await wire.reply()
+        ours = await wire.reply(head=head)
         assert are_plain(client) == [True]
     await until(lambda: not client.connections())
     async with client.wire() as wire:
@@ -245,7 +312,7 @@ async def both_ways(client: Client, data: bytes) -> tuple[Reply, Reply]:
         await wire.send(first)
         await until(lambda: are_plain(client) == [False])
         await wire.send(second)
-        theirs = await wire.reply()
+        theirs = await wire.reply(head=head)
     return ours, theirs
 
 
@@ -276,9 +343,9 @@ async def test_requests_that_do_not_wait_are_answered_in_turn(client: Client) ->
 
     client.dispatch.reply = reply
     async with client.wire() as wire:
-        await wire.send(b"".join(request(client, body) for body in bodies) + client.lines("GET", "/health", {}))
+        await wire.send(b"".join(request(client, body) for body in bodies) + client.lines("PUT", "/health", {}))
         assert [(await wire.reply()).body for _ in bodies] == [b"model-0", b"model-1", b"model-2", b"model-3"]
-        assert (await wire.reply()).status == 200
+        assert (await wire.reply()).status == 405
         assert are_plain(client) == [False]
 
 
