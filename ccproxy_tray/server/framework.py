@@ -1,8 +1,8 @@
 """aiohttp's server with our manners: errors in Anthropic's envelope, no banner, a limit on slow headers.
 
 It takes whatever is not plain (:mod:`ccproxy_tray.server.plain`): chunked bodies, ``Expect``, HTTP/1.0, encoded
-targets, and all that is wrong. Importing it imports aiohttp, which takes longer than all else that a first answer needs;
-so nobody does before the first request that is not plain.
+targets, and all that is wrong. Importing it imports aiohttp, which takes longer than all else that a first answer
+needs; so nobody does before the first request that is not plain.
 """
 
 from __future__ import annotations
