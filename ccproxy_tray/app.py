@@ -197,8 +197,7 @@ class App:
 
     async def _settle_in(self, runtime: Runtime) -> None:
         """What no first request waits for."""
-        await asyncio.to_thread(prices.load)
-        await self._look_for_credentials(runtime)
+        await asyncio.gather(self._look_for_credentials(runtime), asyncio.to_thread(prices.load))
 
     async def _look_for_credentials(self, runtime: Runtime) -> None:
         """Find out in the background which providers can serve, and say so once."""
