@@ -17,7 +17,12 @@ class Keeper:
     """One request's, from its start to its end."""
 
     def __init__(self, request: MessagesRequest, request_id: str) -> None:
-        self._request = request
+        # Not the request itself, whose parsed form is several times as large.
+        self._request = request.raw[:MAX_REQUEST]
+        self._request_size = len(request.raw)
+        self._headers = {"anthropic-version": request.version}
+        if request.betas:
+            self._headers["anthropic-beta"] = ",".join(request.betas)
         self._request_id = request_id
         self._response = bytearray()
         self._size = 0
@@ -30,11 +35,8 @@ class Keeper:
 
     def event(self, at: float) -> BodyKept:
         """Everything that was said until now."""
-        raw = self._request.raw
-        headers = {"anthropic-version": self._request.version}
-        if self._request.betas:
-            headers["anthropic-beta"] = ",".join(self._request.betas)
-        return BodyKept(at, self._request_id, headers, raw[:MAX_REQUEST], bytes(self._response), len(raw), self._size)
+        request, response = self._request, bytes(self._response)
+        return BodyKept(at, self._request_id, self._headers, request, response, self._request_size, self._size)
 
 
 class KeptCodec:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ccproxy_tray.dispatch.answer import Answer, AnswerStream
 from ccproxy_tray.dispatch.attempt import Started, attempt
@@ -47,6 +47,10 @@ class _Passage:
     chronicle: Chronicle
     keeper: Keeper | None
     result: Started | Reply | None = None
+
+    def let_go(self) -> None:
+        """What was asked is of no use any more: it may be large, and a stream may be long."""
+        self.request = replace(self.request, raw=b"", body={})
 
     @property
     def progress(self) -> Progress | None:
@@ -258,6 +262,7 @@ class Dispatcher:
         if kept is not None:
             kept.add(started.held)
             started.codec = KeptCodec(started.codec, kept)
+        passage.let_go()
 
         def ended(failure: Failure | None, complete: bool) -> None:
             if failure is not None and kept is not None:
