@@ -64,12 +64,16 @@ class Chronicle:
     def went_without_thinking(self) -> bool:
         """Whether the target that serves had refused the request for the thinking in it."""
         target = self.attempts[-1].target
-        return any(each.fault is Fault.SIGNATURE and each.target == target for each in self.attempts)
+        return len(self.attempts) > 1 and any(
+            each.fault is Fault.SIGNATURE and each.target == target for each in self.attempts
+        )
 
     def ended(self, now: float) -> None:
         """The serving attempt is over."""
         last = self.attempts[-1]
-        self.attempts[-1] = replace(last, seconds=now - self.started - last.started)
+        seconds = now - self.started - last.started
+        # Not by replace: each request comes here.
+        self.attempts[-1] = Attempt(last.target, last.started, seconds, last.first_event, last.status)
 
     def broke_off(self, now: float, failure: Failure, cooling: float | None) -> None:
         """The serving attempt failed with part of its answer at the client."""

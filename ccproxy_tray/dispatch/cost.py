@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from ccproxy_tray.config.schema import PASSTHROUGH, ProviderConfig
@@ -41,6 +42,7 @@ def _subscribed(provider: ProviderConfig, request: MessagesRequest) -> bool:
     return name == "authorization" and provider.api_key.reveal() == PASSTHROUGH
 
 
+@lru_cache(64)
 def _address(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.hostname or ''}{parts.path}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 
 from ccproxy_tray.aside import aside
 from ccproxy_tray.config.schema import Config, Failback, Variant
@@ -32,14 +32,14 @@ class Plan:
     candidates: tuple[Candidate, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Runtime:
     """A running request keeps the one that it began with, whatever the user changes meanwhile."""
 
     config: Config
     providers: Mapping[str, Provider]
 
-    @property
+    @cached_property
     def rules(self) -> WalkRules:
         """How patient a walk is."""
         routing = self.config.routing
@@ -56,6 +56,8 @@ class Runtime:
         The input is measured only if a route asks for its length; a large one in a thread.
         """
         routing = self.config.routing
+        if not routing.models:
+            return await self.along(None, request)
         origin, tokens = request.origin, 0
         if measures(routing):
             tokens = await aside(partial(estimate, request.body), len(request.raw), INLINE)

@@ -265,8 +265,10 @@ Event = (
 
 def answered(at: float, story: Story) -> Served | FellBack:
     """The event for an answered request, chosen by whether an attempt had failed before."""
-    fell_back = any(attempt.fault is not None for attempt in story.attempts)
-    return FellBack(at, story) if fell_back else Served(at, story)
+    for attempt in story.attempts:
+        if attempt.fault is not None:
+            return FellBack(at, story)
+    return Served(at, story)
 
 
 def cooled(at: float, view: Iterable[Cooling], monotonic: float) -> Cooled:

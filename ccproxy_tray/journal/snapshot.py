@@ -45,7 +45,7 @@ RECENT = 50
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Ended requests by their end. ``served`` includes those that ``fell_back``."""
+    """Ended requests by their end, which can be added up. ``served`` includes those that ``fell_back``."""
 
     served: int = 0
     fell_back: int = 0
@@ -53,6 +53,16 @@ class Counts:
     refused: int = 0
     broke_off: int = 0
     abandoned: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.served + other.served,
+            self.fell_back + other.fell_back,
+            self.exhausted + other.exhausted,
+            self.refused + other.refused,
+            self.broke_off + other.broke_off,
+            self.abandoned + other.abandoned,
+        )
 
     @property
     def total(self) -> int:
@@ -69,7 +79,7 @@ class Phase(StrEnum):
     STOPPED = "stopped"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """Everything that may be shown. Times are Unix seconds.
 
@@ -175,17 +185,23 @@ def cooling_now(snapshot: Snapshot, now: float) -> tuple[CoolingTarget, ...]:
 
 
 def _ended(snapshot: Snapshot, event: Ended) -> Snapshot:
-    day, story = date.fromtimestamp(event.at), event.story
-    today = snapshot.today if snapshot.day == day else Counts()
-    changes: dict[str, Any] = {"counts": _count(snapshot.counts, event), "today": _count(today, event), "day": day}
+    day, story, one = date.fromtimestamp(event.at), event.story, _ONE[type(event)]
+    today = snapshot.today + one if snapshot.day == day else one
+    changes: dict[str, Any] = {"counts": snapshot.counts + one, "today": today, "day": day}
     if not isinstance(event, Refused | Abandoned):
-        changes |= {"requested": story.model, "route": story.route}
+        changes["requested"], changes["route"] = story.model, story.route
     if isinstance(event, FellBack | Exhausted | BrokeOff):
         changes["recent"] = (*snapshot.recent, event)[-RECENT:]
     if isinstance(event, Served | FellBack) and story.attempts:
-        changes |= {"current": story.attempts[-1].target, "on_fallback": _went_around(story)}
-    # One copy for each request: there are many fields.
-    return replace(snapshot, sequence=snapshot.sequence + 1, **changes)
+        changes["current"], changes["on_fallback"] = story.attempts[-1].target, _went_around(story)
+    return _changed(snapshot, sequence=snapshot.sequence + 1, **changes)
+
+
+def _changed(snapshot: Snapshot, **changes: Any) -> Snapshot:
+    """As dataclasses.replace, for a tenth of its price: each request changes a few fields of very many."""
+    changed = object.__new__(Snapshot)
+    changed.__dict__.update(snapshot.__dict__, **changes)
+    return changed
 
 
 def _went_around(story: Story) -> bool:
@@ -193,17 +209,11 @@ def _went_around(story: Story) -> bool:
     return story.attempts[0].target != story.attempts[-1].target or bool(story.skipped)
 
 
-def _count(counts: Counts, event: Ended) -> Counts:
-    match event:
-        case Served():
-            return replace(counts, served=counts.served + 1)
-        case FellBack():
-            return replace(counts, served=counts.served + 1, fell_back=counts.fell_back + 1)
-        case Exhausted():
-            return replace(counts, exhausted=counts.exhausted + 1)
-        case Refused():
-            return replace(counts, refused=counts.refused + 1)
-        case BrokeOff():
-            return replace(counts, broke_off=counts.broke_off + 1)
-        case Abandoned():
-            return replace(counts, abandoned=counts.abandoned + 1)
+_ONE: dict[type[Ended], Counts] = {
+    Served: Counts(served=1),
+    FellBack: Counts(served=1, fell_back=1),
+    Exhausted: Counts(exhausted=1),
+    Refused: Counts(refused=1),
+    BrokeOff: Counts(broke_off=1),
+    Abandoned: Counts(abandoned=1),
+}

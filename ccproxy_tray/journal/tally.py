@@ -68,6 +68,7 @@ class Tally:
         self.first_events: dict[str, Distribution] = {}
         self._models: dict[Target, str] = {}
         self._regions: dict[str, str] = {}
+        self._labels: dict[Target, tuple[str, str]] = {}
 
     def copy(self) -> Tally:
         """The counts as they are now, for another thread."""
@@ -86,19 +87,19 @@ class Tally:
 
     def _ended(self, event: Ended, snapshot: Snapshot) -> None:
         story = event.story
-        for attempt in story.attempts:
-            result = _SERVED if attempt.fault is None else attempt.fault.value
-            region, model = self._region(attempt, snapshot), self._model(attempt, snapshot)
-            self.attempts[attempt.target.provider, region, model, result] += 1
-        last = story.attempts[-1] if story.attempts else None
-        provider, model = (last.target.provider, self._model(last, snapshot)) if last else ("", "")
+        last, provider, model = None, "", ""
+        for last in story.attempts:  # which is the last one after the loop
+            result = _SERVED if last.fault is None else last.fault.value
+            region, model = self._label(last, snapshot)
+            provider = last.target.provider
+            self.attempts[provider, region, model, result] += 1
         self.requests[provider, model, OUTCOMES[type(event)], story.origin.kind.value] += 1
         if isinstance(event, FellBack):
             first, served = (self._account(each, snapshot) for each in (story.attempts[0], story.attempts[-1]))
             self.fallbacks[first, served] += 1
-        self.durations.setdefault(provider, Distribution()).add(story.seconds)
+        _of(self.durations, provider).add(story.seconds)
         if last is not None and last.first_event is not None:
-            self.first_events.setdefault(provider, Distribution()).add(last.started + last.first_event)
+            _of(self.first_events, provider).add(last.started + last.first_event)
         if story.result is not None:
             self._answered(provider, model, story.result)
 
@@ -116,6 +117,17 @@ class Tally:
             self.cost[provider, model] = self.cost.get((provider, model), 0.0) + result.cost
         elif any(counts.values()):
             self.unpriced += 1
+
+    def _label(self, attempt: Attempt, snapshot: Snapshot) -> tuple[str, str]:
+        """The labels for region and model of an attempt: once both are counted, they stay what they are."""
+        found = self._labels.get(attempt.target)
+        if found is None:
+            target = attempt.target
+            found = self._region(attempt, snapshot), self._model(attempt, snapshot)
+            counted = target.region in self._regions and Target(target.provider, target.model) in self._models
+            if counted and len(self._labels) < _MAX_NAMES:
+                self._labels[target] = found
+        return found
 
     def _model(self, attempt: Attempt, snapshot: Snapshot) -> str:
         """The label for the model of an attempt."""
@@ -142,6 +154,13 @@ class Tally:
     def _account(self, attempt: Attempt, snapshot: Snapshot) -> str:
         """The label for who was asked, whatever the model."""
         return " ".join(filter(None, (attempt.target.provider, self._region(attempt, snapshot))))
+
+
+def _of(durations: dict[str, Distribution], provider: str) -> Distribution:
+    found = durations.get(provider)
+    if found is None:
+        found = durations[provider] = Distribution()
+    return found
 
 
 def _models(snapshot: Snapshot) -> set[str]:

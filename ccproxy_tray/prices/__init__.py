@@ -7,8 +7,10 @@ one on this machine) is not guessed at.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ccproxy_tray import catalog
-from ccproxy_tray.prices.table import table
+from ccproxy_tray.prices.table import Rates, table
 from ccproxy_tray.routing.story import Tokens
 from ccproxy_tray.routing.target import ProviderType, Target
 
@@ -38,12 +40,18 @@ def price(type_: ProviderType, target: Target, tokens: Tokens, address: str = ""
     """
     if not (tokens.input or tokens.output or tokens.cache_read or tokens.cache_write):
         return None
-    name, model = _entry(type_, target, address)
-    rates, search = table().rates(name, model), table().search(name)
+    rates, search = _rates(type_, target, address)
     if rates is None or (searches and search is None):
         return None
     cost = rates.cost(tokens)
     return None if cost is None else cost + searches * (search or 0.0)
+
+
+@lru_cache(256)
+def _rates(type_: ProviderType, target: Target, address: str) -> tuple[Rates | None, float | None]:
+    """What tokens cost there, and one web search."""
+    name, model = _entry(type_, target, address)
+    return table().rates(name, model), table().search(name)
 
 
 def _entry(type_: ProviderType, target: Target, address: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 
 from ccproxy_tray.errors import Failure
-from ccproxy_tray.routing.target import Repairs, Target
+from ccproxy_tray.routing.target import NO_REPAIRS, Repairs, Target
 
 Skipped = tuple[tuple[Target, str], ...]
 """Targets that were passed over without being tried, each with the reason, in the order of the plan."""
@@ -17,7 +17,7 @@ class Try:
     """Attempt this target now. ``probe`` marks the single request that tests a target whose cooling has ended."""
 
     target: Target
-    repairs: Repairs = Repairs()
+    repairs: Repairs = NO_REPAIRS
     probe: bool = False
     refresh: bool = False
     """Drop the provider's cached credentials first."""

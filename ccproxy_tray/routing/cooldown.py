@@ -71,6 +71,9 @@ class Admission:
         return self.entry in (Entry.READY, Entry.PROBE)
 
 
+_READY = Admission(Entry.READY)
+
+
 class Cooldowns:
     """The state of every target that has failed lately. Targets without a record are ready."""
 
@@ -92,9 +95,9 @@ class Cooldowns:
         With ``before``, lasting coolings that began before that moment do not hold: the last resort of a request
         for which nothing else is left, because the user may have mended the cause by now.
         """
-        cooled = self._cooled(target)
+        cooled = self._cooled(target) if self._real or self._simulated else ()
         if not cooled:
-            return Admission(Entry.READY)
+            return _READY
         worst = max(cooled, key=_until)
         holding = (c for c in cooled if not (before is not None and c.lasting and c.since < before))
         if any(cooling.until > now for cooling in holding):
@@ -136,6 +139,8 @@ class Cooldowns:
     def succeeded(self, target: Target, now: float, *, probe: bool = False) -> None:
         """The target began a good answer. It ends a cooling only as a probe (see the laws)."""
         self._hear(now)
+        if not self._real:
+            return
         for key in (target, target.account):
             record = self._real.get(key)
             if record is None or (record.until is not None and not probe):
@@ -207,6 +212,8 @@ class Cooldowns:
 
     def view(self, now: float) -> tuple[Cooling, ...]:
         """Every target and account that is cooling at this moment, sorted by name, each once."""
+        if not (self._real or self._simulated):
+            return ()
         keys = {key for ledger in self._ledgers for key, _ in ledger.items()}
         coolings = (max(self._own(key), key=_until, default=None) for key in sorted(keys))
         return tuple(cooling for cooling in coolings if cooling is not None and cooling.until > now)

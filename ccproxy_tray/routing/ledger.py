@@ -21,6 +21,10 @@ class Ledger:
     def __init__(self) -> None:
         self._records: dict[Target, Record] = {}
 
+    def __bool__(self) -> bool:
+        """Whether anything is remembered at all."""
+        return bool(self._records)
+
     def get(self, key: Target) -> Record | None:
         """What is remembered of it."""
         return self._records.get(key)

@@ -147,6 +147,8 @@ def _by_model(routes: Sequence[Route[Variant]], wanted: str) -> Route[Variant] |
 
 def ordered(steps: Sequence[Step[Variant]], order: Sequence[str]) -> list[Step[Variant]]:
     """The steps with the providers of ``order`` first; the others follow as they were."""
+    if not order:
+        return list(steps)
     rank = {name: place for place, name in reversed(list(enumerate(order)))}
     return sorted(steps, key=lambda step: rank.get(step.name, len(order)))
 

@@ -32,7 +32,7 @@ from ccproxy_tray.routing.command import Command, End, Exhausted, Sent, Served, 
 from ccproxy_tray.routing.cooldown import Admission, Cooldowns, Entry
 from ccproxy_tray.routing.outage import MARK
 from ccproxy_tray.routing.story import span
-from ccproxy_tray.routing.target import Candidate, Repairs, Target
+from ccproxy_tray.routing.target import NO_REPAIRS, Candidate, Repairs, Target
 from ccproxy_tray.routing.verdict import Action, Circumstance, Verdict, verdict
 
 MIN_PAUSE = 0.05
@@ -140,6 +140,8 @@ class _Journey:
 
     def untold(self) -> Skipped:
         """What was skipped since this was asked last."""
+        if len(self.skipped) == self.told:
+            return ()
         fresh = tuple(self.skipped.items())[self.told :]
         self.told += len(fresh)
         return fresh
@@ -161,10 +163,10 @@ class _Journey:
         untried = [c for c in self.candidates if c.target not in done]
         before = self.started if last_resort else None
         while (turn := self._next(untried, now, before)) is not None:
-            untried = [c for c in untried if c.target != turn.target]
             now, end = yield from self._attempt(turn)
             if end is not None:
                 return now, end
+            untried = [c for c in untried if c.target != turn.target]
         return now, None
 
     def _next(self, untried: Sequence[Candidate], now: float, before: float | None) -> _Turn | None:
@@ -190,7 +192,7 @@ class _Journey:
         failure: Failure | None = None
         try:
             while True:
-                repairs = self.repairs.get(target, Repairs()) | self.cooldowns.learned.of(target)
+                repairs = self.repairs.get(target, NO_REPAIRS) | self.cooldowns.learned.of(target)
                 now, outcome = yield Try(target, repairs, probe, refresh, self.untold())
                 if isinstance(outcome, Served):
                     self.cooldowns.succeeded(target, now, probe=probe)

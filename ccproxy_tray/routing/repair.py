@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ccproxy_tray.routing.target import Repairs, Target
+from ccproxy_tray.routing.target import NO_REPAIRS, Repairs, Target
 
 BETA = "beta:"
 """Prefix of a refusal's subject that names betas, joined by commas."""
@@ -37,7 +37,7 @@ class Learned:
 
     def of(self, target: Target) -> Repairs:
         """What a request to this target starts with."""
-        return self._repairs.get(target, Repairs())
+        return self._repairs.get(target, NO_REPAIRS)
 
     def learn(self, target: Target, repairs: Repairs) -> None:
         """Add to what is left out for this target; the target that was taught longest ago makes room."""

@@ -29,7 +29,7 @@ class Target:
 
     def __str__(self) -> str:
         """``bedrock us-east-1 anthropic.claude-...``: the form used in stories, logs and /debug."""
-        return " ".join(part for part in (self.provider, self.region, self.model) if part)
+        return " ".join(filter(None, (self.provider, self.region, self.model)))
 
     @property
     def account(self) -> Target:
@@ -68,8 +68,13 @@ class Repairs:
         return self.strip_thinking or bool(self.drop_fields) or bool(self.drop_betas)
 
     def __or__(self, other: Repairs) -> Repairs:
+        if not other:
+            return self
         return Repairs(
             self.strip_thinking or other.strip_thinking,
             self.drop_fields | other.drop_fields,
             self.drop_betas | other.drop_betas,
         )
+
+
+NO_REPAIRS = Repairs()

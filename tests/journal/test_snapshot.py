@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -115,6 +115,16 @@ def test_each_way_to_end_is_counted_once(event: Event, counts: Counts) -> None:
     snapshot = fold(event)
     assert snapshot.counts == snapshot.today == counts
     assert snapshot.counts.total == 1
+
+
+@pytest.mark.parametrize("event", [answered(NOON, BUMPY), Exhausted(NOON, SMOOTH, 429, ""), Abandoned(NOON, SMOOTH)])
+def test_the_end_of_a_request_leaves_everything_else_as_it_was(event: Event) -> None:
+    before = replace(Snapshot("1.0", NOON), urls=("http://x",), problems=("a problem",), offline=True)
+    after, frozen = fold(event, start=before), replace(before)
+    assert before == frozen, "the picture before is still what it was"
+    assert set(vars(after)) == {field.name for field in fields(Snapshot)}
+    requests = ("sequence", "counts", "today", "day", "requested", "route", "recent", "current", "on_fallback")
+    assert replace(after, **{name: getattr(before, name) for name in requests}) == before
 
 
 def test_counts_of_today_end_with_the_day_but_the_total_goes_on() -> None:
