@@ -40,19 +40,36 @@ class BedrockStream(NativeStream):
         self._of_chunks: Mapping[str, HeaderValue] | None = None
 
     def _events(self, data: bytes) -> Iterator[Typed]:
-        for headers, payload in self._decoder.feed(data):
-            if headers is not self._of_chunks:  # the decoder gives the same object for the same bytes
-                if headers.get(":message-type") in ("exception", "error"):
-                    yield from self._released()
-                    raise AttemptFailed(_failure(headers, payload))
-                if headers.get(":event-type") != "chunk":
+        deltas: list[bytes] = []
+        try:
+            for headers, payload in self._decoder.feed(data):
+                if headers is not self._of_chunks and not self._is_chunk(headers, payload):
                     continue
-                self._of_chunks = headers
-            text = _content(payload)
-            if text.startswith(_DELTA) and not self._held:  # nearly every frame
-                yield b"content_block_delta", text
-            else:
+                text = _content(payload)
+                if text.startswith(_DELTA) and not self._held:  # nearly every frame
+                    deltas.append(text)
+                    continue
+                if deltas:
+                    yield b"content_block_delta", deltas
+                    deltas = []
                 yield from self._chunk(text)
+        except (AttemptFailed, ProtocolError, JsonError) as error:
+            if deltas:
+                yield b"content_block_delta", deltas
+            if isinstance(error, AttemptFailed):
+                yield from self._released()
+            raise
+        if deltas:
+            yield b"content_block_delta", deltas
+
+    def _is_chunk(self, headers: Mapping[str, HeaderValue], payload: bytes) -> bool:
+        """Whether a frame with these headers brings an event. Raises AttemptFailed for one that brings an error."""
+        if headers.get(":message-type") in ("exception", "error"):
+            raise AttemptFailed(_failure(headers, payload))
+        if headers.get(":event-type") != "chunk":
+            return False
+        self._of_chunks = headers  # the decoder gives the same object for the same bytes
+        return True
 
     def _rest(self) -> Iterator[Typed]:
         yield from self._released()

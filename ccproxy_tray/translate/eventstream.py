@@ -34,6 +34,8 @@ class EventStreamDecoder:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._awaited = _PRELUDE.size
+        """Bytes before which there is no further frame; so a long one that comes in pieces is looked at once."""
         self._headers: tuple[bytes, Mapping[str, HeaderValue]] = (b"", {})
 
     def feed(self, data: bytes) -> Iterator[Frame]:
@@ -41,27 +43,37 @@ class EventStreamDecoder:
 
         The iterator raises :class:`ProtocolError` after the last good frame when what follows is not a frame.
         """
-        self._buffer += data
-        return self._frames()
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._awaited:
+                return iter(())
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        return self._frames(data)
 
     def finish(self) -> None:
         """The bytes have ended. Raises :class:`ProtocolError` when they ended within a frame."""
         if self._buffer:
             raise ProtocolError(f"the event stream ended within a frame ({len(self._buffer)} bytes of it came)")
 
-    def _frames(self) -> Iterator[Frame]:
-        buffer = self._buffer
-        while len(buffer) >= _PRELUDE.size:
-            total, headers_length = _prelude(buffer)
-            if len(buffer) < total:
-                return
-            frame = bytes(buffer[: total - 4])
-            if crc32(frame) != _CRC.unpack_from(buffer, total - 4)[0]:
-                raise ProtocolError("an event stream frame has a wrong checksum")
-            payload_start = _PRELUDE.size + headers_length
-            headers = self._decoded(frame[_PRELUDE.size : payload_start])
-            del buffer[:total]
-            yield headers, frame[payload_start:]
+    def _frames(self, data: bytes) -> Iterator[Frame]:
+        start, size = 0, len(data)
+        self._awaited = _PRELUDE.size
+        try:
+            while size - start >= _PRELUDE.size:
+                total, headers_length = _prelude(data, start)
+                if start + total > size:
+                    self._awaited = total
+                    return
+                end = start + total - _CRC.size
+                if crc32(data[start:end]) != _CRC.unpack_from(data, end)[0]:
+                    raise ProtocolError("an event stream frame has a wrong checksum")
+                payload_start = start + _PRELUDE.size + headers_length
+                headers = self._decoded(data[start + _PRELUDE.size : payload_start])
+                start += total
+                yield headers, data[payload_start:end]
+        finally:
+            self._buffer += data[start:]
 
     def _decoded(self, raw: bytes) -> Mapping[str, HeaderValue]:
         """The headers; the frames of one stream nearly all have the same, so the last ones are remembered."""
@@ -70,10 +82,10 @@ class EventStreamDecoder:
         return self._headers[1]
 
 
-def _prelude(buffer: bytearray) -> tuple[int, int]:
+def _prelude(data: bytes, start: int) -> tuple[int, int]:
     """Total length and headers' length, checked before anything is believed or waited for."""
-    total, headers_length, checksum = _PRELUDE.unpack_from(buffer)
-    if crc32(buffer[:8]) != checksum:
+    total, headers_length, checksum = _PRELUDE.unpack_from(data, start)
+    if crc32(data[start : start + 8]) != checksum:
         raise ProtocolError("an event stream prelude has a wrong checksum")
     if total > MAX_FRAME or headers_length > MAX_HEADERS or total < headers_length + _OVERHEAD:
         raise ProtocolError(f"an event stream frame has impossible lengths (total {total}, headers {headers_length})")

@@ -99,6 +99,19 @@ class Grammar:
                 _object(data)
                 return sse_event(kind, data)
 
+    def deltas(self, texts: list[bytes]) -> Iterator[bytes]:
+        """Several ``content_block_delta`` in a row, as :meth:`take` takes one; together, where they may pass so."""
+        if len(texts) == 1:
+            yield self._block_delta(texts[0])
+            return
+        events = b"".join([b"event: content_block_delta\ndata: %b\n\n" % text for text in texts])
+        run = _PLAIN_RUN.fullmatch(events)
+        # One text for each event: what looks like several may not be JSON.
+        if run and events.count(b"\n\n") == len(texts) and self.passes(run):
+            yield events
+        else:
+            yield from (self.take(b"content_block_delta", text) for text in texts)
+
     def passes(self, run: re.Match[bytes]) -> bool:
         """Take one of :func:`plain_runs`, if it may go out as it came; else its events are to be taken one by one."""
         events = run[0]

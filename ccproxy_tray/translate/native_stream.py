@@ -9,8 +9,8 @@ from ccproxy_tray.errors import AttemptFailed, Failure, Fault, ProtocolError
 from ccproxy_tray.translate.grammar import Grammar
 from ccproxy_tray.translate.jsontext import JsonError
 
-Typed = tuple[bytes, bytes]
-"""An event of the upstream: its type, and its JSON."""
+Typed = tuple[bytes, bytes | list[bytes]]
+"""An event of the upstream: its type, and its JSON; or the JSON of several ``content_block_delta`` in a row."""
 
 
 class NativeStream(ABC):
@@ -53,6 +53,9 @@ class NativeStream(ABC):
             return b""
         try:
             for kind, data in events:
+                if isinstance(data, list):
+                    out.extend(self._grammar.deltas(data))
+                    continue
                 out.append(self._grammar.take(kind, data))
                 if self.progress.finished:
                     break

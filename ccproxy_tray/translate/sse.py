@@ -41,8 +41,12 @@ class SseDecoder:
 
         The iterator raises :class:`ProtocolError` after the last good event when an event is too long.
         """
+        if data and (self._after_cr or b"\r" in data):
+            data = self._unified(data)
+        if not self._buffer and data.endswith(_END):  # whole events, as most reads bring
+            return self._events(data.split(_END)[:-1])
         seen = len(self._buffer)
-        self._buffer += self._unified(data)
+        self._buffer += data
         blocks: list[bytes] = []
         if self._buffer.find(_END, max(seen - 1, 0)) >= 0:
             *blocks, rest = bytes(self._buffer).split(_END)
@@ -51,14 +55,10 @@ class SseDecoder:
 
     def _unified(self, data: bytes) -> bytes:
         """The bytes with every line end as LF, though a CRLF may be cut in two."""
-        if not data:
-            return data
         if self._after_cr and data.startswith(b"\n"):
             data = data[1:]
         self._after_cr = data.endswith(b"\r")
-        if b"\r" in data:
-            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return data
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _events(self, blocks: list[bytes]) -> Iterator[Event]:
         if blocks and self._at_start:
@@ -68,11 +68,13 @@ class SseDecoder:
             if len(block) > self._max_event:
                 raise self._too_long()
             # The two usual forms, one line each for the name and the data, or data alone, need no line by line search.
+            if block.startswith(b"data: ") and b"\n" not in block:
+                if len(block) > 6:
+                    yield b"", block[6:]
+                continue
             name, found, data = block.partition(b"\ndata: ")
             if found and name.startswith(b"event: ") and b"\n" not in name and b"\n" not in data:
                 name = name[7:]
-            elif block.startswith(b"data: ") and b"\n" not in block:
-                name, data = b"", block[6:]
             else:
                 name, data = _fields(block)
             if data:

@@ -327,6 +327,29 @@ def test_an_exception_after_the_stop_reason_keeps_what_was_held() -> None:
     assert check(out + sse(OVERLOADED), allow_error=True)[0] == []
 
 
+DELTA = b'{"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":"%b"}}'
+NEXT = b"\n\nevent: content_block_delta\ndata: "
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        DELTA % (0, b"a") + NEXT + DELTA % (0, b"b"),
+        DELTA % (1, b"a"),
+        DELTA % (0, b"\xff"),
+        DELTA % (0, b'"'),
+        DELTA[:40],
+    ],
+    ids=["two in one", "another block", "no UTF-8", "no JSON", "half"],
+)
+def test_one_delta_of_a_burst_that_is_none_ends_the_stream_behind_the_others(wrong: bytes) -> None:
+    good = [raw_chunk(DELTA % (0, piece)) for piece in (b"one", b"two")]
+    out, failure, _ = served(frames(start(), block(0)) + b"".join([*good, raw_chunk(wrong), *good]))
+    assert failure
+    assert failure.fault is Fault.BROKEN
+    assert out == sse(start(), block(0)) + NEXT[2:] + NEXT.join(DELTA % (0, it) for it in (b"one", b"two")) + b"\n\n"
+
+
 def test_nothing_leaves_after_a_failure() -> None:
     stream = codec()
     stream.feed(exception("throttlingException", message="m"))
