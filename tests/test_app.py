@@ -18,6 +18,7 @@ from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import Attempt, Story
 from ccproxy_tray.routing.target import ProviderType, Target
 from ccproxy_tray.server.listener import PortTaken
+from tests.providers import upstream
 
 LOCAL = ProviderConfig("local", ProviderType.OPENAI, base_url="http://127.0.0.1:9/v1")
 CONFIG = Config(
@@ -70,10 +71,12 @@ async def test_a_start_that_fails_leaves_nobody_at_the_journal(
 
 
 async def test_after_a_sleep_no_old_connection_is_used_again() -> None:
-    async with App(loaded(CONFIG), {}) as app:
-        before = app._transport._pooled
+    async with upstream.scripted(upstream.Server()) as url, App(loaded(CONFIG), {}) as app:
+        await app._transport.warm(url)
+        [before] = app._transport._pool._open
+        assert before.usable
         app.resumed(60.0)
-        assert app._transport._pooled is not before
+        assert not before.usable
 
 
 async def test_a_configuration_that_cannot_be_used_is_shown_and_changes_nothing() -> None:
@@ -89,8 +92,7 @@ async def test_a_start_that_fails_leaves_nothing_open() -> None:
         app = App(loaded(replace(CONFIG, server=Server(port=port))), {})
         with pytest.raises(PortTaken):
             await app.__aenter__()
-        assert app._transport._pooled.closed
-        assert app._transport._fresh.closed
+        assert app._transport._closed
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ IMPURE = {
 }  # fmt: skip
 HOMES = {
     "aiohttp": ("providers", "server", "simulator"),
+    "aiohappyeyeballs": ("providers.dial",),
+    "httptools": ("providers",),
     "botocore": ("providers.aws",),
     "boto3": ("providers.aws",),
     "orjson": ("translate",),

@@ -1,12 +1,11 @@
-"""What a broken connection means: every exception of the HTTP client, as a Failure."""
+"""What a broken connection means, as a Failure."""
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterable
 from dataclasses import replace
-
-import aiohttp
 
 from ccproxy_tray.errors import ErrorType, Failure, Fault
 from ccproxy_tray.redact import MASK
@@ -31,33 +30,33 @@ def without(secrets: Iterable[str], failure: Failure) -> Failure:
     return failure
 
 
-_CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
-    (aiohttp.ClientConnectorCertificateError, "tls", "the server's certificate is not trusted"),
-    (aiohttp.ClientConnectorDNSError, "dns", "the server's name cannot be resolved"),
-    (aiohttp.ClientSSLError, "tls", "no TLS connection"),
-    (aiohttp.ServerFingerprintMismatch, "tls", "the server's certificate is not the pinned one"),
-    (aiohttp.ClientProxyConnectionError, "proxy", "the HTTP proxy refused the connection"),
-    (aiohttp.ClientHttpProxyError, "proxy", "the HTTP proxy refused the request"),
-    (aiohttp.ConnectionTimeoutError, "connect timeout", "no connection in time"),
-    (aiohttp.ClientConnectorError, "connect", "connection refused or no route"),
-    (aiohttp.ServerTimeoutError, "timeout", "the server did not answer in time"),
-    (aiohttp.ServerDisconnectedError, "reset", "the server closed the connection"),
-    (aiohttp.ClientConnectionError, "reset", "the connection broke"),
-    (ssl.SSLError, "tls", "the TLS connection broke"),
-    (TimeoutError, "timeout", "the server did not answer in time"),
-    (OSError, "reset", "the connection broke"),
-)
-CONNECTION_ERRORS: tuple[type[BaseException], ...] = (aiohttp.ClientError, OSError, TimeoutError)
-"""Everything that the HTTP client raises for the network's and the upstream's faults."""
+def from_connecting(error: OSError) -> Failure:
+    """Why there is no connection; the exception's own text stays out, because it may hold URLs."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return unreachable("the server's certificate is not trusted", "tls")
+        case ssl.SSLError():
+            return unreachable("no TLS connection", "tls")
+        case socket.gaierror():
+            return unreachable("the server's name cannot be resolved", "dns")
+        case TimeoutError():
+            return unreachable("no connection in time", "connect timeout")
+        case _:
+            return unreachable("connection refused or no route", "connect")
 
 
-def from_exception(error: BaseException) -> Failure:
-    """The meaning of one of CONNECTION_ERRORS; the exception's own text stays out, because it may hold URLs."""
-    for kind, subject, message in _CAUSES:
-        if isinstance(error, kind):
-            return unreachable(message, subject)
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return broken("the answer ended before it was complete", "truncated")
-    if isinstance(error, aiohttp.InvalidURL):
-        return broken("the provider's base URL is not valid", "url")
-    return broken("the answer is not valid HTTP")
+def from_loss(error: Exception | None) -> Failure:
+    """A connection that was lost before its answer began; without an error, the server has closed it."""
+    match error:
+        case None:
+            return unreachable("the server closed the connection", "reset")
+        case ssl.SSLError():
+            return unreachable("the TLS connection broke", "tls")
+        case TimeoutError():
+            return unreachable("the server did not answer in time", "timeout")
+        case _:
+            return unreachable("the connection broke", "reset")
+
+
+TRUNCATED = broken("the answer ended before it was complete", "truncated")
+MALFORMED = broken("the answer is not valid HTTP")

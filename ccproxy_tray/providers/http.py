@@ -1,150 +1,116 @@
-"""The one place that talks to upstreams: performs an Outgoing request and hands back its bytes."""
+"""The one place that talks to upstreams: performs an Outgoing request and hands back its bytes.
+
+Direct connections are our own (:mod:`connection`, :mod:`pool`); those through an HTTP proxy are aiohttp's
+(:mod:`proxied`).
+"""
 
 from __future__ import annotations
 
 import asyncio
-import io
-from collections.abc import Callable, Coroutine, Mapping
-from email.utils import formatdate
-from types import SimpleNamespace
-from typing import Any, Self
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Self
 
-import aiohttp
-from yarl import URL
-
-from ccproxy_tray import __version__
 from ccproxy_tray.errors import AttemptFailed
+from ccproxy_tray.providers import trust
 from ccproxy_tray.providers.base import Outgoing
-from ccproxy_tray.providers.faults import CONNECTION_ERRORS, broken, from_exception
+from ccproxy_tray.providers.connection import LARGE_BODY, Connection
+from ccproxy_tray.providers.decoding import Decoder, decoder
+from ccproxy_tray.providers.faults import from_loss
+from ccproxy_tray.providers.pool import STOPPING, Pool
 from ccproxy_tray.providers.proxies import Proxies
+from ccproxy_tray.providers.request_head import USER_AGENT, Origin, address, head
+from ccproxy_tray.providers.response import BODY_LIMIT, ERROR_BODY_LIMIT, Response, now
 
-USER_AGENT = f"ccproxy-tray/{__version__}"
-ERROR_BODY_LIMIT = 64 * 1024
-BODY_LIMIT = 64 * 1024 * 1024
-LARGE_BODY = 1024 * 1024
-"""From here on a body is written in pieces, so that one write does not occupy the loop."""
-DRAIN_SECONDS = 1.0
-"""How long the end of a finished answer is waited for, to keep its connection for the next request."""
+if TYPE_CHECKING:
+    from ccproxy_tray.providers.proxied import ProxiedTransport
 
-
-Background = Callable[[Coroutine[Any, Any, None]], None]
-"""Runs something beside the request at hand."""
+__all__ = ["BODY_LIMIT", "ERROR_BODY_LIMIT", "LARGE_BODY", "USER_AGENT", "Response", "Transport"]
 
 
-class Response:
-    """An upstream's answer: status and headers are there, the body is read piece by piece.
+class _Answer(Response):
+    """An answer over a direct connection, which it holds until it is closed or retired."""
 
-    ``background`` runs what need not be waited for; ``closed`` is called once.
-    """
+    __slots__ = ("_connection", "_fields", "_headers", "_pool", "content_type", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, background: Background, closed: Callable[[], None]) -> None:
-        self._response = response
-        self._background = background
-        self._closed: Callable[[], None] | None = closed
-        self.status = response.status
-        self.headers: Mapping[str, str] = _dated(response.headers)
-        self.content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-    async def read(self) -> bytes:
-        """The next bytes, as they came; empty at the end. Safe to cancel. Raises AttemptFailed."""
-        try:
-            return await self._response.content.readany()
-        except CONNECTION_ERRORS as error:
-            raise AttemptFailed(from_exception(error)) from error
-
-    async def read_whole(self, limit: int = BODY_LIMIT) -> bytes:
-        """All that is left. Raises AttemptFailed, also for a body above ``limit`` bytes."""
-        parts: list[bytes] = []
-        size = 0
-        while data := await self.read():
-            parts.append(data)
-            size += len(data)
-            if size > limit:
-                raise AttemptFailed(broken(f"the answer is larger than {limit // (1024 * 1024)} MiB", "too large"))
-        return b"".join(parts)
-
-    async def read_error(self) -> bytes:
-        """As much of an error's body as is worth reading; a broken one counts as far as it came."""
-        data = b""
-        try:
-            while len(data) < ERROR_BODY_LIMIT and (more := await self.read()):
-                data += more
-        except AttemptFailed:
-            return data
-        return data[:ERROR_BODY_LIMIT]
-
-    def retire(self) -> None:
-        """The answer is complete: take the few bytes after it in the background, to use the connection again."""
-        if self._response.content.at_eof():
-            self.close()
-        else:
-            self._background(self._drain())
-
-    async def _drain(self) -> None:
-        try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while await self.read():
-                    pass
-        except (AttemptFailed, TimeoutError):
-            pass
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Give the connection back when the answer was read to its end; cut it otherwise. May be called twice."""
-        self._response.close()
-        closed, self._closed = self._closed, None
-        if closed is not None:
-            closed()
-
-
-class _Pool:
-    """Connections for requests to come. Put out of use, it closes when its last answer has."""
-
-    def __init__(self, connect_timeout: float, background: Background, *, force_close: bool) -> None:
-        self.session = _session(connect_timeout, force_close=force_close)
-        self._background = background
-        self._users = 0
-        self._in_use = True
+    def __init__(self, connection: Connection, pool: Pool) -> None:
+        self._connection: Connection | None = connection
+        self._pool = pool
+        self._fields = connection.fields
+        self._headers: dict[str, str] | None = None
+        self.status = connection.status
+        self.content_type = _content_type(connection.fields.get(b"content-type", b""))
 
     @property
-    def closed(self) -> bool:
-        """Every connection is closed."""
-        return self.session.closed
+    def headers(self) -> Mapping[str, str]:
+        """By names in lower case. Made when somebody asks: a good answer's are of no interest."""
+        if self._headers is None:
+            made = {name.decode("latin-1"): value.decode("latin-1").strip() for name, value in self._fields.items()}
+            self._headers = {"date": now(), **made}
+        return self._headers
 
-    def take(self) -> None:
-        """A request uses it; ``give_back`` follows."""
-        self._users += 1
+    async def read(self) -> bytes:
+        """What has arrived, as one piece; waits only when there is nothing."""
+        while (connection := self._connection) is not None:
+            if connection.parts:
+                return connection.take()
+            if connection.complete:
+                return b""
+            if connection.failure is not None:
+                raise AttemptFailed(connection.failure)
+            await connection.arrival()
+        raise AttemptFailed(from_loss(ConnectionAbortedError()))
 
-    def give_back(self) -> None:
-        """That request has failed, or its answer is closed."""
-        self._users -= 1
-        self._close_unused()
+    def retire(self) -> None:
+        """Let the connection wait for the end by itself."""
+        connection = self._connection
+        if connection is None or connection.complete or connection.failure is not None:
+            self.close()
+        else:
+            self._connection = None
+            connection.drain()
 
-    def put_out_of_use(self) -> None:
-        """No request will use it any more."""
-        self._in_use = False
-        self._close_unused()
+    def close(self) -> None:
+        """Give the connection back; the pool finds out whether it can be used again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.give_back(connection)
 
-    async def close(self) -> None:
-        """Cut every connection."""
-        await self.session.close()
 
-    def _close_unused(self) -> None:
-        if not self._in_use and not self._users:
-            self._background(self.session.close())
+class _Packed(_Answer):
+    """The same for an answer that is compressed."""
+
+    __slots__ = ("_decoder",)
+
+    def __init__(self, connection: Connection, pool: Pool, decoder: Decoder) -> None:
+        super().__init__(connection, pool)
+        self._decoder = decoder
+
+    async def read(self) -> bytes:
+        """A piece of limited size, however much it is unpacked to."""
+        while True:
+            if self._decoder.pending:
+                await asyncio.sleep(0)  # It takes no waiting to go on unpacking, but others have to have their turn.
+            if data := self._decoder.take():
+                return data
+            more = await super().read()
+            if not more:
+                self._decoder.finish()
+                return b""
+            self._decoder.feed(more)
 
 
 class Transport:
-    """The pool of upstream connections. One per program; made and closed on the loop."""
+    """The way to all upstreams. One per program; made and closed on the loop."""
 
     def __init__(self, connect_timeout: float) -> None:
         self._connect_timeout = connect_timeout
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._pool = Pool(connect_timeout)
         self._proxies = Proxies()
-        self._pooled = self._pool(force_close=False)
-        self._fresh = self._pool(force_close=True)
-        self._old: list[_Pool] = []
+        self._direct: set[Origin] = set()
+        """Whatever is known to need no proxy."""
+        self._proxied: ProxiedTransport | None = None
+        self._old: list[ProxiedTransport] = []
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -156,11 +122,11 @@ class Transport:
     async def close(self) -> None:
         """Cut every connection."""
         self._closed = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for pool in (self._pooled, self._fresh, *self._old):
-            await pool.close()
+        await self._pool.close()
+        proxied, self._proxied = self._proxied, None
+        for one in (*self._old, proxied):
+            if one is not None:
+                await one.close()
 
     def renew(self) -> None:
         """Use no connection, host address or proxy setting from before: the machine has slept, or changed networks.
@@ -170,13 +136,13 @@ class Transport:
         """
         if self._closed:
             return
-        before = (self._pooled, self._fresh)
+        self._pool.renew()
         self._proxies = Proxies()
-        self._pooled = self._pool(force_close=False)
-        self._fresh = self._pool(force_close=True)
-        self._old = [pool for pool in (*self._old, *before) if not pool.closed]
-        for pool in before:
-            pool.put_out_of_use()
+        self._direct.clear()
+        if self._proxied is not None:
+            self._old = [*(old for old in self._old if not old.closed), self._proxied]
+            self._proxied.put_out_of_use()
+            self._proxied = None
 
     async def open(self, outgoing: Outgoing) -> Response:
         """Send a request and wait for the head of its answer. Raises AttemptFailed; redirects are not followed.
@@ -184,68 +150,72 @@ class Transport:
         A pooled connection that the other side closed while it lay idle says nothing about the target: such
         a request is sent once more, on a fresh connection.
         """
-        trace = SimpleNamespace(reused=False)
-        try:
-            return await self._send(self._pooled, outgoing, trace)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not trace.reused:
-                raise AttemptFailed(from_exception(error)) from error
-        except CONNECTION_ERRORS as error:
-            raise AttemptFailed(from_exception(error)) from error
-        try:
-            return await self._send(self._fresh, outgoing, trace)
-        except CONNECTION_ERRORS as error:
-            raise AttemptFailed(from_exception(error)) from error
+        to = address(outgoing.url)
+        sent = head(outgoing, to)
+        if to.origin not in self._direct:
+            proxy = await self._proxy(outgoing.url, to.origin)
+            if proxy is not None:
+                proxied = self._proxied or await self._through_proxies()
+                return await proxied.open(outgoing, proxy)
+        connection = self._pool.take(to.origin)
+        if connection is not None:
+            try:
+                return await self._exchange(connection, sent, outgoing)
+            except AttemptFailed:
+                if connection.heard:
+                    raise
+        return await self._exchange(await self._pool.connect(to.origin), sent, outgoing)
 
-    async def _send(self, pool: _Pool, outgoing: Outgoing, trace: SimpleNamespace) -> Response:
-        body = io.BytesIO(outgoing.body) if len(outgoing.body) > LARGE_BODY else outgoing.body
-        pool.take()
+    async def warm(self, url: str) -> None:
+        """Have a connection ready for requests to this URL. Silent: whoever needs it will find out what is wrong."""
         try:
-            response = await pool.session.request(
-                outgoing.method,
-                URL(outgoing.url, encoded=True),
-                data=body or None,
-                headers=outgoing.headers,
-                allow_redirects=False,
-                proxy=await self._proxies.find(outgoing.url),
-                trace_request_ctx=trace,
-            )
+            to = address(url)
+            if await self._proxy(url, to.origin) is None and not self._pool.ready(to.origin):
+                self._pool.give_back(await self._pool.connect(to.origin))
+        except AttemptFailed:
+            return
+
+    async def _exchange(self, connection: Connection, sent: bytes, outgoing: Outgoing) -> Response:
+        try:
+            connection.begin(sent, outgoing.body, skip_body=outgoing.method == "HEAD")
+            while not connection.status and connection.failure is None:
+                await connection.arrival()
+            return _answer(connection, self._pool)
         except BaseException:  # also a cancellation
-            pool.give_back()
+            connection.abort()
             raise
-        return Response(response, self._run, pool.give_back)
 
-    def _pool(self, *, force_close: bool) -> _Pool:
-        return _Pool(self._connect_timeout, self._run, force_close=force_close)
+    async def _proxy(self, url: str, origin: Origin) -> str | None:
+        proxies = self._proxies
+        proxy = await proxies.find(url)
+        if proxy is None and proxies is self._proxies:
+            self._direct.add(origin)
+        return proxy
 
-    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-def _dated(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """The headers with the moment of their arrival as ``Date``, if they have none: a date in them is read by it."""
-    return headers if "Date" in headers else {**headers, "Date": formatdate(usegmt=True)}
-
-
-def _session(connect_timeout: float, *, force_close: bool) -> aiohttp.ClientSession:
-    """A session without limits of its own: patience is the business of the loop over targets.
-
-    ``connect`` covers name resolution, TCP and TLS, because the pool is unbounded and never waits for a slot.
-    """
-    tracing = aiohttp.TraceConfig()
-    tracing.on_connection_reuseconn.append(_mark_reused)
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, force_close=force_close, ttl_dns_cache=60),
-        timeout=aiohttp.ClientTimeout(total=None, connect=connect_timeout),
-        headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trace_configs=[tracing],
-    )
+    async def _through_proxies(self) -> ProxiedTransport:
+        made, tls = await asyncio.to_thread(_load), await asyncio.to_thread(trust.context)
+        if self._closed:
+            raise AttemptFailed(STOPPING)
+        if self._proxied is None:
+            self._proxied = made(self._connect_timeout, tls)
+        return self._proxied
 
 
-async def _mark_reused(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceConnectionReuseconnParams
-) -> None:
-    context.trace_request_ctx.reused = True
+def _answer(connection: Connection, pool: Pool) -> _Answer:
+    if not connection.status and connection.failure is not None:
+        raise AttemptFailed(connection.failure)
+    packed = connection.fields.get(b"content-encoding")
+    unpacking = None if packed is None else decoder(packed.decode("latin-1"))
+    return _Answer(connection, pool) if unpacking is None else _Packed(connection, pool, unpacking)
+
+
+@lru_cache(maxsize=64)
+def _content_type(field: bytes) -> str:
+    return field.partition(b";")[0].strip().lower().decode("latin-1")
+
+
+def _load() -> type[ProxiedTransport]:
+    """Brings aiohttp's client, which most users never need. Takes its time."""
+    from ccproxy_tray.providers.proxied import ProxiedTransport
+
+    return ProxiedTransport

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from ccproxy_tray.config.address import is_loopback
 
@@ -18,7 +17,11 @@ def proxy_for(url: str) -> str | None:
     """The proxy's URL, or None for a direct connection. May block: some systems ask their resolver."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if is_loopback(host) or host.endswith(".localhost") or proxy_bypass(host):
+    if is_loopback(host) or host.endswith(".localhost"):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # brings a whole HTTP client
+
+    if proxy_bypass(host):
         return None
     proxies = getproxies()
     found = proxies.get(parts.scheme) or proxies.get("all")

@@ -95,7 +95,7 @@ def trusted() -> ssl.SSLContext:
 
 @pytest.fixture
 def authority(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusted())
+    monkeypatch.setattr("ccproxy_tray.providers.trust.context", trusted)
 
 
 @pytest.mark.usefixtures("authority")

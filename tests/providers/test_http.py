@@ -1,67 +1,29 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
-import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import ssl
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from ccproxy_tray.errors import AttemptFailed, Fault
+from ccproxy_tray.providers import dial as dial_module
+from ccproxy_tray.providers import pool, trust
 from ccproxy_tray.providers.base import Outgoing
+from ccproxy_tray.providers.connection import HIGH_WATER, Connection
 from ccproxy_tray.providers.http import ERROR_BODY_LIMIT, LARGE_BODY, USER_AGENT, Transport
-
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter, int], Awaitable[None]]
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-async def head(reader: asyncio.StreamReader) -> bytes:
-    return await reader.readuntil(b"\r\n\r\n")
-
-
-def reset(writer: asyncio.StreamWriter) -> None:
-    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
-
-
-@asynccontextmanager
-async def scripted(script: Script) -> AsyncIterator[str]:
-    """A raw server; the script is told how many connections there have been."""
-    count = 0
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal count
-        count += 1
-        try:
-            await script(reader, writer, count)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+from tests.blocking import nothing_blocks
+from tests.faults.faultd import CERTIFICATES, certified
+from tests.providers.upstream import OK, Server, failed, fetch, head, reset, scripted
 
 
 @pytest.fixture
 async def transport() -> AsyncIterator[Transport]:
     async with Transport(5.0) as found:
         yield found
-
-
-async def failed(transport: Transport, outgoing: Outgoing) -> AttemptFailed:
-    async def exchange() -> None:
-        response = await transport.open(outgoing)
-        try:
-            await response.read_whole()
-        finally:
-            response.close()
-
-    with pytest.raises(AttemptFailed) as caught:
-        await exchange()
-    return caught.value
 
 
 async def test_the_path_reaches_the_wire_as_it_was_signed(transport: Transport) -> None:
@@ -198,45 +160,6 @@ async def test_an_answer_above_the_limit_is_given_up(transport: Transport) -> No
         response.close()
 
 
-class Server:
-    """Answers each request on each connection; what is asked as ``/slow`` in two halves."""
-
-    def __init__(self) -> None:
-        self.connections: list[int] = []
-        """The connection of each request."""
-        self.asked = asyncio.Event()
-        """Something is asked as ``/slow``."""
-        self.go_on = asyncio.Event()
-        self.gone: dict[int, asyncio.Event] = {}
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
-        self.gone[number] = asyncio.Event()
-        try:
-            while request := await head(reader):
-                self.connections.append(number)
-                if b" /slow" in request:
-                    writer.write(OK[:-1])
-                    self.asked.set()
-                    await self.go_on.wait()
-                    writer.write(OK[-1:])
-                elif b" /late" in request:
-                    self.asked.set()
-                    await self.go_on.wait()
-                    writer.write(OK)
-                else:
-                    writer.write(OK)
-        finally:
-            self.gone[number].set()
-
-
-async def fetch(transport: Transport, url: str) -> bytes:
-    response = await transport.open(Outgoing(url, {}))
-    try:
-        return await response.read_whole()
-    finally:
-        response.close()
-
-
 async def test_idle_connections_are_dropped_when_the_transport_is_renewed(transport: Transport) -> None:
     server = Server()
     async with scripted(server) as url:
@@ -277,40 +200,506 @@ async def test_a_request_under_way_is_not_cut_by_the_renewal(transport: Transpor
         await server.gone[1].wait()
 
 
-async def test_a_request_that_leaves_or_fails_after_the_renewal_frees_its_pool(transport: Transport) -> None:
+async def test_a_request_that_leaves_after_the_renewal_takes_its_connection_with_it(transport: Transport) -> None:
     server = Server()
     async with scripted(server) as url:
         waiting = asyncio.create_task(fetch(transport, f"{url}/late"))
         await server.asked.wait()
         transport.renew()
-        [old, _] = transport._old
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         server.go_on.set()
         await server.gone[1].wait()
-        while transport._tasks:
-            await asyncio.gather(*transport._tasks)
-    assert old.closed
 
 
-async def test_pools_that_are_closed_are_not_kept(transport: Transport) -> None:
-    for _ in range(5):
+async def test_a_connection_under_way_during_the_renewal_is_used_once(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+
+    async def dial(*arguments: Any) -> Connection:
+        found = await dial_module.dial(*arguments)
         transport.renew()
-        while transport._tasks:
-            await asyncio.gather(*transport._tasks)
-    assert len(transport._old) == 2
+        return found
+
+    async with scripted(server) as url:
+        with monkeypatch.context() as patched:
+            patched.setattr(pool, "dial", dial)
+            await fetch(transport, url)
+        await fetch(transport, url)
+    assert server.connections == [1, 2]
 
 
-async def test_closing_closes_what_was_put_out_of_use_and_opens_nothing_anew() -> None:
+async def test_closing_cuts_everything_and_opens_nothing_anew() -> None:
     server = Server()
     async with scripted(server) as url:
         transport = Transport(5.0)
         running = await transport.open(Outgoing(f"{url}/slow", {}))
+        assert await running.read() == b"o"
+        reading = asyncio.create_task(running.read())
         transport.renew()
-        old = list(transport._old)
+        await fetch(transport, url)
         await transport.close()
+        with pytest.raises(AttemptFailed):
+            await reading
+        server.go_on.set()
+        for gone in server.gone.values():
+            await gone.wait()
+        transport.renew()
+        running.close()
+        with pytest.raises(AttemptFailed):
+            await fetch(transport, url)
+        await transport.warm(url)
+    assert server.connections == [1, 2]
+
+
+async def test_closing_ends_a_request_that_waits_for_its_answer() -> None:
+    server = Server()
+    async with scripted(server) as url:
+        transport = Transport(5.0)
+        await fetch(transport, url)
+        waiting = asyncio.create_task(fetch(transport, f"{url}/late"))
+        await server.asked.wait()
+        await transport.close()
+        with pytest.raises(AttemptFailed):
+            await waiting
+        server.go_on.set()
+    assert server.connections == [1, 1], "it is not asked once more"
+
+
+# Each answer in single bytes, over a socket.
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;x\r\no\r\n1\r\nk\r\n0\r\nX-Sum: 1\r\n\r\n"
+PACKED = gzip.compress(b"ok")
+ANSWERS = {
+    "length": OK,
+    "chunked": CHUNKED,
+    "interim": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: <x>\r\n\r\n" + CHUNKED,
+    "until closed": b"HTTP/1.0 200 OK\r\n\r\nok",
+    "gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(PACKED), PACKED),
+}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["tcp", "tls"])
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
+async def test_an_answer_that_comes_in_single_bytes_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes, tls: bool
+) -> None:
+    monkeypatch.setattr("ccproxy_tray.providers.trust.context", trusted)
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await head(reader)
+        for place in range(len(answer)):
+            writer.write(answer[place : place + 1])
+            await writer.drain()
+            await asyncio.sleep(0)
+
+    async with scripted(script, certified("good") if tls else None) as url, Transport(5.0) as transport:
+        response = await transport.open(Outgoing(url.replace("127.0.0.1", "localhost"), {}))
+        assert response.status == 200
+        assert await response.read_whole() == b"ok"
+        response.close()
+
+
+async def test_an_answer_that_has_arrived_is_read_without_waiting(transport: Transport) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        while await head(reader):
+            writer.write(CHUNKED)
+
+    async with scripted(script) as url:
+        response = await transport.open(Outgoing(url, {}))
+        reading = response.read_whole()
+        with pytest.raises(StopIteration) as ended:
+            reading.send(None)
+        assert ended.value.value == b"ok"
+        response.close()
+
+
+async def test_headers_are_found_in_lower_case_and_there_is_always_a_date(transport: Transport) -> None:
+    dates = iter([b"", b"Date: Mon, 23 Nov 2026 00:00:00 GMT\r\n"])
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        while await head(reader):
+            kind = b"Content-Type: Application/JSON; charset=utf-8\r\nRetry-After: 5 \r\nX-Odd: \xe9\r\n"
+            writer.write(b"HTTP/1.1 429 No\r\n" + kind + next(dates) + b"Content-Length: 0\r\n\r\n")
+
+    async with scripted(script) as url:
+        first, second = [await transport.open(Outgoing(url, {})) for _ in range(2)]
+        assert (first.content_type, first.headers["retry-after"], first.headers["x-odd"]) == (
+            "application/json", "5", "\xe9",
+        )  # fmt: skip
+        assert first.headers["date"].endswith("GMT")
+        assert second.headers["date"] == "Mon, 23 Nov 2026 00:00:00 GMT"
+        for response in (first, second):
+            response.close()
+
+
+async def test_head_has_no_body_and_is_answered_without_waiting_for_one(transport: Transport) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await head(reader)
+        writer.write(OK[:-2])
+        await reader.read()
+
+    async with scripted(script) as url:
+        response = await transport.open(Outgoing(url, {}, method="HEAD"))
+        assert (response.status, await response.read_whole()) == (200, b"")
+        response.close()
+
+
+@pytest.mark.parametrize("status", [413, 429])
+async def test_a_refusal_before_the_request_is_sent_whole_is_delivered(transport: Transport, status: int) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await head(reader)
+        writer.write(b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\nno" % status)
+        await writer.drain()  # ... and is closed with most of the request unread, which resets it
+
+    async with scripted(script) as url:
+        for size in (LARGE_BODY, 20 * LARGE_BODY):
+            response = await transport.open(Outgoing(url, {}, b"x" * size))
+            assert (response.status, await response.read_error()) == (status, b"no")
+            response.close()
+
+
+async def test_an_unread_answer_holds_its_sender_up(transport: Transport) -> None:
+    size = 64 * HIGH_WATER
+    sent = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await head(reader)
+        writer.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+        await writer.drain()
+        sent.set()
+
+    async with scripted(script) as url:
+        response = await transport.open(Outgoing(url, {}))
+        pieces = [await response.read()]
+        await fetch_elsewhere(transport)
+        assert not sent.is_set()
+        while data := await response.read():
+            assert len(data) <= 4 * HIGH_WATER
+            pieces.append(data)
+        assert sum(map(len, pieces)) == size
+        response.close()
+
+
+async def fetch_elsewhere(transport: Transport) -> None:
+    """Give everybody else a good number of turns."""
+    async with scripted(Server()) as url:
+        for _ in range(20):
+            await fetch(transport, url)
+
+
+async def test_a_bomb_is_given_up_at_the_limit(transport: Transport) -> None:
+    packed = gzip.compress(bytes(8 * 1024 * 1024))
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed)
+
+    async with scripted(script) as url:
+        response = await transport.open(Outgoing(url, {}))
+        with pytest.raises(AttemptFailed, match="larger"):
+            await response.read_whole(limit=1024 * 1024)
+        response.close()
+
+
+# Which connections are used again.
+
+
+async def test_requests_one_after_the_other_share_a_connection(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        for _ in range(5):
+            await fetch(transport, url)
+    assert server.connections == [1] * 5
+
+
+async def test_an_answer_that_was_there_and_not_read_is_no_part_of_the_next(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        for _ in range(2):
+            response = await transport.open(Outgoing(url, {}))
+            response.close()
+        assert await fetch(transport, url) == b"ok"
+    assert server.connections == [1, 1, 1]
+
+
+async def test_an_answer_that_is_not_read_to_its_end_costs_its_connection(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        response = await transport.open(Outgoing(f"{url}/slow", {}))
+        assert await response.read() == b"o"
+        response.close()
+        with pytest.raises(AttemptFailed):
+            await response.read()
         server.go_on.set()
         await server.gone[1].wait()
-        transport.renew()
-        assert all(pool.closed for pool in (*old, transport._pooled, transport._fresh))
-        running.close()
+        await fetch(transport, url)
+    assert server.connections == [1, 2]
+
+
+async def test_an_answer_that_is_retired_gives_its_connection_back_at_its_end(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, back, give_back = Server(), asyncio.Event(), transport._pool.give_back
+
+    def told(connection: Connection) -> None:
+        give_back(connection)
+        back.set()
+
+    monkeypatch.setattr(transport._pool, "give_back", told)
+    async with scripted(server) as url:
+        response = await transport.open(Outgoing(f"{url}/slow", {}))
+        assert await response.read() == b"o"
+        response.retire()
+        response.close()
+        server.go_on.set()
+        await back.wait()
+        await fetch(transport, url)
+    assert server.connections == [1, 1]
+
+
+async def test_an_answer_that_has_ended_is_retired_at_once(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        for _ in range(2):
+            response = await transport.open(Outgoing(url, {}))
+            assert await response.read_whole() == b"ok"
+            response.retire()
+            response.retire()
+    assert server.connections == [1, 1]
+
+
+async def test_an_answer_that_does_not_end_is_cut_some_time_after_it_was_retired(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccproxy_tray.providers.connection.DRAIN_SECONDS", 0)
+    server = Server()
+    async with scripted(server) as url:
+        response = await transport.open(Outgoing(f"{url}/slow", {}))
+        response.retire()
+        await asyncio.sleep(0)
+        server.go_on.set()
+        await server.gone[1].wait()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+        OK + b"H",
+    ],
+    ids=["close", "HTTP/1.0", "another answer", "the beginning of one"],
+)
+async def test_a_connection_that_is_not_fit_for_it_is_not_used_again(transport: Transport, answer: bytes) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await head(reader)
+        writer.write(answer)
+        assert not await reader.read(), "it is closed"
+
+    async with scripted(script) as url:
+        for _ in range(2):
+            assert await fetch(transport, url) == b"ok"
+
+
+async def test_an_idle_connection_that_the_server_closes_is_dropped_at_once(transport: Transport) -> None:
+    closed = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await head(reader)
+        writer.write(OK)
+        await closed.wait()
+
+    async with scripted(script) as url:
+        await fetch(transport, url)
+        [connection] = transport._pool._open
+        closed.set()
+        await transport._pool._emptied.wait()
+        assert not connection.usable
+        assert await fetch(transport, url) == b"ok"
+
+
+async def test_idle_connections_are_closed_after_a_time_by_one_timer(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+    found = transport._pool
+    async with scripted(server) as url:
+        assert found._expiry is None
+        await fetch(transport, url)
+        timer = found._expiry
+        assert timer is not None
+        await fetch(transport, url)
+        assert found._expiry is timer
+        found._expire()
+        assert not server.gone[1].is_set(), "it was used just now"
+        assert found._expiry is not None
+        found._expiry.cancel()
+        monkeypatch.setattr(pool, "KEEP_SECONDS", 0.0)
+        found._expire()
+        await server.gone[1].wait()
+        assert found._expiry is None, "nobody is woken while nothing is idle"
+
+
+async def test_a_stale_connection_that_has_begun_to_answer_is_not_asked_again(transport: Transport) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        assert number == 1
+        await head(reader)
+        writer.write(OK)
+        await head(reader)
+        writer.write(b"HTTP/1.1 2")
+
+    async with scripted(script) as url:
+        await fetch(transport, url)
+        error = await failed(transport, Outgoing(url, {}))
+    assert (error.failure.fault, error.failure.subject) == (Fault.UNREACHABLE, "reset")
+
+
+async def test_a_request_that_is_cancelled_closes_its_connection(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        await fetch(transport, url)
+        waiting = asyncio.create_task(fetch(transport, f"{url}/late"))
+        await server.asked.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        server.go_on.set()
+        await server.gone[1].wait()
+        assert await fetch(transport, url) == b"ok"
+    assert server.connections == [1, 1, 2]
+
+
+async def test_a_request_may_be_cancelled_at_any_moment(transport: Transport) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        while await head(reader):
+            writer.write(CHUNKED)
+
+    async with scripted(script) as url:
+        for turns in range(40):
+            asking = asyncio.create_task(fetch(transport, url))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if not asking.cancel():
+                assert asking.result() == b"ok"
+            await asyncio.gather(asking, return_exceptions=True)
+            assert await fetch(transport, url) == b"ok"
+
+
+async def test_a_reader_that_is_cancelled_loses_nothing(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        response = await transport.open(Outgoing(f"{url}/slow", {}))
+        assert await response.read() == b"o"
+        reading = asyncio.create_task(response.read())
+        await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        server.go_on.set()
+        assert await response.read_whole() == b"k"
+        response.close()
+
+
+# How a connection comes about.
+
+
+async def test_a_connection_made_beforehand_serves_the_first_request(transport: Transport) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        await transport.warm(f"{url}/v1/messages")
+        await transport.warm(f"{url}/v1/messages")
+        assert len(transport._pool._open) == 1
+        assert await fetch(transport, url) == b"ok"
+    assert server.connections == [1]
+
+
+async def test_nothing_is_said_of_a_connection_that_cannot_be_made_beforehand(transport: Transport) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    await transport.warm(f"http://127.0.0.1:{port}")
+    await transport.warm("nowhere")
+
+
+async def test_the_timeout_covers_name_connection_and_handshake() -> None:
+    heard = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, _: asyncio.StreamWriter, __: int) -> None:
+        await reader.read(1)
+        heard.set()
+        await reader.read()
+
+    async with scripted(script) as url, Transport(0.05) as transport:
+        error = await failed(transport, Outgoing(url.replace("http:", "https:"), {}))
+        assert heard.is_set()
+    assert (error.failure.fault, error.failure.subject) == (Fault.UNREACHABLE, "connect timeout")
+
+
+CONTEXT = trust.context.__wrapped__
+
+
+def trusted() -> ssl.SSLContext:
+    """What the program trusts, and the tests' own authority."""
+    context = CONTEXT()
+    context.load_verify_locations(CERTIFICATES / "authority.pem")
+    return context
+
+
+async def test_http_1_1_is_agreed_on_and_nothing_blocks_meanwhile(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed: list[str | None] = []
+    monkeypatch.setattr("ccproxy_tray.providers.trust.context", trusted)
+    server = certified("good")
+    server.set_alpn_protocols(["h2", "http/1.1"])
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        while await head(reader):
+            agreed.append(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+            writer.write(OK)
+
+    async with scripted(script, server) as url:
+        with nothing_blocks("ccproxy_tray"):
+            for _ in range(2):
+                assert await fetch(transport, url.replace("127.0.0.1", "localhost")) == b"ok"
+    assert agreed == ["http/1.1"] * 2
+
+
+async def test_requests_that_need_the_same_name_ask_for_it_once(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    original = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *rest: Any, **more: Any) -> object:
+        asked.append(host)
+        return original("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    async with scripted(Server()) as url:
+        named = url.replace("127.0.0.1", "host.localhost")
+        assert await asyncio.gather(*(fetch(transport, named) for _ in range(5))) == [b"ok"] * 5
+    assert asked == ["host.localhost"]
+
+
+async def test_an_address_of_the_newer_kind_is_reached(transport: Transport) -> None:
+    seen: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await head(reader))
+        writer.write(OK)
+        await reader.read()
+        writer.close()
+
+    try:
+        server = await asyncio.start_server(answer, "::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert await fetch(transport, f"http://[::1]:{port}/") == b"ok"
+        await transport.close()
+    assert f"Host: [::1]:{port}\r\n".encode() in seen[0]

@@ -1,0 +1,68 @@
+"""An upstream's answer, whatever way it came."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from email.utils import formatdate
+
+from ccproxy_tray.errors import AttemptFailed
+from ccproxy_tray.providers.faults import broken
+
+ERROR_BODY_LIMIT = 64 * 1024
+BODY_LIMIT = 64 * 1024 * 1024
+DRAIN_SECONDS = 1.0
+"""How long the end of a finished answer is waited for, to keep its connection for the next request."""
+
+
+class Response(ABC):
+    """Status and headers are there, the body is read piece by piece."""
+
+    __slots__ = ()
+
+    status: int
+    content_type: str
+    """In lower case, without parameters."""
+
+    @property
+    @abstractmethod
+    def headers(self) -> Mapping[str, str]:
+        """By names in lower case, or in whatever case. ``Date`` is always there."""
+
+    @abstractmethod
+    async def read(self) -> bytes:
+        """The next bytes, as they came; empty at the end. Safe to cancel. Raises AttemptFailed."""
+
+    @abstractmethod
+    def retire(self) -> None:
+        """The answer is complete: take the few bytes after it in the background, to use the connection again."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the connection back when the answer was read to its end; cut it otherwise. May be called twice."""
+
+    async def read_whole(self, limit: int = BODY_LIMIT) -> bytes:
+        """All that is left. Raises AttemptFailed, also for a body above ``limit`` bytes."""
+        parts: list[bytes] = []
+        size = 0
+        while data := await self.read():
+            parts.append(data)
+            size += len(data)
+            if size > limit:
+                raise AttemptFailed(broken(f"the answer is larger than {limit // (1024 * 1024)} MiB", "too large"))
+        return b"".join(parts)
+
+    async def read_error(self) -> bytes:
+        """As much of an error's body as is worth reading; a broken one counts as far as it came."""
+        data = b""
+        try:
+            while len(data) < ERROR_BODY_LIMIT and (more := await self.read()):
+                data += more
+        except AttemptFailed:
+            return data
+        return data[:ERROR_BODY_LIMIT]
+
+
+def now() -> str:
+    """The moment of arrival, for an answer without a ``Date``: a date in its other headers is read by it."""
+    return formatdate(usegmt=True)
