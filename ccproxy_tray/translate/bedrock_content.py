@@ -66,7 +66,7 @@ def unsupported_source(body: Body) -> str:
         for message in body["messages"]
         if isinstance(message["content"], list)
         for block in message["content"]
-        if block["type"] in _SOURCES or isinstance(block.get("content"), list)
+        if block["type"] in _SOURCES or block["type"] == "tool_result"
     ]
     for block in _with_inner(candidates):
         if block["type"] in _SOURCES and block["source"]["type"] in ("url", "file"):

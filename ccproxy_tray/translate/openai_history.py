@@ -10,7 +10,7 @@ Laws, which every chat server insists on and the Messages API does not:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ccproxy_tray.translate.jsontext import Json, render
 from ccproxy_tray.translate.openai_content import Block, Part, blocks, breakpoint_of, content, is_media, parts, text_of
@@ -30,15 +30,16 @@ _ORPHAN = "[result of an earlier tool call]"
 
 def chat_messages(body: Mapping[str, Json], model: ChatModel, names: ToolNames) -> list[Json]:
     """The system prompt and all turns of a request."""
-    found = _system(body.get("system"), model)
+    caching, echo = model.claude, model.echo
+    found = _system(body.get("system"), caching=caching)
     calls: list[str] = []
     for role, turn in _turns(body.get("messages")):
         if role == "assistant":
-            message = _assistant(turn, model, names)
+            message = _assistant(turn, names, caching=caching, echo=echo)
             calls = [call["id"] for call in message.get("tool_calls", ())]
             found.append(message)
         else:
-            found.extend(_user(turn, calls, caching=model.claude))
+            found.extend(_user(turn, calls, caching=caching))
             calls = []
     return found + [_tool(call, [], caching=False) for call in calls]
 
@@ -52,10 +53,10 @@ def last_user_text(messages: Json) -> str:
     return ""
 
 
-def _system(system: Json, model: ChatModel) -> list[Json]:
+def _system(system: Json, *, caching: bool) -> list[Json]:
     kept = [block for block in blocks(system) if not string(block.get("text")).startswith(BILLING)]
-    found = [part for block in kept for part in parts(block, caching=model.claude)]
-    return [{"role": "system", "content": content(found, caching=model.claude)}] if found else []
+    found = [part for block in kept for part in parts(block, caching=caching)]
+    return [{"role": "system", "content": content(found, caching=caching)}] if found else []
 
 
 def _turns(messages: Json) -> list[tuple[str, list[Block]]]:
@@ -79,16 +80,19 @@ def _turn(message: Block) -> tuple[str, list[Block]]:
     found = blocks(message.get("content"))
     match message.get("role"):
         case "assistant":
-            speaks = any(block.get("type") == "tool_use" for block in found) or any(map(_says, found))
-            return "assistant", found if speaks else []
+            return "assistant", found if _speaks(found) else []
         case "system":
             return "user", _reminder(found)
         case _:
             return "user", found or [{"type": "text", "text": ""}]
 
 
-def _says(block: Block) -> bool:
-    return bool(text_of(block).strip())
+def _speaks(turn: list[Block]) -> bool:
+    for block in turn:
+        text = text_of(block)
+        if (text and not text.isspace()) or block.get("type") == "tool_use":
+            return True
+    return False
 
 
 def _reminder(found: list[Block]) -> list[Block]:
@@ -104,18 +108,18 @@ def _reminder(found: list[Block]) -> list[Block]:
     return [{"type": "text", "text": text, "cache_control": found[-1].get("cache_control")}]
 
 
-def _assistant(turn: list[Block], model: ChatModel, names: ToolNames) -> Json:
-    said = [part for block in turn for part in parts(block, caching=model.claude) if not is_media(part)]
+def _assistant(turn: list[Block], names: ToolNames, *, caching: bool, echo: Echo) -> Json:
+    said = [part for block in turn for part in parts(block, caching=caching) if not is_media(part)]
     calls: dict[str, Json] = {}
     for block in turn:
         if block.get("type") == "tool_use":
             ident = call_id(string(block.get("id")))
             calls.setdefault(ident, _call(ident, block, names))
-    message: dict[str, Json] = {"role": "assistant", "content": content(said, caching=model.claude) or None}
+    message: dict[str, Json] = {"role": "assistant", "content": content(said, caching=caching) or None}
     if calls:
         message["tool_calls"] = list(calls.values())
-    if model.echo is not Echo.NONE and (thinking := _thinking(turn, model.echo, in_tool_loop=bool(calls))):
-        message[model.echo.value] = thinking
+    if echo is not Echo.NONE and (thinking := _thinking(turn, echo, in_tool_loop=bool(calls))):
+        message[echo.value] = thinking
     return message
 
 
@@ -164,8 +168,7 @@ def _user(turn: list[Block], calls: list[str], *, caching: bool) -> list[Json]:
     return tools or [{"role": "user", "content": _NOTHING}]
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
+class _Result(NamedTuple):
     """What a tool said: the words, the media, and where the prompt cache shall reach to."""
 
     text: str

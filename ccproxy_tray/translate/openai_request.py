@@ -81,9 +81,9 @@ def _spare_breakpoints(chat: dict[str, Json]) -> None:
 
 def unservable(body: Mapping[str, Json], dialect: ChatDialect) -> str:
     """Why a chat server cannot serve this request at all, or nothing when it can."""
-    messages = blocks(body.get("messages"))
-    turns = [content for message in messages if isinstance(content := message.get("content"), list)]
-    uploaded = [ident for turn in turns for ident in files(turn)]
+    turns = [content for message in body["messages"] if isinstance(content := message["content"], list)]
+    holders = [block for turn in turns for block in turn if "source" in block or "content" in block]
+    uploaded = list(files(holders))
     if uploaded:
         return f"it refers to a file that was uploaded to Anthropic's Files API ({uploaded[0]})"
     tools = blocks(body.get("tools"))

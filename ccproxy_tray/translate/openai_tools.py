@@ -52,17 +52,17 @@ class ToolNames:
 
 
 def tool_names(body: Mapping[str, Json]) -> ToolNames:
-    """Names and ids of a request, from its tools and from the calls in its history."""
+    """Names and ids of a checked request, from its tools and from the calls in its history."""
     calls = _calls(body)
     offered = [string(tool.get("name")) for tool in blocks(body.get("tools"))]
-    names = dict.fromkeys((*offered, *(string(call.get("name")) for call in calls)))
+    names = dict.fromkeys([*offered, *[call["name"] for call in calls]])
     used = {name for name in names if _LEGAL_NAME.fullmatch(name)}
     wire: dict[str, str] = {}
     for name in names:
         if name not in used and name not in wire:
             wire[name] = next(short for short in _shorter(name) if short not in used)
             used.add(wire[name])
-    return ToolNames(MappingProxyType(wire), frozenset(string(call.get("id")) for call in calls))
+    return ToolNames(MappingProxyType(wire), frozenset([call["id"] for call in calls]))
 
 
 def call_id(ident: str) -> str:
@@ -133,8 +133,8 @@ def _function(tool: Block, names: ToolNames, *, claude: bool) -> Json:
 
 
 def _calls(body: Mapping[str, Json]) -> list[Block]:
-    turns = [content for message in blocks(body.get("messages")) if isinstance(content := message.get("content"), list)]
-    return [block for turn in turns for block in turn if isinstance(block, dict) and block.get("type") == "tool_use"]
+    turns = [content for message in body.get("messages", ()) if isinstance(content := message["content"], list)]
+    return [block for turn in turns for block in turn if block["type"] == "tool_use"]
 
 
 def _shorter(name: str) -> Iterable[str]:

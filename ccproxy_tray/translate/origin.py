@@ -97,8 +97,10 @@ def _billing(system: Json) -> str:
 
 def _name(text: str) -> str:
     """The first word of a header or an id, bounded and fit to be stored and shown."""
-    word = text[: 2 * MAX_NAME].split(maxsplit=1)[:1]
-    return "".join(character for character in "".join(word) if character.isprintable())[:MAX_NAME]
+    word = "".join(text[: 2 * MAX_NAME].split(maxsplit=1)[:1])
+    if not word.isprintable():
+        word = "".join(character for character in word if character.isprintable())
+    return word[:MAX_NAME]
 
 
 def _session(body: Mapping[str, Json]) -> str:

@@ -51,7 +51,7 @@ def estimate(body: Mapping[str, Json]) -> int:
 def _content(content: Json) -> float:
     if isinstance(content, str):
         return _of_text(content, _CHARS)
-    return sum(_PER_BLOCK + _block(block) for block in content)
+    return _PER_BLOCK * len(content) + sum(map(_block, content))
 
 
 def _block(block: Mapping[str, Json]) -> float:

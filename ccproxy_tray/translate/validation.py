@@ -83,6 +83,7 @@ _USUAL: Mapping[str, tuple[tuple[str, type], ...]] = {
     "tool_result": (("tool_use_id", str),),
 }
 """The blocks that a quick look knows, with the same fields as above."""
+_TOOL_FIELDS = (("name", str), ("type", str), ("description", str), ("input_schema", dict))
 _SOURCES: Mapping[str, tuple[str, ...]] = {"base64": ("media_type", "data"), "url": ("url",), "text": ("data",)}
 _MAX_MODEL = 2048
 """Bedrock's ARNs are the longest names that there are."""
@@ -208,20 +209,18 @@ def _tools(tools: Json) -> str:
         return ""
     if not isinstance(tools, list):
         return _wrong("tools", "a list", tools)
-    return next((problem for i, tool in enumerate(tools) if (problem := _tool(tool, f"tools.{i}"))), "")
+    for i, tool in enumerate(tools):
+        if problem := _tool(tool, f"tools.{i}"):
+            return problem
+    return ""
 
 
 def _tool(tool: Json, path: str) -> str:
     if not isinstance(tool, dict):
         return _wrong(path, "an object", tool)
-    for name, is_right, expected in (
-        ("name", _is_text, "text"),
-        ("type", _is_text, "text"),
-        ("description", _is_text, "text"),
-        ("input_schema", _is_object, "an object"),
-    ):
-        if tool.get(name) is not None and not is_right(tool[name]):
-            return _wrong(f"{path}.{name}", expected, tool[name])
+    for name, kind in _TOOL_FIELDS:
+        if name in tool and type(tool[name]) is not kind and tool[name] is not None:
+            return _wrong(f"{path}.{name}", "an object" if kind is dict else "text", tool[name])
     named = tool.get("name") is not None or tool.get("type") is not None
     return "" if named else f"{path}: expected a name or a type"
 
