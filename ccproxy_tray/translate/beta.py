@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ccproxy_tray.translate.field import CACHE, drop_fields, general
@@ -43,9 +44,12 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "tool-examples": ("tools.0.input_examples",),
     "tool-search-tool": (_DEFERRED,),
 }
+_NAMES = 256
+"""Families that are remembered: there are some dozens of betas, but clients may name what they like."""
 _DATE = re.compile(r"-20\d\d-?\d\d-?\d\d$")
 
 
+@lru_cache(maxsize=_NAMES)
 def family(beta: str) -> str:
     """``context-1m-2025-08-07`` as ``context-1m``."""
     return _DATE.sub("", beta)

@@ -3,8 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccproxy_tray.catalog import capabilities
+from ccproxy_tray.translate import bedrock_content
 from ccproxy_tray.translate.bedrock_content import messages_content, place_breakpoint, system_content
 
 Json = Any
@@ -20,6 +23,30 @@ def content(*blocks: Json, can: Any = NEW, asked: tuple[str, ...] = ()) -> Json:
     (message,) = messages_content(body, can, asked)["messages"]
     assert message.keys() == {"role", "content"}
     return message["content"]
+
+
+CHECKED: Json = [
+    TEXT,
+    {"type": "thinking", "thinking": "t"},
+    {"type": "tool_use", "id": "i", "name": "n", "input": {}},
+    {"type": "tool_result", "tool_use_id": "i"},
+    {"type": "redacted_thinking", "data": "d"},
+]
+MORE: st.SearchStrategy[Json] = st.dictionaries(
+    st.sampled_from(["signature", "content", "cache_control", "is_error", "citations", "caller", "later"]),
+    st.sampled_from([None, "", " ", "x", True, [], [TEXT], CACHE]),
+    max_size=2,
+)
+EMPTIED: st.SearchStrategy[Json] = st.sampled_from([{}, {"text": ""}, {"text": " \n"}, {"name": ""}])
+
+
+@given(st.sampled_from(CHECKED), MORE, EMPTIED)
+def test_a_bare_block_is_one_that_is_sent_as_it_is(block: Json, more: Json, emptied: Json) -> None:
+    block = {**block, **more, **{key: value for key, value in emptied.items() if key in block}}
+    sent = bedrock_content._block(block, NEW)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bedrock_content, "_BARE", {})
+        assert bedrock_content._block(block, NEW) == sent
 
 
 @pytest.mark.parametrize(
