@@ -14,22 +14,20 @@ On standard error a record is one line. Tracebacks go to the file, and only when
 from __future__ import annotations
 
 import contextlib
-import io
 import logging
-import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import accumulate
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import IO, NamedTuple, Protocol, Self
+from typing import IO, Self
 
 from ccproxy_tray.redact import CUT, Redactor, escape, secret_variables
+from ccproxy_tray.sink import Console, Line, LogFile, Sink
 
 MAX_LINE = 8192
 """Characters of one message, before anything is added to it."""
@@ -39,10 +37,6 @@ REST_SECONDS = 0.05
 """After each write the thread lets lines gather for so long: to wake it costs more than to write a line."""
 
 FILE = "ccproxy-tray.log"
-MAX_FILE = 5 * 1024 * 1024
-"""Bytes of the file before it is put aside."""
-BACKUPS = 3
-
 _TIME = "%Y-%m-%d %H:%M:%S"
 SAID = "said"
 """``extra`` of a record whose words stand on the terminal already: the console leaves it out."""
@@ -50,37 +44,10 @@ _TALKATIVE = ("aiohttp", "asyncio", "boto3", "botocore", "urllib3")
 """Libraries whose debug records hold headers, signatures and bodies; only their warnings are wanted."""
 
 
-class Line(NamedTuple):
-    """A record as it is written: ``text`` is one line, ``trace`` the lines of a traceback or stack, mostly empty.
-
-    ``said``: it stands on the terminal already.
-    """
-
-    text: str
-    trace: str = ""
-    said: bool = False
-
-
-Tell = Callable[[Line], object]
-"""Takes the one line about a file that cannot be written."""
-
-
-class _Sink(Protocol):
-    """Where lines are written. Never raises."""
-
-    dropped: int
-
-    def write(self, lines: Sequence[Line]) -> None:
-        """Write these, in this order; lines that cannot be written are counted as dropped."""
-
-    def close(self) -> None:
-        """Nothing more comes."""
-
-
 class Log:
     """The running log. Close it to have everything written."""
 
-    def __init__(self, funnel: _Funnel, redactor: Redactor, sinks: Sequence[_Sink]) -> None:
+    def __init__(self, funnel: _Funnel, redactor: Redactor, sinks: Sequence[Sink]) -> None:
         self._funnel = funnel
         self._redactor = redactor
         self._sinks = sinks
@@ -127,11 +94,12 @@ def setup(
     """
     redactor = Redactor((*secrets, *secret_variables(environ)))
     stream = stream or sys.stderr
-    consoles = () if stream is None else (_Console(stream),)
+    consoles = () if stream is None else (Console(stream),)
 
-    def tell(line: Line) -> None:
+    def tell(fault: str) -> None:
+        record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, "", None, None)
         for console in consoles:
-            console.write([line])
+            console.write([Line(_with_origin(record, escape(fault)))])
 
     sinks = consoles if log_dir is None else (*consoles, LogFile(log_dir / FILE, tell))
     for name in _TALKATIVE:
@@ -146,7 +114,7 @@ def setup(
 class _Funnel(logging.Handler):
     """Makes a record safe in the thread that logs it, and has it written in a thread of its own."""
 
-    def __init__(self, redactor: Redactor, sinks: Sequence[_Sink]) -> None:
+    def __init__(self, redactor: Redactor, sinks: Sequence[Sink]) -> None:
         super().__init__()
         self._redactor = redactor
         self._unfit = 0
@@ -204,7 +172,7 @@ def _second(moment: int) -> str:
 class _Writer:
     """The thread that writes, as the head of this module says."""
 
-    def __init__(self, sinks: Sequence[_Sink]) -> None:
+    def __init__(self, sinks: Sequence[Sink]) -> None:
         self.dropped = 0
         self._sinks = sinks
         self._waiting: SimpleQueue[Line | None] = SimpleQueue()
@@ -243,139 +211,6 @@ class _Writer:
         with contextlib.suppress(Empty):
             while True:
                 yield self._waiting.get_nowait()
-
-
-class _Console:
-    """One line for each record; a stream that went away is not mentioned on that very stream."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self.dropped = 0
-        self._stream = stream
-
-    def write(self, lines: Sequence[Line]) -> None:
-        """Write them together. Where the stream's encoding lacks a character, the others are written all the same."""
-        told = [f"{line.text}\n" for line in lines if not line.said]
-        try:
-            self._print("".join(told))
-        except UnicodeError:  # which comes before anything is written
-            for text in told:
-                self._print_alone(text)
-        except (OSError, ValueError):
-            self.dropped += len(told)
-
-    def _print_alone(self, text: str) -> None:
-        try:
-            self._print(text)
-        except (OSError, ValueError):
-            self.dropped += 1
-
-    def _print(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
-
-    def close(self) -> None:
-        """It is the program's, and stays open."""
-
-
-class LogFile:
-    """Appends to a private file, which becomes ``name.1`` (and that ``name.2``, ...) when it has grown too large.
-
-    It is opened when there is something to write. Whatever the operating system refuses costs lines: they are counted
-    in ``dropped``, the first refusal is told elsewhere, and their number is noted once the file can be written again.
-    """
-
-    def __init__(self, path: Path, tell: Tell, *, max_bytes: int = MAX_FILE, backups: int = BACKUPS) -> None:
-        self.path = path
-        self.dropped = 0
-        self._tell = tell
-        self._max_bytes = max_bytes
-        self._backups = backups
-        self._file: io.FileIO | None = None
-        self._size = 0
-        self._missing = 0
-        self._told = False
-
-    def write(self, lines: Sequence[Line]) -> None:
-        """Write them, or count them: as many as fit into the file in one go."""
-        texts = [_bytes(line) for line in lines]
-        while texts:
-            # The first line break ends a line that a full disk may have cut short.
-            note = f"\n({self._missing} lines are missing here)\n".encode() if self._missing else b""
-            try:
-                file = self._made_room(len(note) + len(texts[0]))
-            except OSError as fault:
-                self._lost(fault, len(texts))
-                return
-            room = self._max_bytes - self._size - len(note)
-            share = max(1, sum(end <= room for end in accumulate(map(len, texts))))
-            self._append(file, note, texts[:share])
-            del texts[:share]
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            with contextlib.suppress(OSError):
-                self._file.close()
-            self._file = None
-
-    def _made_room(self, size: int) -> io.FileIO:
-        """The file, or a new one where so many bytes more would be too many."""
-        file = self._file or self._open()
-        if self._size and self._size + size > self._max_bytes:
-            self.close()
-            self._rotate()
-            file = self._open()
-        return file
-
-    def _append(self, file: io.FileIO, note: bytes, texts: Sequence[bytes]) -> None:
-        data = rest = b"".join([note, *texts])
-        try:
-            while rest:
-                written = file.write(rest) or 0  # less than all when the disk is nearly full
-                self._size += written
-                rest = rest[written:]
-        except OSError as fault:
-            done = len(data) - len(rest) - len(note)
-            if done >= 0:
-                self._missing = 0
-            self._lost(fault, sum(end > done for end in accumulate(map(len, texts))))
-        else:
-            self._missing = 0
-
-    def _open(self) -> io.FileIO:
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = io.FileIO(self.path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
-        self._size = self._size or self._file.tell()
-        return self._file
-
-    def _rotate(self) -> None:
-        """Make room. A file that cannot be moved (Windows, while somebody reads it) just grows by one more share."""
-        self._size = 1
-        with contextlib.suppress(OSError):
-            newest = self._numbered(0)
-            self.path.replace(newest)
-            self._size = 0
-            for number in range(self._backups - 1, -1, -1):
-                if self._numbered(number).exists():
-                    self._numbered(number).replace(self._numbered(number + 1))
-
-    def _numbered(self, number: int) -> Path:
-        return self.path.with_name(f"{self.path.name}.{number}")
-
-    def _lost(self, fault: OSError, lines: int) -> None:
-        self.close()
-        self.dropped += lines
-        self._missing += lines
-        if not self._told:
-            self._told = True
-            text = f"cannot write {escape(str(self.path))}: {fault.strerror}; going on without it"
-            record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)
-            self._tell(Line(_with_origin(record, text)))
-
-
-def _bytes(line: Line) -> bytes:
-    text = f"{line.text}\n{line.trace}\n" if line.trace else f"{line.text}\n"
-    return text.encode("utf-8", "backslashreplace")
 
 
 def _cause(fault: BaseException) -> str:

@@ -12,7 +12,7 @@ import ccproxy_tray
 
 ROOT = Path(ccproxy_tray.__file__).parent
 RANKS = (
-    {"errors", "redact"},
+    {"errors", "redact", "sink"},
     {"routing", "translate", "catalog", "log", "aside", "silence", "prices"},
     {"config", "journal"},
     {"providers", "simulator", "memory", "history"},
