@@ -6,6 +6,7 @@ import asyncio
 import logging
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ccproxy_tray.dispatch.answer import Answer, AnswerStream
 from ccproxy_tray.dispatch.attempt import Started, attempt
@@ -163,7 +164,7 @@ class Dispatcher:
     async def _perform(self, steps: Walk, passage: _Passage) -> End:
         """Do what the walk says until it ends."""
         step = _advance(steps, None)
-        while isinstance(step, Try | Wait):
+        while isinstance(step, Command):
             began = self._clock.monotonic()
             outcome = await self._obey(step, passage)
             now = self._clock.monotonic()
@@ -253,7 +254,8 @@ class Dispatcher:
             return Answer(200, headers, stream=self._committed(result, end.target, passage))
         if passage.keeper is not None:
             passage.keeper.add(result.body)
-        self._record_end(passage, None, complete=True)
+        self._note_seals(passage)
+        self._complete(passage)
         stream: AnswerStream | None = WholeStream(result.body) if passage.request.stream else None
         return Answer(200, headers, b"" if stream else result.body, stream)
 
@@ -271,7 +273,11 @@ class Dispatcher:
                 now = self._clock.monotonic()
                 broke_off(target, failure, self.state.cooldowns, passage.runtime.rules, now)
                 self._tell()
-            self._record_end(passage, failure, complete=complete)
+            self._note_seals(passage)
+            if complete:
+                self._complete(passage)
+            else:
+                self._record_end(passage, failure, complete=False)
 
         return CommittedStream(
             started,
@@ -280,6 +286,10 @@ class Dispatcher:
             ended=ended,
         )
 
+    def _complete(self, passage: _Passage) -> None:
+        """Tell of an answer once its last bytes have left: the server sends them in the very step that takes them."""
+        asyncio.get_running_loop().call_soon(partial(self._record_end, passage, None, complete=True))
+
     def _record_end(self, passage: _Passage, failure: Failure | None, *, complete: bool) -> None:
         now = self._clock.monotonic()
         if failure is None:
@@ -287,7 +297,6 @@ class Dispatcher:
         else:
             target = passage.chronicle.attempts[-1].target
             passage.chronicle.broke_off(now, failure, self.state.cooldowns.left(target, now))
-        self._note_seals(passage)
         at, story = self._clock.wall(), self._story(passage)
         if failure is not None:
             self._tell_end(events.BrokeOff(at, story, failure.message), passage)

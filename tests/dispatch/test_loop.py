@@ -83,7 +83,9 @@ class Stage:
 
     async def ask(self, *outcomes: Reply | Failure, **fields: Any) -> Answer:
         self.outcomes += outcomes
-        return await self.dispatcher.messages(ask(**fields), "req_1")
+        answer = await self.dispatcher.messages(ask(**fields), "req_1")
+        await asyncio.sleep(0)  # its end is told once it has left
+        return answer
 
     @property
     def targets(self) -> list[Target]:
@@ -123,6 +125,15 @@ async def test_a_refusal_of_the_request_itself_is_told_apart_from_exhaustion(sta
     assert answer.status == 400
     assert stage.targets == [FIRST]
     assert stage.ends() == [events.Refused]
+
+
+async def test_an_answer_leaves_before_its_end_is_told(stage: Stage) -> None:
+    stage.outcomes.append(reply())
+    answer = await stage.dispatcher.messages(ask(), "req_1")
+    assert (answer.status, stage.ends()) == (200, []), "whoever sends it does so in this step"
+    stage.now += 1.0
+    await asyncio.sleep(0)
+    assert stage.ends() == [events.Served]
 
 
 async def leaving(stage: Stage, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
