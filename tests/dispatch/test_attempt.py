@@ -115,6 +115,21 @@ async def test_a_stream_is_held_until_its_first_content() -> None:
     assert not started.at_end
 
 
+async def test_an_attempt_leaves_no_timer_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    timers: list[asyncio.TimerHandle] = []
+    real = loop.call_at
+
+    def call_at(*given: Any) -> asyncio.TimerHandle:
+        timers.append(real(*given))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_at", call_at)
+    assert isinstance(await tried(FakeResponse(START, BLOCK, DELTA)), Started)
+    assert timers, "its patience has an end"
+    assert all(timer.cancelled() for timer in timers)
+
+
 @pytest.mark.parametrize("before", [b"", START, START + BLOCK], ids=["first", "after the start", "after a block"])
 async def test_an_error_before_any_content_is_a_failure_without_our_key(before: bytes) -> None:
     response = FakeResponse(before + ERROR, hangs=True)
