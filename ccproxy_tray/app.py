@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+_HISTORY = events.Ended | BodyKept
+"""What the history takes."""
 SYSTEM_CLOCK = Clock(time.monotonic, time.time)
 
 
@@ -224,7 +226,7 @@ class App:
             self._memory.touch()
 
     def _keep(self, event: Event, _snapshot: Snapshot) -> None:
-        if self._recorder is not None and isinstance(event, events.Ended | BodyKept):
+        if self._recorder is not None and isinstance(event, _HISTORY):
             self._recorder.take(event)
 
     def _history_told(self, problem: str) -> None:

@@ -13,7 +13,7 @@ from ccproxy_tray.journal.row import Row, attempts, row, skipped
 
 _MOST = 10**12
 """No true count is larger; an upstream's nonsense must not overflow the sums (64 bits)."""
-_COUNTS = ("input", "output", "cache_read", "cache_write", "total_ms", "tries")
+_COUNTS = ("input", "output", "cache_read", "cache_write", "first_event_ms", "total_ms", "tries")
 _MOST_COST = 1e4
 
 Mask = Callable[[str], str]
@@ -40,9 +40,8 @@ def entry(event: Ended, mask: Mask, body: BodyKept | None = None) -> Entry:
         found = {**_masked(found, mask), "id": event.story.request_id}
         tries, passed = _masked(tries, mask), _masked(passed, mask)
     for name in _COUNTS:
-        found[name] = _bounded(found[name])
-    if found["first_event_ms"] is not None:
-        found["first_event_ms"] = _bounded(found["first_event_ms"])
+        if not 0 <= (found[name] or 0) <= _MOST:
+            found[name] = _bounded(found[name])
     cost = found["cost"]
     if cost is not None and not (math.isfinite(cost) and abs(cost) <= _MOST_COST):
         found["cost"] = None

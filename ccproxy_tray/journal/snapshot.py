@@ -122,7 +122,7 @@ class Snapshot:
 
 def advance(snapshot: Snapshot, event: Event) -> Snapshot:
     """The picture after an event."""
-    if isinstance(event, Served | FellBack | Exhausted | Refused | BrokeOff | Abandoned):
+    if isinstance(event, Ended):
         return _ended(snapshot, event)
     snapshot = replace(snapshot, sequence=snapshot.sequence + 1)
     match event:
@@ -185,14 +185,15 @@ def cooling_now(snapshot: Snapshot, now: float) -> tuple[CoolingTarget, ...]:
 
 
 def _ended(snapshot: Snapshot, event: Ended) -> Snapshot:
-    day, story, one = date.fromtimestamp(event.at), event.story, _ONE[type(event)]
+    day, story, kind = date.fromtimestamp(event.at), event.story, type(event)
+    one = _ONE[kind]
     today = snapshot.today + one if snapshot.day == day else one
     changes: dict[str, Any] = {"counts": snapshot.counts + one, "today": today, "day": day}
-    if not isinstance(event, Refused | Abandoned):
+    if kind is not Refused and kind is not Abandoned:
         changes["requested"], changes["route"] = story.model, story.route
     if isinstance(event, FellBack | Exhausted | BrokeOff):
         changes["recent"] = (*snapshot.recent, event)[-RECENT:]
-    if isinstance(event, Served | FellBack) and story.attempts:
+    if (kind is Served or kind is FellBack) and story.attempts:
         changes["current"], changes["on_fallback"] = story.attempts[-1].target, _went_around(story)
     return _changed(snapshot, sequence=snapshot.sequence + 1, **changes)
 

@@ -95,7 +95,7 @@ class Cooldowns:
         With ``before``, lasting coolings that began before that moment do not hold: the last resort of a request
         for which nothing else is left, because the user may have mended the cause by now.
         """
-        cooled = self._cooled(target) if self._real or self._simulated else ()
+        cooled = self._cooled(target)
         if not cooled:
             return _READY
         worst = max(cooled, key=_until)
@@ -139,7 +139,7 @@ class Cooldowns:
     def succeeded(self, target: Target, now: float, *, probe: bool = False) -> None:
         """The target began a good answer. It ends a cooling only as a probe (see the laws)."""
         self._hear(now)
-        if not self._real:
+        if not self._real.records:
             return
         for key in (target, target.account):
             record = self._real.get(key)
@@ -212,9 +212,9 @@ class Cooldowns:
 
     def view(self, now: float) -> tuple[Cooling, ...]:
         """Every target and account that is cooling at this moment, sorted by name, each once."""
-        if not (self._real or self._simulated):
+        if self._is_clear:
             return ()
-        keys = {key for ledger in self._ledgers for key, _ in ledger.items()}
+        keys = {key for ledger in self._ledgers for key in ledger.records}
         coolings = (max(self._own(key), key=_until, default=None) for key in sorted(keys))
         return tuple(cooling for cooling in coolings if cooling is not None and cooling.until > now)
 
@@ -223,7 +223,7 @@ class Cooldowns:
 
         A simulated outage does not survive one.
         """
-        return archive.written(dict(self._real.items()), now, wall)
+        return archive.written(self._real.records, now, wall)
 
     def load(self, data: object, now: float, wall: float) -> None:
         """Take up what ``dump`` gave before a restart; whatever makes no sense is left out."""
@@ -231,12 +231,17 @@ class Cooldowns:
             self._real.put(target, record)
 
     @property
+    def _is_clear(self) -> bool:
+        """Nothing has failed lately: the usual case, which is to cost nothing."""
+        return not self._real.records and not self._simulated.records
+
+    @property
     def _ledgers(self) -> tuple[Ledger, Ledger]:
         return self._real, self._simulated
 
     def _cooled(self, target: Target) -> list[Cooling]:
         """The coolings that a request to this target has to reckon with: its own and its account's."""
-        return [*self._own(target), *self._own(target.account)]
+        return [] if self._is_clear else [*self._own(target), *self._own(target.account)]
 
     def _own(self, key: Target) -> Iterator[Cooling]:
         """The real cooling of a target or account, and the simulated one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from ccproxy_tray.routing.target import Target
@@ -19,42 +19,35 @@ class Ledger:
     """One record for each target or account; keys without one have nothing to live down."""
 
     def __init__(self) -> None:
-        self._records: dict[Target, Record] = {}
-
-    def __bool__(self) -> bool:
-        """Whether anything is remembered at all."""
-        return bool(self._records)
+        self.records: dict[Target, Record] = {}
+        """Everything; others only read it."""
 
     def get(self, key: Target) -> Record | None:
         """What is remembered of it."""
-        return self._records.get(key)
+        return self.records.get(key)
 
     def put(self, key: Target, record: Record) -> None:
         """Remember this of it; what never cooled or ended first makes room."""
-        self._records[key] = record
-        if len(self._records) > MAX_RECORDS:
-            first = min(self._records, key=lambda k: self._records[k].until or NEVER)
-            del self._records[first]
+        self.records[key] = record
+        if len(self.records) > MAX_RECORDS:
+            first = min(self.records, key=lambda k: self.records[k].until or NEVER)
+            del self.records[first]
 
     def remove(self, key: Target) -> None:
         """Forget it."""
-        self._records.pop(key, None)
+        self.records.pop(key, None)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._records.clear()
+        self.records.clear()
 
     def drop(self, is_void: Callable[[Record], bool]) -> None:
         """Forget what the function says."""
-        self._records = {key: record for key, record in self._records.items() if not is_void(record)}
-
-    def items(self) -> ItemsView[Target, Record]:
-        """Everything."""
-        return self._records.items()
+        self.records = {key: record for key, record in self.records.items() if not is_void(record)}
 
     def elapse(self, seconds: float) -> None:
         """So much time has passed that the caller's clock has not counted."""
-        self._records = {key: _earlier(record, seconds) for key, record in self._records.items()}
+        self.records = {key: _earlier(record, seconds) for key, record in self.records.items()}
 
     def is_probed(self, keys: Iterable[Target], now: float) -> bool:
         """Whether one request is testing any of these whose cooling has ended."""
@@ -63,16 +56,16 @@ class Ledger:
     def begin_probe(self, keys: Iterable[Target], now: float) -> None:
         """One request tests these."""
         for key, record in self._cooled(keys):
-            self._records[key] = replace(record, probing=now)
+            self.records[key] = replace(record, probing=now)
 
     def end_probe(self, keys: Iterable[Target]) -> None:
         """It has ended, with or without news."""
         for key in keys:
-            if key in self._records:
-                self._records[key] = replace(self._records[key], probing=None)
+            if key in self.records:
+                self.records[key] = replace(self.records[key], probing=None)
 
     def _cooled(self, keys: Iterable[Target]) -> Iterator[tuple[Target, Record]]:
-        found = ((key, self._records.get(key)) for key in keys)
+        found = ((key, self.records.get(key)) for key in keys)
         return ((key, record) for key, record in found if record is not None and record.until is not None)
 
 

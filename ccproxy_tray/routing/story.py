@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ccproxy_tray.errors import Fault
 from ccproxy_tray.routing.origin import Origin
@@ -120,6 +121,12 @@ def span(seconds: float) -> str:
 
 def short_model(model: str) -> str:
     """A model's name without vendor, geography, date and version: ``claude-sonnet-4-5``, on every provider alike."""
+    # Clients choose names, and only usual ones are remembered.
+    return _short(model) if len(model) <= _MAX_NAME else _short.__wrapped__(model)
+
+
+@lru_cache(256)
+def _short(model: str) -> str:
     name = _SUFFIX.sub("", _PREFIX.sub("", model))
     if name.startswith("claude-"):
         name = _DOTTED.sub("-", name)
@@ -130,7 +137,7 @@ def _name(target: Target, before: Target | None) -> str:
     """The parts of a target that differ from the one before; all of them at the start."""
     model = short_model(target.model)
     if before is None:
-        return " ".join(part for part in (target.provider, target.region, model) if part)
+        return " ".join(filter(None, (target.provider, target.region, model)))
     if target == before:
         return "again"
     parts = []
@@ -140,7 +147,7 @@ def _name(target: Target, before: Target | None) -> str:
         parts = [target.region or "no region"]
     if model != short_model(before.model):
         parts.append(model)
-    return " ".join(part for part in parts if part) or target.model
+    return " ".join(filter(None, parts)) or target.model
 
 
 def _outcome(attempt: Attempt) -> str:
