@@ -42,16 +42,17 @@ cli.main(["tray", "--config", "config.yaml"])
 """
 """The program, telling its modules when it says that it serves, and when the tray lets its proxy begin."""
 UNWANTED = {
-    "PIL", "boto3", "botocore", "ccproxy_tray.check", "ccproxy_tray.cli.change", "ccproxy_tray.cli.inquiry",
-    "ccproxy_tray.cli.past", "ccproxy_tray.desk", "ccproxy_tray.desktop.port_owner", "ccproxy_tray.doctor",
-    "ccproxy_tray.history.writer", "ccproxy_tray.resident", "ccproxy_tray.simulator", "ccproxy_tray.tray.action",
-    "ccproxy_tray.tray.menu", "importlib.metadata", "importlib.resources", "jeepney", "prometheus_client", "psutil",
-    "pyperclip", "pystray", "sqlite3", "urllib3",
+    "PIL", "aiohttp", "attr", "boto3", "botocore", "ccproxy_tray.check", "ccproxy_tray.cli.change",
+    "ccproxy_tray.cli.inquiry", "ccproxy_tray.cli.past", "ccproxy_tray.desk", "ccproxy_tray.desktop.port_owner",
+    "ccproxy_tray.doctor", "ccproxy_tray.history.writer", "ccproxy_tray.resident", "ccproxy_tray.simulator",
+    "ccproxy_tray.tray.action", "ccproxy_tray.tray.menu", "email.message", "http.client", "importlib.metadata",
+    "importlib.resources", "jeepney", "prometheus_client", "psutil", "pyperclip", "pystray", "sqlite3",
+    "urllib.request", "urllib3", "zipfile",
 }  # fmt: skip
 """What a headless proxy can serve its first request without: each costs every start, and memory."""
-LATER = {"PIL.ImageDraw", "aiohttp", "ccproxy_tray.app", "ccproxy_tray.dispatch", "ccproxy_tray.server.app", "multidict"}
+LATER = {"PIL.ImageDraw", "aiohttp", "ccproxy_tray.app", "ccproxy_tray.dispatch", "ccproxy_tray.server.app"}
 """What an icon does not wait for. Whoever draws it needs more, and says so in its own host."""
-MODULES = 432
+MODULES = 419
 """Modules when the proxy is ready."""
 PER_TARGET = 282
 """Bytes of state.json for each target that cools."""
