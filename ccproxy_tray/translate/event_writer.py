@@ -26,7 +26,7 @@ class EventWriter:
         self._progress = progress
         self._out: list[bytes] = []
         self._index = 0
-        self._prefix = b""
+        self._prefix = ""
 
     def take(self) -> bytes:
         """The events written since the last call."""
@@ -49,13 +49,20 @@ class EventWriter:
         if kind in DELTA_OF:
             delta, key = DELTA_OF[kind]
             head = f'{{"type":"content_block_delta","index":{self._index},"delta":{{"type":"{delta}","{key}":'
-            self._prefix = f"event: content_block_delta\ndata: {head}".encode()
+            self._prefix = f"event: content_block_delta\ndata: {head}"
 
     def append(self, piece: str) -> None:
         """More of the open block. Written in ASCII, so that half a surrogate pair meets its other half unharmed."""
         self._progress.content = True
         self._progress.said += len(piece)
-        self._out += (self._prefix, encode_basestring_ascii(piece).encode("ascii"), b"}}\n\n")
+        self._out.append(f"{self._prefix}{encode_basestring_ascii(piece)}}}}}\n\n".encode("ascii"))
+
+    def extend(self, pieces: list[str]) -> None:
+        """The same for several: a delta for each."""
+        self._progress.content = True
+        self._progress.said += sum(map(len, pieces))
+        deltas = [self._prefix + encode_basestring_ascii(piece) for piece in pieces]
+        self._out.append(("}}\n\n".join(deltas) + "}}\n\n").encode("ascii"))
 
     def sign(self, signature: str) -> None:
         """The open thinking block's signature, before it closes."""

@@ -37,6 +37,9 @@ class BlockSink(Protocol):
     def append(self, piece: str) -> None:
         """More of the open block."""
 
+    def extend(self, pieces: list[str]) -> None:
+        """The same for several."""
+
     def sign(self, signature: str) -> None:
         """The open thinking block's signature."""
 
@@ -99,6 +102,14 @@ class ChatAnswer:
             return False
         self._sink.append(text)
         self.characters += len(text)
+        return True
+
+    def all_go_on(self, key: str, texts: list[str]) -> bool:
+        """The same for several deltas in a row."""
+        if self._held or self._kind != _KINDS[key]:
+            return False
+        self._sink.extend(texts)
+        self.characters += sum(map(len, texts))
         return True
 
     def cite(self, annotations: Json) -> None:

@@ -113,6 +113,10 @@ class _BlockList:
         kind, key = self._delta
         self._open.add({"type": kind, key: piece})
 
+    def extend(self, pieces: list[str]) -> None:
+        for piece in pieces:
+            self.append(piece)
+
     def sign(self, signature: str) -> None:
         self._open.add({"type": "signature_delta", "signature": signature})
 

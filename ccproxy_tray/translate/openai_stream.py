@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ccproxy_tray.errors import AttemptFailed, Failure, Fault, ProtocolError
 from ccproxy_tray.translate.event_writer import EventWriter
 from ccproxy_tray.translate.jsontext import Json, JsonError, parse
@@ -11,10 +13,13 @@ from ccproxy_tray.translate.openai_reply import error_of
 from ccproxy_tray.translate.openai_template import Template
 from ccproxy_tray.translate.openai_tools import ToolNames
 from ccproxy_tray.translate.openai_usage import rendered, searches, stop_reason, usage
-from ccproxy_tray.translate.sse import SseDecoder
+from ccproxy_tray.translate.sse import Event, SseDecoder
 from ccproxy_tray.translate.stream import Progress, Usage
 
 _DONE = b"[DONE]"
+_BURST = 2048
+"""Bytes that are worth looking for many events of one form."""
+_TASTE = 512
 
 
 class ChatStream:
@@ -51,7 +56,7 @@ class ChatStream:
         if self.failure is not None or self.progress.finished:
             return b""
         try:
-            for _, payload in self._decoder.feed(data):
+            for _, payload in self._decoder.feed(data) if len(data) <= _BURST else self._unusual(data):
                 self._event(payload)
                 if self.failure is not None or self.progress.finished:
                     break
@@ -75,6 +80,23 @@ class ChatStream:
         except AttemptFailed as failed:
             self.failure = failed.failure
         return self._writer.take()
+
+    def _unusual(self, data: bytes) -> Iterator[Event]:
+        """The events but for the first burst of usual ones, which is taken as a whole."""
+        done = 0
+        while len(data) - done > _BURST:
+            if self._template.key and self._decoder.between:
+                texts, end = self._template.run(data, done)
+                if texts and self._answer.all_go_on(self._template.key, texts):
+                    done = end
+                break
+            # Until there is a form to go by, and a place where an event begins.
+            end = data.find(b"\n\n", done + _TASTE) + 2
+            if end < 2:
+                break
+            yield from self._decoder.feed(data[done:end])
+            done = end
+        yield from self._decoder.feed(data[done:])
 
     def _event(self, payload: bytes) -> None:
         if (text := self._template.text(payload)) and self._answer.goes_on(self._template.key, text):

@@ -2,13 +2,16 @@
 
 Parsing each of them costs ten times what is said in it. So the bytes around the text are learned from a chunk that was
 parsed, and proved by parsing them once more around another text. What does not fit them exactly is parsed as ever.
+
+Of chunks that come together, the texts are found by splitting at what stands between two of them: the end of one and
+the beginning of the next, with the blank line, which no JSON string contains.
 """
 
 from __future__ import annotations
 
 import re
 
-from ccproxy_tray.translate.jsontext import Json, parse
+from ccproxy_tray.translate.jsontext import Json, JsonError, parse
 from ccproxy_tray.translate.openai_dialect import mapping
 
 _STRING = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
@@ -26,6 +29,8 @@ class Template:
         self.key = ""
         self._head = b""
         self._tail = b""
+        self._opening = b""
+        self._closing = b""
         self._lessons = 0
 
     def text(self, payload: bytes) -> str:
@@ -40,6 +45,27 @@ class Template:
         except UnicodeDecodeError:
             return ""
         return text
+
+    def run(self, data: bytes, start: int) -> tuple[list[str], int]:
+        """What the chunks of this form say that follow each other from ``start``, and where they end.
+
+        Only whole events count, and none of them may be empty; without any, or with a bad one, there are no texts.
+        """
+        if not self.key or not data.startswith(self._opening, start):
+            return [], start
+        *insides, last = data[start + len(self._opening) :].split(self._closing + self._opening)
+        inside, closed, _ = last.partition(self._closing)
+        if closed:
+            insides.append(inside)
+        # No escape contains a space: together they are good if and only if each of them is.
+        if not insides or b"" in insides or not _STRING.fullmatch(b" ".join(insides)):
+            return [], start
+        try:
+            texts: list[str] = parse(b'["%b"]' % b'","'.join(insides))
+        except JsonError:  # not UTF-8
+            return [], start
+        around = len(self._opening) + len(self._closing)
+        return texts, start + sum(map(len, insides)) + len(insides) * around
 
     def learn(self, payload: bytes, chunk: Json) -> None:
         """Take the form of a parsed chunk, if it says one piece of text and nothing else."""
@@ -59,6 +85,7 @@ class Template:
             delta[key] = chunk["choices"][0]["delta"][key]
             if probe == chunk:
                 self.key, self._head, self._tail = key, head, tail
+                self._opening, self._closing = b"data: " + head, tail + b"\n\n"
 
 
 def _only_text(chunk: Json) -> str:

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccproxy_tray.errors import Failure
 from ccproxy_tray.translate.openai_stream import ChatStream
 from ccproxy_tray.translate.openai_template import Template
 from ccproxy_tray.translate.openai_tools import ToolNames
@@ -120,3 +121,58 @@ def test_a_stream_whose_chunks_are_never_alike_is_not_learned_from_for_ever() ->
         template.learn(payload(value), value)
     assert template.text(payload({**chunk(text="x"), "id": "7"})) == "x"
     assert template.text(payload({**chunk(text="x"), "id": "19"})) == ""
+
+
+RAW = st.sampled_from([b"a", b" ", b"\xc3\xa9", b"\\n", b"\\ud83c", b"\\udf89", b"\\u0061", b'\\"', b"\\\\", b"x" * 40])
+ODD = st.sampled_from(
+    [b"", b"\\", b'"', b'a","b', b',"y', b'x","y', b"\xff", b"\xc3", b"\xa9", b"\n", b"\n\n", b"\\u00", b"\\x"]
+)
+FORM = payload(chunk(text="PLACE") | {"id": "c" * 400})
+OTHERS = st.sampled_from([
+    b": a comment\n\n",
+    b"data: " + payload(chunk("reasoning", "r")) + b"\n\n",
+    b"data: " + payload(chunk("content", "other form")) + b"\n\n",
+    b"data: " + FORM.replace(b"PLACE", b"crlf") + b"\r\n\r\n",
+    b"data: " + payload({"error": {"message": "overloaded", "code": 529}}) + b"\n\n",
+    b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n',
+])  # fmt: skip
+USUAL = RAW.map(lambda inside: b"data: " + FORM.replace(b"PLACE", inside) + b"\n\n")
+UNUSUAL = ODD.map(lambda inside: b"data: " + FORM.replace(b"PLACE", inside) + b"\n\n")
+
+
+def outcome(parts: list[bytes]) -> tuple[bytes, Failure | None, int, int, bool]:
+    codec = stream()
+    out = b"".join([*map(codec.feed, parts), codec.finish()])
+    return out, codec.failure, codec._answer.characters, codec.progress.said, codec.progress.finished
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(USUAL, min_size=4, max_size=10),
+    st.lists(USUAL | USUAL | UNUSUAL | OTHERS, max_size=12),
+    st.integers(0, 5000),
+)
+def test_a_burst_says_what_its_chunks_say_one_by_one(first: list[bytes], then: list[bytes], cut: int) -> None:
+    parts = [*first, *then]
+    raw = b"".join(parts)
+    assert outcome([raw]) == outcome([raw[:cut], raw[cut:]]) == outcome(parts)
+
+
+def test_a_burst_is_taken_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec, events, event = stream(), [], ChatStream._event
+
+    def counted(codec: ChatStream, payload: bytes) -> None:
+        events.append(payload)
+        event(codec, payload)
+
+    monkeypatch.setattr(ChatStream, "_event", counted)
+    codec.feed((b"data: " + FORM.replace(b"PLACE", b"a") + b"\n\n") * 200)
+    assert codec._answer.characters == 200
+    assert len(events) < 10
+
+
+@pytest.mark.parametrize("before", [b"data: half", b"data: half\n", b"\r", b": a comment\n", b"event: x\n"])
+def test_a_burst_begins_where_an_event_begins(before: bytes) -> None:
+    usual = b"data: " + FORM.replace(b"PLACE", b"a") + b"\n\n"
+    one_by_one = outcome([usual, usual, before, *[usual] * 20])
+    assert outcome([usual, usual, before, usual * 20]) == one_by_one == outcome([usual * 2 + before + usual * 20])
