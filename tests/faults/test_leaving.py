@@ -120,7 +120,7 @@ async def test_c3_a_client_that_does_not_read_is_cut_off_and_so_is_the_upstream(
             call = await stage.primary.call()
             await call.gone.wait()
             listener = stage.app._endpoint._listener
-            await settled(lambda: not listener._connections(), lambda: "the client's connection is kept")
+            await settled(lambda: not listener.connections, lambda: "the client's connection is kept")
         assert call.connection.written < 32 * 1024 * 1024, "buffers of four sockets, and nothing else"
         await abandoned(stage, call)
         await stage.expect(primary=1, backup=0, story=["primary ok"])
