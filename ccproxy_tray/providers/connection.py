@@ -7,7 +7,7 @@ methods of a dict and of a list. Only the beginning of a message, the end of its
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -148,14 +148,12 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Before anything else."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # other loops have classes of their own
         self._keep_alive = True
 
     def data_received(self, data: bytes) -> None:
         """Read what came. Bytes that nobody asked for end the connection: they could be taken for the next answer."""
-        if self.complete or self._parser is None:
-            self._cut()
+        if self._parser is None:
             return
         self.heard = True
         size = len(data)
@@ -181,8 +179,6 @@ class Connection(asyncio.Protocol):
         """After anything else."""
         self._lost(error)
         self._transport = self._parser = self._rest = None
-        if self._draining is not None:
-            self._draining.cancel()
         self._owner.gone(self)
 
     def pause_writing(self) -> None:
@@ -206,10 +202,9 @@ class Connection(asyncio.Protocol):
         assert self._parser is not None
         status = self._parser.get_status_code()
         fields = self._fields
-        if status == 101 or len(fields) > FIELDS_LIMIT or (self._overhead > HEAD_LIMIT and _size(fields) > HEAD_LIMIT):
+        if len(fields) > FIELDS_LIMIT or (self._overhead > HEAD_LIMIT and _size(fields) > HEAD_LIMIT):
             raise _Unexpected
-        if 100 <= status < 200:
-            fields.clear()
+        if 100 <= status < 200:  # The parser itself refuses 101: nobody has asked for another protocol.
             self._overhead = 0
             return
         self.status = status

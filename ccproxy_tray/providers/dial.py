@@ -47,11 +47,6 @@ class Resolver:
             asked.add_done_callback(partial(self._answered, key))
         return await asyncio.shield(asked)
 
-    def close(self) -> None:
-        """Wait for no answer any more."""
-        for asked in self._asked.values():
-            asked.cancel()
-
     def _answered(self, key: tuple[str, int], asked: asyncio.Future[Addresses]) -> None:
         del self._asked[key]
         if not asked.cancelled():

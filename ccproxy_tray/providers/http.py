@@ -46,7 +46,7 @@ class _Answer(Response):
         """By names in lower case. Made when somebody asks: a good answer's are of no interest."""
         if self._headers is None:
             made = {name.decode("latin-1"): value.decode("latin-1").strip() for name, value in self._fields.items()}
-            self._headers = {"date": now(), **made}
+            self._headers = made if "date" in made else {**made, "date": now()}
         return self._headers
 
     async def read(self) -> bytes:

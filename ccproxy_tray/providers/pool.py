@@ -64,7 +64,7 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         """Nobody uses it any more: it is kept when it may be used again, and cut otherwise."""
-        if self._closed or not connection.reusable:
+        if not connection.reusable:
             connection.abort()
             return
         self._idle.setdefault(connection.origin, {})[connection] = self._loop.time()
@@ -91,7 +91,6 @@ class Pool:
     async def close(self) -> None:
         """Cut every connection, and wait until that is done."""
         self._closed = True
-        self._resolver.close()
         self._drop_idle()
         self._emptied.clear()
         for connection in self._open:

@@ -85,6 +85,14 @@ def asked(body: bytes = b"", *, skip_body: bool = False) -> tuple[Connection, Wi
     return connection, wire, owner
 
 
+def turn(loop: asyncio.AbstractEventLoop) -> None:
+    """Run what is due."""
+    asyncio._set_running_loop(None)
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    asyncio._set_running_loop(loop)
+
+
 def fed(connection: Connection, *pieces: bytes) -> bytes:
     """What a reader would get of these pieces."""
     body = b""
@@ -136,6 +144,9 @@ def test_names_of_fields_are_in_lower_case_and_trailers_are_not_among_them() -> 
     connection.begin(b"", b"")
     fed(connection, CHUNKED)
     assert connection.fields == {b"transfer-encoding": b"Chunked"}
+    connection.begin(b"", b"")
+    fed(connection, FIXED)
+    assert connection.fields == {b"content-length": b"5", b"x-one": b"1  "}
 
 
 @pytest.mark.parametrize(
@@ -313,6 +324,7 @@ def test_interim_answers_are_passed_over_however_many_there_are() -> None:
     for _ in range(2 * HEAD_LIMIT // len(interim)):
         fed(connection, interim)
     assert fed(connection, FIXED) == b"hello"
+    assert connection.failure is None
     assert connection.fields == {b"content-length": b"5", b"x-one": b"1  "}
 
 
@@ -326,6 +338,8 @@ def test_nobody_reads_and_the_other_side_has_to_wait() -> None:
     assert HIGH_WATER - 1000 <= sent <= HIGH_WATER + 1000
     assert len(connection.take()) == sent
     assert not wire.paused
+    connection.data_received(b"x" * 1000)
+    assert not wire.paused, "what was taken no longer counts"
 
 
 def test_an_answer_that_is_complete_never_makes_anybody_wait() -> None:
@@ -334,7 +348,10 @@ def test_an_answer_that_is_complete_never_makes_anybody_wait() -> None:
     assert not wire.paused
 
 
-def test_an_answer_that_is_drained_goes_back_at_its_end() -> None:
+def test_an_answer_that_is_drained_goes_back_at_its_end(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccproxy_tray.providers.connection.DRAIN_SECONDS", 0)
     connection, wire, owner = asked()
     connection.data_received(CHUNKED[:-4])
     connection.drain()
@@ -342,7 +359,8 @@ def test_an_answer_that_is_drained_goes_back_at_its_end() -> None:
     connection.data_received(CHUNKED[-4:])
     assert owner.back == [connection]
     assert connection.reusable
-    assert not wire.closing
+    turn(loop)
+    assert not wire.closing, "it is left alone after that"
 
 
 def test_what_is_drained_is_not_kept_and_nobody_waits() -> None:
@@ -363,14 +381,6 @@ def test_a_request_of_usual_size_is_one_write() -> None:
         connection, wire, _ = asked(body)
         assert (wire.sent, len(wire.writes)) == (b"HEAD " + body, 1)
         assert connection.heard is False
-
-
-def turn(loop: asyncio.AbstractEventLoop) -> None:
-    """Run what is due."""
-    asyncio._set_running_loop(None)
-    loop.call_soon(loop.stop)
-    loop.run_forever()
-    asyncio._set_running_loop(loop)
 
 
 def test_a_large_request_is_written_in_pieces_with_others_in_between(loop: asyncio.AbstractEventLoop) -> None:

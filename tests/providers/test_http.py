@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -519,6 +521,7 @@ async def test_an_idle_connection_that_the_server_closes_is_dropped_at_once(tran
         closed.set()
         await transport._pool._emptied.wait()
         assert not connection.usable
+        assert not any(transport._pool._idle.values())
         assert await fetch(transport, url) == b"ok"
 
 
@@ -545,8 +548,10 @@ async def test_idle_connections_are_closed_after_a_time_by_one_timer(
 
 
 async def test_a_stale_connection_that_has_begun_to_answer_is_not_asked_again(transport: Transport) -> None:
+    numbers: list[int] = []
+
     async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
-        assert number == 1
+        numbers.append(number)
         await head(reader)
         writer.write(OK)
         await head(reader)
@@ -556,6 +561,74 @@ async def test_a_stale_connection_that_has_begun_to_answer_is_not_asked_again(tr
         await fetch(transport, url)
         error = await failed(transport, Outgoing(url, {}))
     assert (error.failure.fault, error.failure.subject) == (Fault.UNREACHABLE, "reset")
+    assert numbers == [1]
+
+
+async def test_requests_at_the_same_time_have_connections_of_their_own_and_the_last_one_is_used_first(
+    transport: Transport,
+) -> None:
+    server = Server()
+    async with scripted(server) as url:
+        for order in (slice(None), slice(None, None, -1)):
+            running = [await transport.open(Outgoing(url, {})) for _ in range(2)]
+            for response in running[order]:
+                await response.read_whole()
+                response.close()
+    assert server.connections == [1, 2, 2, 1]
+
+
+async def test_a_connection_that_is_being_closed_is_not_taken(transport: Transport) -> None:
+    async with scripted(Server()) as url:
+        await fetch(transport, url)
+        [connection] = transport._pool._open
+        connection.abort()
+        assert not transport._pool.ready(connection.origin)
+        assert transport._pool.take(connection.origin) is None
+
+
+async def test_the_proxy_settings_are_looked_at_again_after_the_renewal(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("ccproxy_tray.providers.proxies.proxy_for", asked.append)
+    async with scripted(Server()) as url:
+        for _ in range(2):
+            await fetch(transport, url)
+        assert asked == [url]
+        transport.renew()
+        for _ in range(2):
+            await fetch(transport, url)
+        assert asked == [url, url]
+        transport.renew()
+        looking = asyncio.create_task(fetch(transport, url))
+        await asyncio.sleep(0)
+        transport.renew()  # while they are looked at
+        await looking
+        assert asked == [url] * 3
+        await fetch(transport, url)
+        assert asked == [url] * 4
+
+
+async def test_others_have_their_turn_while_an_answer_is_unpacked(transport: Transport) -> None:
+    packed, turns = gzip.compress(bytes(8 * 1024 * 1024)), 0
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed)
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    async with scripted(script) as url:
+        response = await transport.open(Outgoing(url, {}))
+        running = asyncio.create_task(other())
+        assert len(await response.read_whole()) == 8 * 1024 * 1024
+        running.cancel()
+        response.close()
+    assert turns > 16
 
 
 async def test_a_request_that_is_cancelled_closes_its_connection(transport: Transport) -> None:
@@ -648,9 +721,12 @@ def trusted() -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.parametrize("name", ["localhost", "localhost."])
 async def test_http_1_1_is_agreed_on_and_nothing_blocks_meanwhile(
-    transport: Transport, monkeypatch: pytest.MonkeyPatch
+    transport: Transport, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    original = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *rest, **more: original("127.0.0.1", *rest, **more))
     agreed: list[str | None] = []
     monkeypatch.setattr("ccproxy_tray.providers.trust.context", trusted)
     server = certified("good")
@@ -664,7 +740,7 @@ async def test_http_1_1_is_agreed_on_and_nothing_blocks_meanwhile(
     async with scripted(script, server) as url:
         with nothing_blocks("ccproxy_tray"):
             for _ in range(2):
-                assert await fetch(transport, url.replace("127.0.0.1", "localhost")) == b"ok"
+                assert await fetch(transport, url.replace("127.0.0.1", name)) == b"ok"
     assert agreed == ["http/1.1"] * 2
 
 
@@ -703,3 +779,46 @@ async def test_an_address_of_the_newer_kind_is_reached(transport: Transport) -> 
         assert await fetch(transport, f"http://[::1]:{port}/") == b"ok"
         await transport.close()
     assert f"Host: [::1]:{port}\r\n".encode() in seen[0]
+
+
+async def test_a_resolver_that_hangs_costs_one_thread_however_many_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    unheard: list[object] = []
+    release = threading.Event()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+
+    def getaddrinfo(host: str, *_: Any, **__: Any) -> object:
+        asked.append(host)
+        release.wait(60)
+        raise socket.gaierror(socket.EAI_AGAIN, "too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    try:
+        async with Transport(0.05) as transport:
+            for _ in range(3):
+                error = await failed(transport, Outgoing("http://hanging.localhost/", {}))
+                assert error.failure.subject == "connect timeout"
+            del error  # It knows where it came from.
+            assert asked == ["hanging.localhost"]
+            [lookup] = transport._pool._resolver._asked.values()
+            release.set()
+            await asyncio.wait([lookup])
+            del lookup
+            gc.collect()
+            assert not unheard, "nobody is left to be told"
+    finally:
+        release.set()
+
+
+async def test_a_connection_that_is_closed_as_soon_as_it_is_open_is_a_failure(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dial(*arguments: Any) -> Connection:
+        found = await dial_module.dial(*arguments)
+        found.abort()
+        return found
+
+    monkeypatch.setattr(pool, "dial", dial)
+    async with scripted(Server()) as url:
+        error = await failed(transport, Outgoing(url, {}))
+    assert error.failure.subject == "reset"

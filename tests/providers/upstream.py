@@ -31,21 +31,25 @@ def reset(writer: asyncio.StreamWriter) -> None:
 @asynccontextmanager
 async def scripted(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """A raw server; the script is told how many connections there have been."""
-    count = 0
+    writers: list[asyncio.StreamWriter] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal count
-        count += 1
+        writers.append(writer)
         try:
-            await script(reader, writer, count)
+            await script(reader, writer, len(writers))
         except (ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
-    async with server:
+    try:
         yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for writer in writers:  # From Python 3.12 on it waits for them.
+            writer.transport.abort()
+        await server.wait_closed()
 
 
 async def failed(transport: Transport, outgoing: Outgoing) -> AttemptFailed:
