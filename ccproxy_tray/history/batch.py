@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Any
 
+from ccproxy_tray.history.connection import insert
 from ccproxy_tray.history.entry import Entry
 from ccproxy_tray.history.search import Extent, Index
 from ccproxy_tray.history.sums import Sums
@@ -21,10 +22,7 @@ _COLUMNS = (
     "id", "time", "agent", "client", "requested", "region", "stream", "status", "stop_reason", "first_event_ms",
     "total_ms", "input", "output", "cache_read", "cache_write", "estimated", "cost", "tries", "story", "error",
 )  # fmt: skip
-_INSERT = f"""
-    INSERT INTO requests (seq, session, combination, tools, {", ".join(_COLUMNS)})
-    VALUES (?, ?, ?, ?{", ?" * len(_COLUMNS)})
-"""  # noqa: S608 - names of columns
+_REQUESTS = f"requests (seq, session, combination, tools, {', '.join(_COLUMNS)})"
 _ATTEMPT = (
     "target", "started_ms", "first_event_ms", "total_ms", "status", "fault", "reason", "cooling_seconds", "simulated",
 )  # fmt: skip
@@ -93,16 +91,15 @@ class Batch:
     def _flush(self) -> None:
         self._insert()
         connection = self._connection
-        marks = ", ".join("?" * (2 + len(_ATTEMPT)))
-        connection.executemany(f"INSERT INTO attempts VALUES ({marks})", self._attempts)  # noqa: S608 - question marks
-        connection.executemany("INSERT INTO skipped VALUES (?, ?, ?, ?)", self._skipped)
+        insert(connection, "attempts", self._attempts)
+        insert(connection, "skipped", self._skipped)
         bounds = [(each.first, each.last, each.id) for each in self._sessions.values()]
         connection.executemany("UPDATE sessions SET first = min(first, ?), last = max(last, ?) WHERE id = ?", bounds)
         self._sums.flush(connection)
         self._index.add(self._searched, self._extent)
 
     def _insert(self) -> None:
-        self._connection.executemany(_INSERT, self._requests)
+        insert(self._connection, _REQUESTS, self._requests)
         self._requests.clear()
 
     def _known(self, ids: Sequence[str]) -> set[str]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Any
 
 from ccproxy_tray.config.files import PRIVATE_DIRECTORY, PRIVATE_FILE
 from ccproxy_tray.history import schema
@@ -14,6 +17,8 @@ from ccproxy_tray.history import schema
 WRITER_PATIENCE = 2.0
 """Seconds for which the writer waits for another process that is writing."""
 READER_PATIENCE = 1.0
+_MOST_ROWS = 32
+"""Of one statement: as many of the widest table as old libraries take, which is 999 values."""
 
 
 def open_writer(path: Path) -> Connection:
@@ -37,6 +42,20 @@ def open_writer(path: Path) -> Connection:
         connection.close()
         raise
     return connection
+
+
+def insert(connection: Connection, into: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows of one width, many with each statement: between two of them the interpreter changes threads.
+
+    ``into`` is the table with or without the names of its columns.
+    """
+    done = 0
+    for size in (_MOST_ROWS, _MOST_ROWS // 8, 1):
+        while len(rows) - done >= size:
+            some = rows[done : done + size]
+            values = ", ".join([f"({', '.join('?' * len(some[0]))})"] * size)
+            connection.execute(f"INSERT INTO {into} VALUES {values}", [*chain.from_iterable(some)])  # noqa: S608 - names of ours
+            done += size
 
 
 def open_reader(path: Path) -> Connection | None:

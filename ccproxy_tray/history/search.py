@@ -16,6 +16,8 @@ from itertools import chain
 from sqlite3 import Connection
 from typing import Any
 
+from ccproxy_tray.history.connection import insert
+
 DAY_MS = 86_400_000
 _MOST_REQUESTS = 65_536
 _LEAST_REQUESTS = 200
@@ -112,8 +114,7 @@ class Index:
     def _put(self, part: _Part | None, texts: Sequence[tuple[int, str, str]]) -> None:
         """What goes into one part."""
         if part is not None and texts:
-            insert = f"INSERT INTO search_{part.number} (rowid, tag, text) VALUES (?, ?, ?)"  # noqa: S608 - a number of ours
-            self._connection.executemany(insert, texts)
+            insert(self._connection, f"search_{part.number} (rowid, tag, text)", texts)
             self._connection.execute(_GROWN, (part.first, part.last, part.requests, part.number))
 
 
