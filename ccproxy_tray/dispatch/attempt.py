@@ -92,6 +92,7 @@ async def _exchange(
     outgoing = await provider.outgoing(call)
     masked = partial(_masked, outgoing.headers, secrets)
     response = await transport.open(outgoing)
+    del outgoing  # with its body: from here on one only listens
     result: Started | Reply | Failure | None = None
     try:
         result = await _receive(provider, response, call)

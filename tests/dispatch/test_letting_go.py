@@ -55,11 +55,18 @@ class Upstream:
 
     def __init__(self, first: bytes) -> None:
         self._pieces = [first]
+        self._sent = b""
+        self.holders = 0
+        """How many others held on to what was sent, when somebody listened for the first time."""
 
-    async def open(self, _outgoing: Outgoing) -> Upstream:
+    async def open(self, outgoing: Outgoing) -> Upstream:
+        self._sent = outgoing.body
         return self
 
     async def read(self) -> bytes:
+        if self._sent:
+            self.holders = sys.getrefcount(self._sent) - 2  # this object and the function that counts
+            self._sent = b""
         if not self._pieces:
             await asyncio.Event().wait()
         return self._pieces.pop()
@@ -77,7 +84,8 @@ async def test_a_running_stream_holds_nothing_of_its_request(type_: ProviderType
     told: list[Event] = []
     journal = Journal("1.0", 0.0)
     journal.subscribe(lambda event, _: told.append(event))
-    transport = cast("Transport", Upstream(TOLD[type_]))
+    upstream = Upstream(TOLD[type_])
+    transport = cast("Transport", upstream)
     runtime = Runtime(config, providers(accounts, {}))
     dispatcher = Dispatcher(runtime, transport, journal, State(), Clock(lambda: 1.0, lambda: 1.0))
     raw = json.dumps(ASKED).encode()
@@ -86,6 +94,8 @@ async def test_a_running_stream_holds_nothing_of_its_request(type_: ProviderType
     answer, body = await asked(dispatcher, raw)
     assert answer.stream is not None
     assert await answer.stream.read()
+    if type_ is ProviderType.OPENAI:  # others are sent the client's own bytes
+        assert upstream.holders == 0
     assert body() is None
     assert sys.getrefcount(raw) - held == bodies, "the history's copy, where it wants one"
     await answer.stream.close()
