@@ -91,6 +91,7 @@ class App:
         self.urls: Sequence[str] = ()
         self._elsewhere = elsewhere
         self._subscriptions: list[Callable[[], None]] = []
+        self._warming: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Listen. Raises CannotListen; nothing is left open then."""
@@ -121,6 +122,7 @@ class App:
             reader=self._reader,
             tally=self._tally,
             mask=self._redactor.known,
+            greeted=self._greeted,
         )
         self._record(lambda at: events.ConfigChanged(at, self.loaded))
         try:
@@ -137,6 +139,8 @@ class App:
     ) -> None:
         """Accept nothing more, let running requests end, close every connection; within 10 s."""
         self._looking.cancel()
+        if self._warming is not None:
+            self._warming.cancel()
         self._dispatcher.simulate(None)  # A request in a simulated silence could not end.
         await self._endpoint.stop()
         await self._transport.close()
@@ -185,6 +189,16 @@ class App:
         findings = await check(self.loaded.config, self._environ, model)
         self._reconfigure()
         return findings
+
+    def _greeted(self) -> None:
+        """A client has started: its first request finds a connection to the first choice ready."""
+        runtime = self._dispatcher.runtime
+        routing = runtime.config.routing
+        able = (step for step in routing.provider_sequence if not runtime.providers[step.name].missing())
+        step = next((step for step in able if routing.only in ("", step.name)), None)
+        if step is not None and (self._warming is None or self._warming.done()):
+            url = runtime.providers[step.name].address(step.variants[0].region)
+            self._warming = asyncio.create_task(self._transport.warm(url))
 
     def _unsubscribe(self) -> None:
         for unsubscribe in self._subscriptions:

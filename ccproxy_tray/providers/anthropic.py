@@ -45,6 +45,10 @@ class AnthropicProvider:
             return Candidate(target, "the client sent no credential to pass through", CLIENT_REMEDY)
         return Candidate(target)
 
+    def address(self, region: str) -> str:
+        """The server's own."""
+        return self._config.base_url
+
     async def prepare(self) -> None:
         """Nothing to look for: keys stand in the configuration."""
 

@@ -99,6 +99,9 @@ class Provider(Protocol):
     async def refresh(self) -> bool:
         """Drop cached credentials; True when another try may go better."""
 
+    def address(self, region: str) -> str:
+        """A URL at the server that its requests go to; ``region`` as a variant names it, empty for the provider's."""
+
     async def prepare(self) -> None:
         """Look for credentials if nobody did yet; quick, and without effect, afterwards."""
 

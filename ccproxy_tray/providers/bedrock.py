@@ -51,6 +51,10 @@ class BedrockProvider:
             return Candidate(target, "no AWS credentials", missing)
         return Candidate(target, bedrock.unservable(request.body))
 
+    def address(self, region: str) -> str:
+        """The runtime of the region."""
+        return self._endpoint(region or self._config.region)
+
     async def prepare(self) -> None:
         """Look through AWS's credential chain, once."""
         await self._account.look()

@@ -62,6 +62,10 @@ class OpenAIProvider:
             return Candidate(target, "no API key", missing)
         return Candidate(target, unservable(request.body, self.dialect))
 
+    def address(self, region: str) -> str:
+        """The server's own."""
+        return self.config.base_url
+
     async def prepare(self) -> None:
         """Nothing to look for: keys stand in the configuration."""
 

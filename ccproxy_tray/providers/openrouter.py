@@ -59,6 +59,10 @@ class OpenRouterProvider:
         missing = self.missing()
         return Candidate(target, "no API key", missing) if missing else Candidate(target)
 
+    def address(self, region: str) -> str:
+        """The server's own."""
+        return self._config.base_url
+
     async def prepare(self) -> None:
         """Nothing to look for: keys stand in the configuration."""
 

@@ -43,7 +43,7 @@ class Endpoint:
     ``settings`` may be replaced while the endpoint runs: requests keep those that they began with, the address stays.
     ``admission`` bounds how many requests run at a time. ``quiet`` is how long a streaming client hears nothing before
     it gets a ping. ``reader`` answers for the history; None: there is none. ``mask`` hides the secrets that are known
-    by value in whatever is told of the program.
+    by value in whatever is told of the program. ``greeted`` hears that a client has started.
     """
 
     def __init__(
@@ -58,13 +58,14 @@ class Endpoint:
         reader: Reader | None = None,
         tally: Tally | None = None,
         mask: Callable[[str], str] = str,
+        greeted: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
         disclosure, page, self._lookup = Disclosure(mask), Page(), Lookup()
         self._feed = Feed(journal, clock, disclosure, quiet)
         self._table = _table(
             Messages(dispatch, quiet, admission),
-            Info(journal, clock, disclosure, page),
+            Info(journal, clock, disclosure, page, greeted),
             page,
             Records(reader, journal, clock, disclosure, self._lookup),
             self._feed,

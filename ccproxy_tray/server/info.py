@@ -40,13 +40,21 @@ MODELS_PATH = "/v1/models/"
 
 
 class Info:
-    """The reading routes. ``clock`` gives Unix seconds."""
+    """The reading routes. ``clock`` gives Unix seconds; ``greeted`` hears that a client has started."""
 
-    def __init__(self, journal: Journal, clock: Callable[[], float], disclosure: Disclosure, page: Page) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Callable[[], float],
+        disclosure: Disclosure,
+        page: Page,
+        greeted: Callable[[], None],
+    ) -> None:
         self._journal = journal
         self._clock = clock
         self._disclosure = disclosure
         self._page = page
+        self._greeted = greeted
 
     async def root(self, exchange: Exchange) -> None:
         """``GET /``: who this is; to a browser, which has no token to send, the way to the status page."""
@@ -59,7 +67,8 @@ class Info:
         await exchange.respond_json(document, {"vary": "accept"})
 
     async def hello(self, exchange: Exchange) -> None:
-        """``HEAD /api/hello``: Claude Code warms its connection up."""
+        """``HEAD /api/hello``: Claude Code warms its connection up, at its start."""
+        self._greeted()
         await exchange.respond(200, b"")
 
     async def health(self, exchange: Exchange) -> None:

@@ -22,7 +22,7 @@ import pytest
 from ccproxy_tray.app import App
 from ccproxy_tray.config.load import load
 from tests import capture
-from tests.budget.upstream import Canned, answer, ask, paced, upstream
+from tests.budget.upstream import Canned, answer, ask, greet, paced, upstream
 
 MARGIN = 1.2
 CONFIG = """
@@ -62,7 +62,12 @@ def canned() -> Iterator[Canned]:
 
 def body(*, stream: bool) -> bytes:
     said = {"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "x" * 800}]}
-    return json.dumps(said | {"stream": stream}).encode()
+    return compact(said | {"stream": stream})
+
+
+def compact(value: object) -> bytes:
+    """JSON as Claude Code writes it."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 @dataclass(slots=True)
@@ -87,7 +92,7 @@ def conversation() -> bytes:
     *before, called, result = said["messages"]
     [block] = result["content"]
     result = {**result, "content": [{**block, "content": "what the tool has found " * 125}]}
-    return json.dumps({**said, "messages": before + [called, result] * 29, "stream": False}).encode()
+    return compact({**said, "messages": before + [called, result] * 29, "stream": False})
 
 
 async def spent(canned: Canned, url: str, request: bytes, times: int) -> Cost:
@@ -154,6 +159,15 @@ async def test_an_event_that_comes_alone_costs_its_budget_and_one_write(
         long = await cheapest(canned, app.urls[0], request)
     assert long.writes - short.writes == 500
     assert (long.calls - short.calls) / 500 <= PER_READ[lane] * MARGIN
+
+
+async def test_a_client_that_greets_finds_a_connection_for_its_first_request(tmp_path: Path, canned: Canned) -> None:
+    canned.response = answer("anthropic", deltas=3, stream=False)
+    async with proxy(tmp_path, "anthropic", canned) as app:
+        await asyncio.to_thread(greet, app.urls[0])
+        await asyncio.to_thread(canned.connected.acquire)
+        await asyncio.to_thread(ask, app.urls[0], body(stream=False), 1)
+    assert (canned.requests, canned.connections) == (1, 1)
 
 
 async def test_sequential_requests_share_one_upstream_connection(tmp_path: Path, canned: Canned) -> None:

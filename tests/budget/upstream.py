@@ -59,13 +59,14 @@ def _frames(body: bytes) -> list[bytes]:
 @dataclass(slots=True)
 class Canned:
     """Answers every request with ``response``, or with ``pieces``: each when ``taken`` says that the client has got
-    the one before it. ``connections`` were accepted, ``requests`` answered.
+    the one before it. ``connections`` were accepted, and ``connected`` says each; ``requests`` were answered.
     """
 
     url: str
     response: bytes = b""
     pieces: tuple[bytes, ...] = ()
     taken: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    connected: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     connections: int = 0
     requests: int = 0
     open: list[socket.socket] = field(default_factory=list)
@@ -96,6 +97,7 @@ def _accept(listener: socket.socket, canned: Canned) -> None:
             return
         _at_once(connection)
         canned.connections += 1
+        canned.connected.release()
         canned.open.append(connection)
         threading.Thread(target=_answer, args=(connection, canned), daemon=True).start()
 
@@ -125,6 +127,14 @@ def ask(url: str, body: bytes, times: int, taken: threading.Semaphore | None = N
     ).encode()
     with socket.create_connection((host, int(port))) as connection:
         return [_exchange(connection, head + body, taken) for _ in range(times)]
+
+
+def greet(url: str) -> None:
+    """What Claude Code does when it starts."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"HEAD /api/hello HTTP/1.1\r\nhost: {host}:{port}\r\n\r\n".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
 
 
 def _exchange(connection: socket.socket, request: bytes, taken: threading.Semaphore | None) -> bytes:
