@@ -23,9 +23,7 @@ _COLUMNS = (
     "total_ms", "input", "output", "cache_read", "cache_write", "estimated", "cost", "tries", "story", "error",
 )  # fmt: skip
 _REQUESTS = f"requests (seq, session, combination, tools, {', '.join(_COLUMNS)})"
-_ATTEMPT = (
-    "target", "started_ms", "first_event_ms", "total_ms", "status", "fault", "reason", "cooling_seconds", "simulated",
-)  # fmt: skip
+_ATTEMPT = ("started_ms", "first_event_ms", "total_ms", "status", "fault", "reason", "cooling_seconds", "simulated")
 _COMBINATION = ("provider", "model", "kind", "outcome")
 _TARGET = ("target", "provider", "model", "region")
 _NEW_SESSION = f"INSERT INTO sessions VALUES (NULL, ?, ?, ?{', 0' * 12})"  # noqa: S608 - zeros
@@ -81,7 +79,7 @@ class Batch:
         self._searched.append((seq, f"c{combination}" if session is None else f"c{combination} s{session}", row))
         for number, each in enumerate(entry.attempts):
             target = self._id("targets", _TARGET, each)
-            self._attempts.append((seq, number, target, *[each[name] for name in _ATTEMPT[1:]]))
+            self._attempts.append((seq, number, target, *[each[name] for name in _ATTEMPT]))
         for number, each in enumerate(entry.skipped):
             self._skipped.append((seq, number, each["target"], each["reason"]))
         if (body := entry.body) is not None:
