@@ -105,8 +105,9 @@ class App:
     async def _begin(self) -> None:
         config = self.loaded.config
         self._subscriptions.append(self.journal.subscribe(tell_log))
+        recalled, _ = await asyncio.gather(self._recalled(), asyncio.to_thread(prices.load))
         if self._memory is not None:
-            self._recall(await self._memory.load())
+            self._recall(recalled)
             self._subscriptions.append(self.journal.subscribe(self._remember))
         self._subscriptions.append(self.journal.subscribe(self._tally.take))
         self._subscriptions.append(self.journal.subscribe(self._keep))
@@ -132,7 +133,7 @@ class App:
             raise
         note = "" if self._elsewhere is None else self._elsewhere.why
         self._record(lambda at: events.Listened(at, tuple(self.urls), note))
-        self._looking = asyncio.create_task(self._settle_in(runtime))
+        self._looking = asyncio.create_task(self._look_for_credentials(runtime))
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
@@ -211,10 +212,6 @@ class App:
         self._looking.cancel()
         self._looking = asyncio.create_task(self._look_for_credentials(runtime))
 
-    async def _settle_in(self, runtime: Runtime) -> None:
-        """What no first request waits for."""
-        await asyncio.gather(self._look_for_credentials(runtime), asyncio.to_thread(prices.load))
-
     async def _look_for_credentials(self, runtime: Runtime) -> None:
         """Find out in the background which providers can serve, and say so once."""
         used = _used(runtime)
@@ -231,6 +228,9 @@ class App:
 
     def _remembered(self) -> dict[str, Any]:
         return self._state.cooldowns.dump(self._clock.monotonic(), self._clock.wall())
+
+    async def _recalled(self) -> object:
+        return None if self._memory is None else await self._memory.load()
 
     def _recall(self, saved: object) -> None:
         self._state.cooldowns.load(saved, self._clock.monotonic(), self._clock.wall())

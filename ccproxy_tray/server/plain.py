@@ -74,7 +74,7 @@ class Plain:
 
 
 def read_head(data: bytes) -> tuple[Plain, int] | None:
-    """The request at the beginning of ``data``, and where its body begins; None when it is not plain."""
+    """The request in ``data``, and where its body begins; None when it is not plain, or followed by something."""
     match = _HEAD.match(data, 0, MAX_HEAD)
     if match is None:
         return None
@@ -83,6 +83,8 @@ def read_head(data: bytes) -> tuple[Plain, int] | None:
     method, path, query = match["method"].decode(), match["path"].decode(), match["query"]
     length = _LENGTH.fullmatch(fields.get("content-length", "" if method == "POST" else "0"))
     if length is None or (method != "POST" and length[0] != "0") or len(fields) < len(pairs):
+        return None
+    if len(data) - match.end() > int(length[0]):
         return None
     kept = fields.get("connection", "keep-alive").lower() == "keep-alive"
     if not kept or "host" not in fields or not _ODD.isdisjoint(fields):

@@ -67,6 +67,8 @@ def test_a_plain_head_is_read() -> None:
 @pytest.mark.parametrize(
     "data",
     [
+        head(b"content-length: 2") + b"{} ",
+        head(b"content-length: 2") * 2,
         head(b"content-length: 2", first=b"GET /v1/messages HTTP/1.1"),
         head(b"content-length: 2", first=b"PUT /v1/messages HTTP/1.1"),
         head(b"content-length: 2", first=b"DELETE /v1/messages HTTP/1.1"),
@@ -336,14 +338,20 @@ async def test_a_connection_serves_one_request_after_another(client: Client) -> 
 
 async def test_requests_that_do_not_wait_are_answered_in_turn(client: Client) -> None:
     bodies = [json.dumps({**REQUEST, "model": f"model-{number}"}).encode() for number in range(4)]
+    release = asyncio.Event()
 
     async def reply(asked: MessagesRequest) -> Answer:
-        await asyncio.sleep(0)
+        await release.wait()
         return Answer(200, {}, asked.model.encode())
 
     client.dispatch.reply = reply
     async with client.wire() as wire:
-        await wire.send(b"".join(request(client, body) for body in bodies) + client.lines("PUT", "/health", {}))
+        await wire.send(request(client, bodies[0]))
+        await client.dispatch.started.wait()
+        for body in bodies[1:]:
+            await wire.send(request(client, body))
+        await wire.send(client.lines("PUT", "/health", {}))
+        release.set()
         assert [(await wire.reply()).body for _ in bodies] == [b"model-0", b"model-1", b"model-2", b"model-3"]
         assert (await wire.reply()).status == 405
         assert are_plain(client) == [False]
