@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from ccproxy_tray.routing.story import Tokens
@@ -72,8 +73,7 @@ class Table:
 @cache
 def table() -> Table:
     """The table that comes with the program. The first call reads a file."""
-    from importlib.resources import files  # a proxy serves before it has to know prices
-
-    document = json.loads(files(__package__).joinpath("table.json").read_text(encoding="utf-8"))
+    # Not importlib.resources, which every start would wait for.
+    document = json.loads(Path(__file__).with_name("table.json").read_text(encoding="utf-8"))
     searches = {name: price / 1000 for name, price in document["usd_per_1000_searches"].items()}
     return Table(document["made_from"], document["date"], document["lists"], searches)
