@@ -30,7 +30,7 @@ from ccproxy_tray.tray.hosts.choose import choose
 from ccproxy_tray.trial import Trial, trials
 
 SPENDING = "Sending one short request to each provider of the default route; that spends a few tokens at each."
-LIBRARIES = ("aiohttp", "botocore", "jeepney", "pystray", "Pillow")
+LIBRARIES = ("aiohttp", "httptools", "orjson", "botocore", "jeepney", "pystray", "Pillow")
 _LONGEST = 600
 
 

@@ -35,13 +35,13 @@ routing: {{ provider_sequence: [ {{ name: {lane}, variants: [ {{ model: "{model}
 """
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
 MODELS = {"anthropic": "auto", "bedrock": "auto", "chat": "qwen-3-coder-480b"}
-PER_REQUEST = {"anthropic": 1398, "bedrock": 1733, "chat": 1724}
+PER_REQUEST = {"anthropic": 830, "bedrock": 1192, "chat": 1161}
 """Calls for a small request with a whole answer."""
-PER_TURN = {"anthropic": 5720, "bedrock": 9090, "chat": 17420}
+PER_TURN = {"anthropic": 1505, "bedrock": 3604, "chat": 6107}
 """Calls for a turn of Claude Code's of 150 KB."""
-PER_EVENT = {"anthropic": 0.5, "bedrock": 19.9, "chat": 18}
+PER_EVENT = {"anthropic": 0.5, "bedrock": 12.8, "chat": 1.0}
 """Calls for each delta of a stream that comes in one burst."""
-PER_READ = {"anthropic": 133, "bedrock": 148, "chat": 152}
+PER_READ = {"anthropic": 111, "bedrock": 127, "chat": 127}
 """Calls for each delta that comes alone, as they do in life."""
 
 
