@@ -104,7 +104,7 @@ def _unsendable(headers: Mapping[str, str]) -> Failure:
 
 
 def _ascii(host: str) -> str:
-    return host if host.isascii() else host.encode("idna").decode("ascii")
+    return host.encode("idna").decode("ascii")  # Refuses empty and overlong labels, too.
 
 
 def _authorization(parts: SplitResult) -> str:

@@ -105,7 +105,8 @@ def test_the_target_reaches_the_wire_as_it_was_signed(url: str, target: str) -> 
 @pytest.mark.parametrize(
     "url",
     ["", "host.example", "ftp://h", "https://", "https://h:port", "https://h:70000", "https://h/a b", "https://h/\r\n",
-     "https://\N{SNOWMAN}\N{COMBINING ACUTE ACCENT}.\N{LATIN SMALL LETTER A}" + "b" * 70, "https://[::1"],
+     "https://\N{SNOWMAN}\N{COMBINING ACUTE ACCENT}.\N{LATIN SMALL LETTER A}" + "b" * 70, "https://[::1",
+     "https://a..b", "https://.h", f"https://{'a' * 64}.example"],
 )  # fmt: skip
 def test_a_url_that_leads_nowhere_is_a_fault_of_the_provider_s_configuration(url: str) -> None:
     with pytest.raises(AttemptFailed) as caught:
