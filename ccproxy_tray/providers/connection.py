@@ -135,6 +135,7 @@ class Connection(asyncio.Protocol):
     def drain(self) -> None:
         """Throw away what is left of the answer, and give the connection back at its end; cut it if that takes long."""
         self._draining = self._loop.call_later(DRAIN_SECONDS, self.abort)
+        self._waiter = None  # Whoever it was has stopped waiting, and would be told instead of the owner.
         self.parts.clear()
         self._resume()
 
@@ -202,7 +203,7 @@ class Connection(asyncio.Protocol):
         assert self._parser is not None
         status = self._parser.get_status_code()
         fields = self._fields
-        if len(fields) > FIELDS_LIMIT or (self._overhead > HEAD_LIMIT and _size(fields) > HEAD_LIMIT):
+        if status < 100 or len(fields) > FIELDS_LIMIT or (self._overhead > HEAD_LIMIT and _size(fields) > HEAD_LIMIT):
             raise _Unexpected
         if 100 <= status < 200:  # The parser itself refuses 101: nobody has asked for another protocol.
             self._overhead = 0

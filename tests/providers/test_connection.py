@@ -197,6 +197,8 @@ def test_the_end_of_the_connection_is_the_end_of_an_answer_only_when_it_is_whole
         b"HTTP/1.1 abc OK\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 000 OK\r\n\r\n",
+        b"HTTP/1.1 099 OK\r\n\r\n",
         OK + b"Content-Length: -1\r\n\r\n",
         OK + b"Content-Length: 1x\r\n\r\n",
         OK + b"Content-Length: 99999999999999999999999\r\n\r\n",
@@ -456,3 +458,12 @@ def test_somebody_who_has_stopped_waiting_is_not_told() -> None:
     connection, _, _ = asked()
     connection.arrival().cancel()
     assert fed(connection, FIXED) == b"hello"
+
+
+def test_somebody_who_has_stopped_waiting_is_not_told_in_place_of_the_owner() -> None:
+    connection, _, owner = asked()
+    connection.data_received(CHUNKED[:-4])
+    connection.arrival().cancel()
+    connection.drain()
+    connection.data_received(CHUNKED[-4:])
+    assert owner.back == [connection]
