@@ -102,15 +102,16 @@ class Listener:
             self._framework.close_idle()
 
     async def shutdown(self, patience: float) -> None:
-        """Close every connection, whatever runs on it."""
+        """Close every connection, whatever runs on it; who has not taken the end of an answer may until then."""
         for moving in self._moving:
             moving.cancel()
         try:
-            async with asyncio.timeout(patience):
-                await asyncio.gather(*(each.shutdown() for each in self._plain))
+            async with asyncio.timeout(patience), asyncio.TaskGroup() as ending:
+                for each in self._plain:
+                    ending.create_task(each.shutdown())
                 if self._framework is not None:
-                    await self._framework.shutdown(patience)
-        except TimeoutError:
+                    ending.create_task(self._framework.shutdown(patience))
+        except* TimeoutError:
             log.warning("Some connections did not close in time")
 
     def _connection(self) -> PlainConnection:

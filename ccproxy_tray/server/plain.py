@@ -122,6 +122,7 @@ class PlainConnection(asyncio.Protocol):
         self._idle_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
+        self._ended: asyncio.Future[None] = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
@@ -129,6 +130,8 @@ class PlainConnection(asyncio.Protocol):
         # A client whose machine has vanished is noticed in the end.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._rest_a_while()
+        if self._closing:  # It was told so before it was there.
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (asyncio's signature)
         """The client has gone: so has the wish for an answer."""
@@ -137,6 +140,7 @@ class PlainConnection(asyncio.Protocol):
         self.resume_writing()
         if self._task is not None:
             self._task.cancel()
+        self._ended.set_result(None)
         self._left(self)
 
     def data_received(self, data: bytes) -> None:
@@ -168,13 +172,15 @@ class PlainConnection(asyncio.Protocol):
             self.transport.close()
 
     async def shutdown(self) -> None:
-        """End it now, whatever runs on it."""
-        task = self._task
-        if self.transport is not None:
-            self.transport.abort()
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        """End it: a request at once, a written answer when the client has taken it. Cancelled, it cuts that, too."""
+        self.close()
+        if self._task is not None and self.transport is not None:
+            self.transport.abort()  # which cancels it
+        try:
+            await asyncio.wait([self._task or self._ended])
+        finally:
+            if self.transport is not None:
+                self.transport.abort()
 
     def _begin(self, data: bytes) -> None:
         found = read_head(data)
@@ -197,21 +203,20 @@ class PlainConnection(asyncio.Protocol):
             log.debug("The client has gone")
         except Exception:  # the last line of defence: what could be told has been told
             log.exception("internal error after the client has gone")
-        finally:
+        finally:  # also when something inside was cancelled: nobody else would ever end the connection
             self._task = None
-        self._answered(wire)
+            self._answered(wire)
 
     def _answered(self, wire: PlainWire) -> None:
         """What becomes of the connection."""
-        transport = self.transport
-        if transport is None or transport.is_closing():
+        if wire.gone:
             return
         if not wire.complete:
-            transport.abort()
+            wire.abort()
         elif wire.missing:
             wire.discard(self._over)
             self._stop_timer()
-            self._timer = self._loop.call_later(LINGER, transport.close)
+            self._timer = self._loop.call_later(LINGER, wire.abort)
         else:
             self._over()
 
@@ -221,8 +226,7 @@ class PlainConnection(asyncio.Protocol):
             self._stop_timer()
         self._wire = None
         transport, rest, self._rest = self.transport, self._rest, b""
-        if transport is None:
-            return
+        assert transport is not None
         if self._closing:
             transport.close()
             return
@@ -243,7 +247,7 @@ class PlainConnection(asyncio.Protocol):
         left = self._idle_since + self._idle_timeout - self._loop.time()
         if self._wire is None and self.transport is not None:
             if left <= 0:
-                self.transport.close()
+                self.transport.abort()  # Whoever has not taken the end of an answer by now will not.
             else:
                 self._timer = self._loop.call_later(left, self._look)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.dispatch import Answer
-from ccproxy_tray.server import plain
+from ccproxy_tray.server import app, plain
 from ccproxy_tray.server.plain import PlainConnection, read_head
 from ccproxy_tray.translate.messages import MessagesRequest
 from tests.server.harness import MESSAGE, REQUEST, Client, FakeStream, Reply, Wire, serving, until
@@ -456,3 +456,90 @@ async def rest_of(wire: Wire) -> bytes:
     while chunk := await wire.chunk():
         parts.append(chunk)
     return b"".join(parts)
+
+
+class UntilHeldUp(FakeStream):
+    """Ends as soon as something of it waits on our side; less than makes its writer wait."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__()
+        self.client = client
+        self.size = 0
+
+    async def read(self) -> bytes:
+        [connection] = [each for each in self.client.connections() if each.busy]
+        if connection.transport is not None and connection.transport.get_write_buffer_size():
+            return b""
+        self.size += 8192
+        return b"x" * 8192
+
+
+async def held_up(client: Client, wire: Wire) -> UntilHeldUp:
+    """An answer that is written, and not sent to its end, because the client does not read."""
+    stream = UntilHeldUp(client)
+    client.dispatch.answers(Answer(200, {}, stream=stream))
+    await wire.send(request(client, json.dumps({**REQUEST, "stream": True}).encode()))
+    await stream.closed.wait()
+    await until(lambda: not any(each.busy for each in client.connections()))
+    return stream
+
+
+async def test_a_stopping_endpoint_lets_the_end_of_an_answer_be_taken(client: Client) -> None:
+    async with client.wire(limit=1024) as wire:
+        stream = await held_up(client, wire)
+        stopping = asyncio.create_task(client.endpoint.stop(0.0))
+        assert len(await rest_of(wire)) == stream.size
+        assert await wire.closed()
+        await stopping
+
+
+async def test_who_does_not_take_the_end_of_an_answer_is_cut_off_by_the_stop(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "LAST_WORDS", 0.05)
+    async with client.wire(limit=1024) as wire, client.wire() as other:
+        await other.send(client.lines("GET", "/health?a=%20", {}))
+        assert (await other.reply()).status == 200
+        await held_up(client, wire)
+        await client.endpoint.stop(0.0)
+        assert await other.closed()
+        await until(lambda: not client.connections())
+
+
+async def test_who_does_not_take_the_end_of_an_answer_is_cut_off_when_idle_for_too_long() -> None:
+    async with serving(Server(port=0, idle_timeout=0.05)) as client, client.wire(limit=1024) as wire:
+        await held_up(client, wire)
+        await until(lambda: not client.connections())
+
+
+@pytest.mark.parametrize("odd", [False, True], ids=["plain", "framework"])
+async def test_a_cancellation_that_nobody_asked_for_ends_the_connection(client: Client, odd: bool) -> None:
+    async def reply(_: MessagesRequest) -> Answer:
+        raise asyncio.CancelledError
+
+    client.dispatch.reply = reply
+    async with client.wire() as wire:
+        data = request(client)
+        await wire.send(data.replace(b" HTTP", b"&a=%20 HTTP", 1) if odd else data)
+        assert await wire.closed()
+
+
+async def test_a_connection_that_is_told_to_close_before_it_is_there_does_so() -> None:
+    left = asyncio.Event()
+
+    async def answer(*_: object) -> None:
+        raise AssertionError
+
+    def made() -> PlainConnection:
+        connection = PlainConnection(answer, lambda *_: None, lambda _: left.set(), 60.0)
+        connection.close()
+        return connection
+
+    server = await asyncio.get_running_loop().create_server(made, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    async with asyncio.timeout(20):
+        assert await reader.read() == b""
+        await left.wait()
+    writer.close()
+    server.close()
+    await server.wait_closed()
