@@ -8,10 +8,12 @@ Claude Code compacts in time.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from ccproxy_tray.translate.jsontext import render
+import orjson
+
 from ccproxy_tray.translate.media import image_size, page_count
 
 Json = Any
@@ -90,8 +92,11 @@ def _of_text(text: str, chars: float) -> float:
 
 
 def _of_json(value: Json) -> float:
-    text = render(value, finite=True)
-    return _of_text(text.decode(), _JSON_CHARS)
+    try:
+        text = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # half a pair, for which `render` would escape every letter
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _of_text(text, _JSON_CHARS)
 
 
 def _of_anything(value: Json) -> float:

@@ -118,3 +118,10 @@ def test_claude_code_s_requests_have_a_token_for_every_three_or_four_bytes(name:
 )
 def test_no_unknown_block_breaks_the_count(content: Json) -> None:
     assert hello({"type": "something_new", "content": content}) >= 1
+
+
+def test_half_a_surrogate_pair_does_not_make_the_rest_of_a_call_longer() -> None:
+    def call(content: str) -> int:
+        return hello({"type": "tool_use", "id": "toolu_1", "name": "Write", "input": {"content": content}})
+
+    assert call("漢" * 3000 + "\ud83d") <= call("漢" * 3000) + 2
