@@ -56,7 +56,7 @@ class Listener:
         self._answer = answer
         self._servers: list[asyncio.Server] = []
         self._plain: set[PlainConnection] = set()
-        self._moving: set[asyncio.Task[None]] = set()
+        self._moving: dict[asyncio.Task[None], asyncio.Transport] = {}
         self._framework: Framework | None = None
         self.port = 0
         """The port in use; 0 before :meth:`start`."""
@@ -103,8 +103,9 @@ class Listener:
 
     async def shutdown(self, patience: float) -> None:
         """Close every connection, whatever runs on it; who has not taken the end of an answer may until then."""
-        for moving in self._moving:
+        for moving, transport in self._moving.items():
             moving.cancel()
+            transport.abort()
         try:
             async with asyncio.timeout(patience), asyncio.TaskGroup() as ending:
                 for each in self._plain:
@@ -128,8 +129,8 @@ class Listener:
             return
         transport.pause_reading()
         moving = asyncio.create_task(self._move(connection, transport, data))
-        self._moving.add(moving)
-        moving.add_done_callback(self._moving.discard)
+        self._moving[moving] = transport
+        moving.add_done_callback(self._moving.pop)
 
     async def _move(self, connection: PlainConnection, transport: asyncio.Transport, data: bytes) -> None:
         """The same, once aiohttp is there."""

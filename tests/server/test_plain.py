@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.dispatch import Answer
 from ccproxy_tray.server import app, plain
-from ccproxy_tray.server.plain import PlainConnection, read_head
+from ccproxy_tray.server.plain import PlainConnection
+from ccproxy_tray.server.plain_head import MAX_HEAD, read_head
 from ccproxy_tray.translate.messages import MessagesRequest
 from tests.server.harness import MESSAGE, REQUEST, Client, FakeStream, Reply, Wire, serving, until
 from tests.server.test_relay import DELTA, START
@@ -103,7 +104,7 @@ def test_a_plain_head_is_read() -> None:
         head(b"content-length: 2", b"x-control: a\x00b"),
         head(b"content-length: 2", b"x-return: a\rb"),
         head(b"content-length: 2", b": no name"),
-        head(b"content-length: 2", b"x-long: " + b"x" * plain.MAX_HEAD),
+        head(b"content-length: 2", b"x-long: " + b"x" * MAX_HEAD),
         head(b"content-length: 2").replace(b"\r\n", b"\n"),
         head(b"content-length: 2")[:-1],
         b"\r\n" + head(b"content-length: 2"),
