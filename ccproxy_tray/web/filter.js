@@ -140,8 +140,14 @@ function chip(name, value, without) {
   );
 }
 
-/** Replace all but the first. @param {HTMLSelectElement} list @param {[string, string][]} all value and words */
+/**
+ * Replace all but the first, unless nothing has changed: the list may be open.
+ * @param {HTMLSelectElement} list
+ * @param {[string, string][]} all value and words
+ */
 function options(list, all) {
+  const before = [...list.options].slice(1).map((option) => option.value);
+  if (JSON.stringify(before) === JSON.stringify(all.map(([value]) => value))) return;
   list.replaceChildren(
     /** @type {Node} */ (list.firstElementChild),
     ...all.map(([value, words]) => h("option", { value }, visible(words))),

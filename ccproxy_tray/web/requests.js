@@ -103,6 +103,7 @@ export class Requests {
   }
 
   async #catchUp() {
+    this.bar.load().catch(() => {});
     const found = await this.#rows.catchUp().catch(() => 0); // whatever it is, reading on will tell
     if (found) this.#grow(found);
   }

@@ -99,6 +99,12 @@ async def test_each_list_narrows_the_table(stage: Stage, look: Open) -> None:
         await expect(page.rows).to_have_count(3)
 
 
+async def test_the_lists_offer_what_is_written_just_after_the_page_was_opened(stage: Stage, look: Open) -> None:
+    page = await look(stage.url, "#requests")
+    await stage.ask()
+    await expect(page["select[aria-label='provider of requests'] option"]).to_have_count(2)
+
+
 async def test_a_session_shows_its_sums_and_leads_to_its_requests(stage: Stage, look: Open) -> None:
     one, other = "11111111-aaaa-4aaa-8aaa-11111111111a", "22222222-bbbb-4bbb-8bbb-22222222222b"
     for name in (one, one, other):
