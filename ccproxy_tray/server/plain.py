@@ -130,6 +130,7 @@ class PlainConnection(asyncio.Protocol):
             return
         asked, start = found
         assert self.transport is not None
+        self._closing = asked.last
         self._wire = PlainWire(self, self.transport, asked)
         self._task = self._loop.create_task(self._serve(self._wire))
         if start < len(data):

@@ -28,11 +28,12 @@ _ODD = frozenset({"transfer-encoding", "expect", "upgrade", "trailer", "http2-se
 
 
 class Plain:
-    """A plain request without its body."""
+    """A plain request without its body. ``last``: the client wants no other answer on this connection."""
 
-    __slots__ = ("_query", "content_length", "headers", "method", "path", "raw_path")
+    __slots__ = ("_query", "content_length", "headers", "last", "method", "path", "raw_path")
 
     def __init__(self, method: str, path: str, query: str | None, headers: CIMultiDict[str], length: int) -> None:
+        self.last = headers.get("connection", "").lower() == "close"
         self.method = method
         self.path = path
         self.raw_path = path if query is None else f"{path}?{query}"
@@ -60,20 +61,22 @@ def read_head(data: bytes) -> tuple[Plain, int] | None:
         return None
     if len(data) - match.end() > int(length[0]):
         return None
-    kept = fields.get("connection", "keep-alive").lower() == "keep-alive"
-    if not kept or "host" not in fields or not _ODD.isdisjoint(fields):
+    usual = fields.get("connection", "keep-alive").lower() in ("keep-alive", "close")
+    if not usual or "host" not in fields or not _ODD.isdisjoint(fields):
         return None
     asked = Plain(method, path, None if query is None else query.decode(), CIMultiDict(fields), int(length[0]))
     return asked, match.end()
 
 
-def answer_head(status: int, headers: Mapping[str, str], length: int | None) -> bytes:
-    """The head of an answer of so many bytes; None: of a stream in chunks."""
+def answer_head(status: int, headers: Mapping[str, str], length: int | None, *, last: bool) -> bytes:
+    """The head of an answer of so many bytes; None: of a stream in chunks. ``last``: the connection ends with it."""
     fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if length is None:
         fields += "transfer-encoding: chunked\r\n"
     elif status != NOT_MODIFIED:  # whose length would be that of the page (RFC 9110, 8.6)
         fields += f"content-length: {length}\r\n"
+    if last:
+        fields += "connection: close\r\n"
     return f"HTTP/1.1 {status} {_reason(status)}\r\n{fields}date: {_date(int(time.time()))}\r\n\r\n".encode()
 
 

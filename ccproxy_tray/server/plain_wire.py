@@ -101,14 +101,14 @@ class PlainWire:
 
     async def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """A whole answer."""
-        self._head = answer_head(status, headers, len(body))
+        self._head = answer_head(status, headers, len(body), last=self.asked.last)
         await self._send(b"" if self.asked.method == "HEAD" else body)
         self.complete = True
 
     async def begin(self, status: int, headers: Mapping[str, str], length: int | None) -> None:
         """The head leaves with the first bytes after it."""
         self.started, self._chunked = True, length is None
-        self._head = answer_head(status, headers, length)
+        self._head = answer_head(status, headers, length, last=self.asked.last)
 
     async def write(self, data: bytes | memoryview) -> None:
         """Send a part."""

@@ -94,7 +94,7 @@ def test_a_plain_head_is_read() -> None:
         head(b"content-length: 2", b"Content-Length: 2"),
         head(b"content-length: 2", b"transfer-encoding: chunked"),
         head(b"content-length: 2", b"expect: 100-continue"),
-        head(b"content-length: 2", b"connection: close"),
+        head(b"content-length: 2", b"connection: close, te"),
         head(b"content-length: 2", b"connection: keep-alive, upgrade", b"upgrade: h2c"),
         head(b"content-length: 2", b"x-twice: 1", b"X-Twice: 1"),
         head(b"content-length: 2", b"x-name : space before the colon"),
@@ -187,7 +187,7 @@ def test_what_is_read_here_means_the_same_to_the_framework(before: list[bytes], 
     assert framework.version == (1, 1)
     assert not framework.chunked
     assert not framework.upgrade
-    assert not framework.should_close
+    assert framework.should_close == asked.last
     assert dict(framework.headers) == dict(asked.headers.items()) or {
         name.lower(): value for name, value in framework.headers.items()
     } == dict(asked.headers.items())
@@ -327,6 +327,26 @@ def same(reply: Reply) -> tuple[bytes, dict[str, str], bytes]:
     assert reply.headers["date"].endswith("GMT")
     assert own.startswith("req_")
     return line, headers, reply.body.replace(own.encode(), b"")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_wants_one_answer_gets_it_and_the_end(client: Client, *, stream: bool) -> None:
+    async def reply(_: MessagesRequest) -> Answer:
+        return Answer(200, {}, stream=FakeStream(START, DELTA)) if stream else Answer(200, {}, MESSAGE)
+
+    client.dispatch.reply = reply
+    data = request(client, json.dumps({**REQUEST, "stream": stream}).encode(), Connection="close")
+    assert read_head(data) is not None
+    replies = []
+    for pieces in ([data], in_two(data)):
+        async with client.wire() as wire:
+            for number, piece in enumerate(pieces):
+                await until(lambda: not number or are_plain(client) == [False])  # noqa: B023 - awaited at once
+                await wire.send(piece)
+            replies.append(await wire.reply())
+            assert await wire.closed()
+    assert same(replies[0]) == same(replies[1])
+    assert replies[0].headers["connection"] == "close"
 
 
 async def test_a_connection_serves_one_request_after_another(client: Client) -> None:
