@@ -8,7 +8,7 @@ import pytest
 
 from ccproxy_tray.errors import AttemptFailed, Fault
 from ccproxy_tray.routing.story import Tokens
-from ccproxy_tray.translate.openai_reply import message, progress
+from ccproxy_tray.translate.openai_reply import _BlockList, message, progress
 from ccproxy_tray.translate.openai_tools import ToolNames
 from ccproxy_tray.translate.stream import Usage
 
@@ -243,3 +243,15 @@ def test_what_was_only_guessed_is_marked_so() -> None:
     assert progress(read(guessed), guessed).tokens() == Tokens(9, 3, estimated=True)
     counted = chat({"content": "four letters"}, usage={"prompt_tokens": 9, "completion_tokens": 3})
     assert progress(read(counted), counted).tokens() == Tokens(9, 3)
+
+
+def test_pieces_that_come_together_are_what_they_are_one_by_one() -> None:
+    together, alone = _BlockList(), _BlockList()
+    for sink in (together, alone):
+        sink.open({"type": "text", "text": ""})
+    together.extend(["one ", "two"])
+    for piece in ("one ", "two"):
+        alone.append(piece)
+    for sink in (together, alone):
+        sink.close()
+    assert together.blocks == alone.blocks == [{"type": "text", "text": "one two"}]

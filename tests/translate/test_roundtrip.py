@@ -146,3 +146,8 @@ def test_exactly_the_bound_of_levels_is_taken(filling: int, opening: str, closin
 
 def test_the_printer_refuses_what_is_deep() -> None:
     assert roundtrip._ROOM > 0, "without a bound of its own, everything large is left to the exact reader"
+
+
+def test_a_printer_that_never_refuses_proves_nothing_of_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roundtrip, "MAX_DEPTH", 10)  # so that no value is tried that today's printer refuses
+    assert roundtrip._room() == 0
