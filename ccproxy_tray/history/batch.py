@@ -154,5 +154,5 @@ class Batch:
         if found is not None:
             return int(found[0])
         marks = ", ".join("?" * len(values))
-        insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of ours
-        return int(self._connection.execute(insert, values).lastrowid or 0)
+        made = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names of ours
+        return int(self._connection.execute(made, values).lastrowid or 0)

@@ -30,33 +30,43 @@ def without(secrets: Iterable[str], failure: Failure) -> Failure:
     return failure
 
 
+UNTRUSTED = unreachable("the server's certificate is not trusted", "tls")
+NO_TLS = unreachable("no TLS connection", "tls")
+NO_NAME = unreachable("the server's name cannot be resolved", "dns")
+NOT_IN_TIME = unreachable("no connection in time", "connect timeout")
+NO_WAY = unreachable("connection refused or no route", "connect")
+CLOSED = unreachable("the server closed the connection", "reset")
+LOST = unreachable("the connection broke", "reset")
+TLS_LOST = unreachable("the TLS connection broke", "tls")
+SILENT = unreachable("the server did not answer in time", "timeout")
+TRUNCATED = broken("the answer ended before it was complete", "truncated")
+MALFORMED = broken("the answer is not valid HTTP")
+BAD_URL = broken("the provider's base URL is not valid", "url")
+
+
 def from_connecting(error: OSError) -> Failure:
     """Why there is no connection; the exception's own text stays out, because it may hold URLs."""
     match error:
         case ssl.SSLCertVerificationError():
-            return unreachable("the server's certificate is not trusted", "tls")
+            return UNTRUSTED
         case ssl.SSLError():
-            return unreachable("no TLS connection", "tls")
+            return NO_TLS
         case socket.gaierror():
-            return unreachable("the server's name cannot be resolved", "dns")
+            return NO_NAME
         case TimeoutError():
-            return unreachable("no connection in time", "connect timeout")
+            return NOT_IN_TIME
         case _:
-            return unreachable("connection refused or no route", "connect")
+            return NO_WAY
 
 
 def from_loss(error: Exception | None) -> Failure:
     """A connection that was lost before its answer began; without an error, the server has closed it."""
     match error:
         case None:
-            return unreachable("the server closed the connection", "reset")
+            return CLOSED
         case ssl.SSLError():
-            return unreachable("the TLS connection broke", "tls")
+            return TLS_LOST
         case TimeoutError():
-            return unreachable("the server did not answer in time", "timeout")
+            return SILENT
         case _:
-            return unreachable("the connection broke", "reset")
-
-
-TRUNCATED = broken("the answer ended before it was complete", "truncated")
-MALFORMED = broken("the answer is not valid HTTP")
+            return LOST

@@ -13,27 +13,29 @@ import aiohttp
 from yarl import URL
 
 from ccproxy_tray.errors import AttemptFailed, Failure
+from ccproxy_tray.providers import faults
 from ccproxy_tray.providers.base import Outgoing
 from ccproxy_tray.providers.connection import LARGE_BODY
-from ccproxy_tray.providers.faults import MALFORMED, TRUNCATED, broken, unreachable
 from ccproxy_tray.providers.request_head import USER_AGENT
 from ccproxy_tray.providers.response import DRAIN_SECONDS, Response, now
 
-_CAUSES: tuple[tuple[type[BaseException], str, str], ...] = (
-    (aiohttp.ClientConnectorCertificateError, "tls", "the server's certificate is not trusted"),
-    (aiohttp.ClientConnectorDNSError, "dns", "the server's name cannot be resolved"),
-    (aiohttp.ClientSSLError, "tls", "no TLS connection"),
-    (aiohttp.ServerFingerprintMismatch, "tls", "the server's certificate is not the pinned one"),
-    (aiohttp.ClientProxyConnectionError, "proxy", "the HTTP proxy refused the connection"),
-    (aiohttp.ClientHttpProxyError, "proxy", "the HTTP proxy refused the request"),
-    (aiohttp.ConnectionTimeoutError, "connect timeout", "no connection in time"),
-    (aiohttp.ClientConnectorError, "connect", "connection refused or no route"),
-    (aiohttp.ServerTimeoutError, "timeout", "the server did not answer in time"),
-    (aiohttp.ServerDisconnectedError, "reset", "the server closed the connection"),
-    (aiohttp.ClientConnectionError, "reset", "the connection broke"),
-    (ssl.SSLError, "tls", "the TLS connection broke"),
-    (TimeoutError, "timeout", "the server did not answer in time"),
-    (OSError, "reset", "the connection broke"),
+_CAUSES: tuple[tuple[type[BaseException], Failure], ...] = (
+    (aiohttp.ClientConnectorCertificateError, faults.UNTRUSTED),
+    (aiohttp.ClientConnectorDNSError, faults.NO_NAME),
+    (aiohttp.ClientSSLError, faults.NO_TLS),
+    (aiohttp.ServerFingerprintMismatch, faults.unreachable("the server's certificate is not the pinned one", "tls")),
+    (aiohttp.ClientProxyConnectionError, faults.unreachable("the HTTP proxy refused the connection", "proxy")),
+    (aiohttp.ClientHttpProxyError, faults.unreachable("the HTTP proxy refused the request", "proxy")),
+    (aiohttp.ConnectionTimeoutError, faults.NOT_IN_TIME),
+    (aiohttp.ClientConnectorError, faults.NO_WAY),
+    (aiohttp.ServerTimeoutError, faults.SILENT),
+    (aiohttp.ServerDisconnectedError, faults.CLOSED),
+    (aiohttp.ClientConnectionError, faults.LOST),
+    (aiohttp.ClientPayloadError, faults.TRUNCATED),
+    (aiohttp.InvalidURL, faults.BAD_URL),
+    (ssl.SSLError, faults.TLS_LOST),
+    (TimeoutError, faults.SILENT),
+    (OSError, faults.LOST),
 )
 CONNECTION_ERRORS: tuple[type[BaseException], ...] = (aiohttp.ClientError, OSError, TimeoutError)
 """Everything that aiohttp raises for the network's and the upstream's faults."""
@@ -43,14 +45,7 @@ Background = Callable[[Coroutine[Any, Any, None]], None]
 
 def from_exception(error: BaseException) -> Failure:
     """The meaning of one of CONNECTION_ERRORS; the exception's own text stays out, because it may hold URLs."""
-    for kind, subject, message in _CAUSES:
-        if isinstance(error, kind):
-            return unreachable(message, subject)
-    if isinstance(error, aiohttp.ClientPayloadError):
-        return TRUNCATED
-    if isinstance(error, aiohttp.InvalidURL):
-        return broken("the provider's base URL is not valid", "url")
-    return MALFORMED
+    return next((failure for kind, failure in _CAUSES if isinstance(error, kind)), faults.MALFORMED)
 
 
 class ProxiedResponse(Response):

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from ccproxy_tray import __version__
 from ccproxy_tray.errors import AttemptFailed, Failure
 from ccproxy_tray.providers.base import Outgoing
-from ccproxy_tray.providers.faults import broken
+from ccproxy_tray.providers.faults import BAD_URL, broken
 
 USER_AGENT = f"ccproxy-tray/{__version__}"
 _PORTS = {"http": 80, "https": 443}
@@ -55,7 +55,7 @@ def address(url: str) -> Address:
     try:
         return _address(url)
     except (KeyError, ValueError) as error:  # UnicodeError, from a name that IDNA does not allow, is a ValueError
-        raise AttemptFailed(broken("the provider's base URL is not valid", "url")) from error
+        raise AttemptFailed(BAD_URL) from error
 
 
 def _address(url: str) -> Address:

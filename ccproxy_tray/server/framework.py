@@ -21,15 +21,13 @@ from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import RequestError, envelope, type_of_status
 from ccproxy_tray.redact import shown
 from ccproxy_tray.server.exchange import new_request_id
-from ccproxy_tray.server.wire import Answerer, BodyBroken
+from ccproxy_tray.server.wire import LINGER, Answerer, BodyBroken
 
 HEADER_TIMEOUT = 15.0
 """Seconds from the first byte of a request to the end of its headers, at most ``read_timeout``."""
 MAX_HEADER = 96 * 1024
 """Bytes of one header field: ``anthropic-beta`` is an open list."""
 MAX_LINE = 16 * 1024
-LINGER = 5.0
-"""Seconds for which an unread body is still taken, so that the client sees the answer instead of a reset."""
 
 log = logging.getLogger(__name__)
 

@@ -23,10 +23,7 @@ from typing import cast
 
 from ccproxy_tray.server.plain_head import read_head
 from ccproxy_tray.server.plain_wire import PlainWire
-from ccproxy_tray.server.wire import Answerer
-
-LINGER = 5.0
-"""Seconds for which an unread body is still taken, so that the client sees the answer instead of a reset."""
+from ccproxy_tray.server.wire import LINGER, Answerer
 
 log = logging.getLogger(__name__)
 

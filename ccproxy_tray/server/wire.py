@@ -11,6 +11,9 @@ from typing import Protocol
 
 from multidict import MultiMapping
 
+LINGER = 5.0
+"""Seconds for which an unread body is still taken, so that the client sees the answer instead of a reset."""
+
 
 class BodyBroken(Exception):
     """The framing of a request's body broke off in the middle (bad chunk, early end)."""

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.dispatch import Answer
-from ccproxy_tray.server import app, plain
+from ccproxy_tray.server import app, messages, plain
+from ccproxy_tray.server.body import read_body
+from ccproxy_tray.server.exchange import Exchange
 from ccproxy_tray.server.plain import PlainConnection
 from ccproxy_tray.server.plain_head import MAX_HEAD, read_head
+from ccproxy_tray.server.plain_wire import HELD
 from ccproxy_tray.translate.messages import MessagesRequest
 from tests.server.harness import MESSAGE, REQUEST, Client, FakeStream, Reply, Wire, serving, until
 from tests.server.test_relay import DELTA, START
@@ -372,6 +375,7 @@ async def test_requests_that_do_not_wait_are_answered_in_turn(client: Client) ->
         for body in bodies[1:]:
             await wire.send(request(client, body))
         await wire.send(client.lines("PUT", "/health", {}))
+        await until(lambda: any(getattr(each, "_rest", b"") for each in client.connections()))
         release.set()
         assert [(await wire.reply()).body for _ in bodies] == [b"model-0", b"model-1", b"model-2", b"model-3"]
         assert (await wire.reply()).status == 405
@@ -392,13 +396,32 @@ async def test_a_body_may_come_in_any_pieces(client: Client, step: int) -> None:
     assert client.dispatch.requests[0].raw == RAW
 
 
-async def test_a_large_body_is_taken_as_fast_as_it_is_read_and_no_faster(client: Client) -> None:
+async def test_a_large_body_is_taken_no_faster_than_it_is_read(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     raw = json.dumps({**REQUEST, "system": "x" * 3_000_000}).encode()
+    release, read = asyncio.Event(), read_body
+
+    async def later(exchange: Exchange) -> bytes:
+        await release.wait()
+        return await read(exchange)
+
+    monkeypatch.setattr(messages, "read_body", later)
     async with client.wire() as wire:
-        await asyncio.gather(wire.send(request(client, raw)), until(lambda: bool(client.dispatch.requests)))
+        sending = asyncio.create_task(wire.send(request(client, raw)))
+        await until(lambda: any(waiting_bytes(each) > HELD for each in client.connections()))
+        [connection] = client.connections()
+        assert connection.transport is not None
+        assert not connection.transport.is_reading()
+        assert waiting_bytes(connection) <= 2 * HELD, "what was held, and one read more"
+        release.set()
         assert (await wire.reply()).status == 200
-        assert are_plain(client) == [True]
+        await sending
     assert client.dispatch.requests[0].raw == raw
+
+
+def waiting_bytes(connection: object) -> int:
+    """Bytes of a body that wait for their reader."""
+    wire = getattr(connection, "_wire", None)
+    return sum(map(len, wire._parts)) if wire is not None else 0
 
 
 async def test_a_body_that_nobody_reads_is_not_piled_up() -> None:
@@ -406,6 +429,7 @@ async def test_a_body_that_nobody_reads_is_not_piled_up() -> None:
         data = request(client, b"x" * 30_000_000, Origin="http://evil.example")
         sending = asyncio.create_task(wire.send(data + request(client)))
         assert (await wire.reply()).status == 403
+        assert [waiting_bytes(each) for each in client.connections()] == [0]
         assert (await wire.reply()).status == 200, "the rest of the body was taken, and the next request served"
         await sending
         assert are_plain(client) == [True]
@@ -461,13 +485,12 @@ async def test_a_stopping_endpoint_answers_what_runs_and_drops_what_waits(client
 
 
 async def test_a_client_that_is_behind_holds_up_the_writer(client: Client) -> None:
-    async def reply(_: MessagesRequest) -> Answer:
-        return Answer(200, {}, stream=FakeStream(*[b"x" * 100_000] * 400))
-
-    client.dispatch.reply = reply
+    stream = FakeStream(*[b"x" * 100_000] * 400)
+    client.dispatch.answers(Answer(200, {}, stream=stream))
     async with client.wire(limit=1024) as wire:
         await wire.send(request(client, json.dumps({**REQUEST, "stream": True}).encode()))
         await until(lambda: any(getattr(each, "behind", None) is not None for each in client.connections()))
+        assert stream.reads < 200, "no more than the system's own buffers hold"
         assert len(await rest_of(wire)) == 40_000_000
 
 
