@@ -17,8 +17,8 @@ from ccproxy_tray.history import schema
 WRITER_PATIENCE = 2.0
 """Seconds for which the writer waits for another process that is writing."""
 READER_PATIENCE = 1.0
-_MOST_ROWS = 32
-"""Of one statement: as many of the widest table as old libraries take, which is 999 values."""
+_MOST_VALUES = 999
+"""Of one statement: as many as old libraries take."""
 
 
 def open_writer(path: Path) -> Connection:
@@ -44,18 +44,39 @@ def open_writer(path: Path) -> Connection:
     return connection
 
 
-def insert(connection: Connection, into: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows of one width, many with each statement: between two of them the interpreter changes threads.
+class Inserts:
+    """Rows on their way into one table, many with each statement: between two of them the interpreter changes threads.
 
-    ``into`` is the table with or without the names of its columns.
+    ``into`` is the table with or without the names of its columns, ``width`` how many values a row has.
     """
-    done = 0
-    for size in (_MOST_ROWS, _MOST_ROWS // 8, 1):
-        while len(rows) - done >= size:
-            some = rows[done : done + size]
-            values = ", ".join([f"({', '.join('?' * len(some[0]))})"] * size)
-            connection.execute(f"INSERT INTO {into} VALUES {values}", [*chain.from_iterable(some)])  # noqa: S608 - names of ours
-            done += size
+
+    def __init__(self, connection: Connection, into: str, width: int) -> None:
+        self._connection = connection
+        self._into = into
+        self._row = f"({', '.join('?' * width)})"
+        self._most = _MOST_VALUES // width
+        self._rows: list[Sequence[Any]] = []
+
+    def add(self, row: Sequence[Any]) -> None:
+        """One row more; as many as fit into a statement are inserted."""
+        self._rows.append(row)
+        if len(self._rows) == self._most:
+            self.flush()
+
+    def flush(self) -> None:
+        """Insert all that wait, by statements of few sizes: SQLite has them ready then."""
+        rows, self._rows = self._rows, []
+        done, size = 0, self._most
+        while done < len(rows):
+            if size <= len(rows) - done:
+                self._insert(rows[done : done + size])
+                done += size
+            else:
+                size //= 2
+
+    def _insert(self, rows: Sequence[Sequence[Any]]) -> None:
+        values = ", ".join([self._row] * len(rows))
+        self._connection.execute(f"INSERT INTO {self._into} VALUES {values}", [*chain.from_iterable(rows)])  # noqa: S608 - names of ours
 
 
 def open_reader(path: Path) -> Connection | None:

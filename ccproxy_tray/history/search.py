@@ -9,14 +9,15 @@ texts: so no part reaches over a longer time than :class:`Extent` says.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain
+from operator import itemgetter
 from sqlite3 import Connection
 from typing import Any
 
-from ccproxy_tray.history.connection import insert
+from ccproxy_tray.history.connection import Inserts
 
 DAY_MS = 86_400_000
 _MOST_REQUESTS = 65_536
@@ -30,7 +31,7 @@ _MOST_TEXT = 400
 SCANNED = 20_000
 """The newest requests that are looked through one by one, where SQLite was built without FTS5."""
 _NEVER = -(2**63)
-_TEXTS = ("story", "error", "model", "requested", "provider", "session", "agent", "client", "id")
+_TEXTS = itemgetter("story", "error", "model", "requested", "provider", "session", "agent", "client", "id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,13 @@ class _Part:
     last: int
     requests: int
 
-    def full(self, seq: int, extent: Extent) -> bool:
-        """Whether this request goes into another one."""
-        reach = max(self.last, seq) - min(self.first, seq)
-        return self.requests >= extent.requests or reach >= extent.millis
-
-    def grow(self, seq: int) -> None:
-        """It goes into this one."""
-        self.first, self.last, self.requests = min(self.first, seq), max(self.last, seq), self.requests + 1
+    def take(self, seq: int, extent: Extent) -> bool:
+        """Whether this request goes into this one; into another where not."""
+        first, last = min(self.first, seq), max(self.last, seq)
+        if self.requests >= extent.requests or last - first >= extent.millis:
+            return False
+        self.first, self.last, self.requests = first, last, self.requests + 1
+        return True
 
 
 class Index:
@@ -74,19 +74,9 @@ class Index:
         self._connection = connection
         self._usable = _has_fts5(connection)
 
-    def add(self, requests: Iterable[tuple[int, str, Mapping[str, Any]]], extent: Extent) -> None:
-        """These have been written: each one's seq, words of ours that queries may ask for, and row."""
-        if not self._usable:
-            return
-        part = self._latest()
-        texts: list[tuple[int, str, str]] = []
-        for seq, tags, row in requests:
-            if part is None or part.full(seq, extent):
-                self._put(part, texts)
-                part, texts = self._begin(seq), []
-            part.grow(seq)
-            texts.append((seq, tags, text(row)))
-        self._put(part, texts)
+    def filling(self, extent: Extent) -> Filling:
+        """For the requests of one transaction."""
+        return Filling(self._connection, extent, usable=self._usable)
 
     def stale(self, oldest: float) -> bool:
         """Whether all requests of some part are older than the ``oldest`` that is left (inf: none is)."""
@@ -98,29 +88,50 @@ class Index:
             self._connection.execute(f"DROP TABLE IF EXISTS search_{number}")
             self._connection.execute("DELETE FROM search_parts WHERE number = ?", (number,))
 
-    def _latest(self) -> _Part | None:
-        found = self._connection.execute(_LATEST).fetchone()
-        return None if found is None else _Part(*found)
 
-    def _begin(self, seq: int) -> _Part:
+class Filling:
+    """What one transaction adds to the index."""
+
+    def __init__(self, connection: Connection, extent: Extent, *, usable: bool) -> None:
+        self._connection = connection
+        self._extent = extent
+        self._usable = usable
+        found = connection.execute(_LATEST).fetchone()
+        self._part = _Part(0, 0, 0, _MOST_REQUESTS) if found is None else _Part(*found)  # none there: a full one
+        self._texts = self._into(self._part)
+
+    def add(self, seq: int, tags: str, row: Mapping[str, Any]) -> None:
+        """A request is written: its seq, words of ours that queries may ask for, and its row."""
+        if not self._usable:
+            return
+        if not self._part.take(seq, self._extent):
+            self.finish()
+            self._begin(seq)
+        self._texts.add((seq, tags, text(row)))
+
+    def finish(self) -> None:
+        """All have been told."""
+        part = self._part
+        self._texts.flush()
+        self._connection.execute(_GROWN, (part.first, part.last, part.requests, part.number))
+
+    def _begin(self, seq: int) -> None:
         number: int = self._connection.execute("SELECT coalesce(max(number), 0) + 1 FROM search_parts").fetchone()[0]
         # No content: the texts stand in the rows already. No column sizes: nothing is ranked.
         self._connection.execute(
             f"CREATE VIRTUAL TABLE search_{number} USING fts5 (tag, text, content='', columnsize=0)"
         )
         self._connection.execute("INSERT INTO search_parts VALUES (?, ?, ?, 0)", (number, seq, seq))
-        return _Part(number, seq, seq, 0)
+        self._part = _Part(number, seq, seq, 1)
+        self._texts = self._into(self._part)
 
-    def _put(self, part: _Part | None, texts: Sequence[tuple[int, str, str]]) -> None:
-        """What goes into one part."""
-        if part is not None and texts:
-            insert(self._connection, f"search_{part.number} (rowid, tag, text)", texts)
-            self._connection.execute(_GROWN, (part.first, part.last, part.requests, part.number))
+    def _into(self, part: _Part) -> Inserts:
+        return Inserts(self._connection, f"search_{part.number} (rowid, tag, text)", 3)
 
 
 def text(row: Mapping[str, Any]) -> str:
     """Everything of a request that is searched."""
-    return "\n".join([*(row[name] for name in _TEXTS), *row["tools"]])
+    return "\n".join([*_TEXTS(row), *row["tools"]])
 
 
 def words(asked: str) -> list[str]:

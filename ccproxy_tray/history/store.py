@@ -13,6 +13,7 @@ from ccproxy_tray.config.schema import History
 from ccproxy_tray.history.batch import Batch
 from ccproxy_tray.history.connection import open_writer
 from ccproxy_tray.history.entry import Entry
+from ccproxy_tray.history.order import Order
 from ccproxy_tray.history.search import Extent, Index
 from ccproxy_tray.history.sums import Sums
 
@@ -42,6 +43,7 @@ class Store:
         self._connection = open_writer(path)
         self._file, self._log = _identity(path), _identity(_beside(path, "-wal"))
         self._log_limit = 0
+        self._order = Order(self._connection)
         self._index = Index(self._connection)
 
     @property
@@ -67,7 +69,7 @@ class Store:
         self._bound_log(settings)
         extent = Extent.of(settings.retention_days, settings.max_megabytes)
         with self._transaction():
-            Batch(self._connection, self._index, extent).write(entries)
+            Batch(self._connection, self._order, self._index.filling(extent)).write(entries)
 
     def tidy(self, settings: History, now: float) -> bool:
         """One small step towards what ``settings`` allow at ``now``; False when there is nothing left to do."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from operator import add
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from sqlite3 import Connection
-from typing import Any, TypeVar
+from typing import Any
 
 from ccproxy_tray.history.entry import nanos
 from ccproxy_tray.history.slot import LEVELS, bucket, slot
 from ccproxy_tray.routing.origin import Kind
 
 TOKENS = ("input", "output", "cache_read", "cache_write")
+_TOKENS = itemgetter(*TOKENS)
 MEASURES = ("requests", *TOKENS, "nanos", "unpriced")
 ANSWERED = ("served", "fell back")
 """The outcomes of requests that did not fail."""
-_Key = TypeVar("_Key")
 _TELLS = ("main", "subagent", "background", "fell_back", "failed")
 
 
@@ -24,35 +24,36 @@ class Sums:
     """Collects the parts of any number of rows, and adds them to the tables in few statements."""
 
     def __init__(self) -> None:
-        # By the shortest slots; the longer ones are made of those.
-        self._usage: dict[tuple[int, int], list[int]] = {}
+        # By the shortest slots; the longer ones are made of those. What rows measure is added up at the end.
+        self._usage: dict[tuple[int, int], list[Sequence[int]]] = defaultdict(list)
         self._latencies: dict[tuple[int, str, int], int] = defaultdict(int)
-        self._combinations: dict[int, int] = defaultdict(int)
-        self._sessions: dict[int, list[int]] = {}
+        self._sessions: dict[int, list[Sequence[int]]] = defaultdict(list)
         self._agents: dict[tuple[int, str], int] = defaultdict(int)
 
     def add(self, row: Mapping[str, Any], combination: int, session: int | None, sign: int = 1) -> None:
         """A row has come (``sign`` 1) or goes (-1). It has the columns of journal/row."""
-        measured = [sign * value for value in measures(row)]
+        measured = measures(row) if sign > 0 else [-value for value in measures(row)]
         at = slot(row["time"], LEVELS[0])
-        _add(self._usage, (at, combination), measured)
+        self._usage[at, combination].append(measured)
         if (latency := row["first_event_ms"]) is not None:
             self._latencies[at, row["provider"], bucket(latency)] += sign
-        self._combinations[combination] += sign
         if session is not None:
-            _add(self._sessions, session, [*measured, *(sign * tell for tell in _tells(row))])
+            self._sessions[session].append([*measured, *(sign * tell for tell in _tells(row))])
             if row["agent"]:
                 self._agents[session, row["agent"]] += sign
 
     def flush(self, connection: Connection) -> None:
         """Bring the tables up to date. What comes to nothing is not kept."""
+        usage = {key: _total(parts) for key, parts in self._usage.items()}
         for level in LEVELS:
-            usage = [(level, slot(at, level), *rest, *values) for (at, *rest), values in self._usage.items()]
-            connection.executemany(_USAGE, usage)
+            slots = [(level, slot(at, level), *rest, *values) for (at, *rest), values in usage.items()]
+            connection.executemany(_USAGE, slots)
             latencies = [(level, slot(at, level), *rest, count) for (at, *rest), count in self._latencies.items()]
             connection.executemany(_LATENCIES, latencies)
-        connection.executemany(_COMBINATIONS, [(count, key) for key, count in self._combinations.items()])
-        connection.executemany(_SESSIONS, [(*values, key) for key, values in self._sessions.items()])
+        combinations = [(requests, combination) for (_at, combination), (requests, *_) in usage.items()]
+        connection.executemany(_COMBINATIONS, combinations)
+        sessions = [(*_total(parts), key) for key, parts in self._sessions.items()]
+        connection.executemany(_SESSIONS, sessions)
         connection.executemany(_AGENTS, [(*key, count) for key, count in self._agents.items()])
 
     def sweep(self, connection: Connection) -> None:
@@ -66,17 +67,18 @@ class Sums:
                 f"DELETE FROM latencies WHERE {_is('level', 'slot', 'provider', 'bucket')} {_NONE}",  # noqa: S608 - likewise
                 [(level, slot(at, level), *rest) for at, *rest in self._latencies],
             )
-        connection.executemany(f"DELETE FROM combinations WHERE id = ? {_NONE}", [(key,) for key in self._combinations])  # noqa: S608 - likewise
+        combinations = {(combination,) for _at, combination in self._usage}
+        connection.executemany(f"DELETE FROM combinations WHERE id = ? {_NONE}", combinations)  # noqa: S608 - likewise
         connection.executemany(f"DELETE FROM agents WHERE {_is('session', 'agent')} {_NONE}", self._agents)  # noqa: S608 - likewise
         sessions = [(key,) for key in self._sessions]
         connection.executemany(f"DELETE FROM sessions WHERE id = ? {_NONE}", sessions)  # noqa: S608 - likewise
         connection.executemany(_BOUNDS, sessions)
 
 
-def measures(row: Mapping[str, Any]) -> list[int]:
+def measures(row: Mapping[str, Any]) -> Sequence[int]:
     """What one row counts, in the order of :data:`MEASURES`."""
-    tokens = [row[name] for name in TOKENS]
-    return [1, *tokens, nanos(row["cost"]), int(row["cost"] is None and any(tokens))]
+    tokens, cost = _TOKENS(row), row["cost"]
+    return (1, *tokens, nanos(cost), int(cost is None and any(tokens)))
 
 
 def _tells(row: Mapping[str, Any]) -> list[int]:
@@ -84,9 +86,8 @@ def _tells(row: Mapping[str, Any]) -> list[int]:
     return [*kinds, int(row["outcome"] == "fell back"), int(row["outcome"] not in ANSWERED)]
 
 
-def _add(sums: dict[_Key, list[int]], key: _Key, values: list[int]) -> None:
-    so_far = sums.get(key)
-    sums[key] = values if so_far is None else list(map(add, so_far, values))
+def _total(parts: Iterable[Sequence[int]]) -> list[int]:
+    return [sum(column) for column in zip(*parts, strict=True)]
 
 
 def _is(*columns: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,5 +171,5 @@ def _kept_agents(connection: sqlite3.Connection) -> Mapping[Any, int]:
     return {(row["session"], row["agent"]): row["requests"] for row in connection.execute("SELECT * FROM agents")}
 
 
-def _plus(one: list[int], other: list[int]) -> list[int]:
+def _plus(one: Sequence[int], other: Sequence[int]) -> list[int]:
     return [a + b for a, b in zip(one, other, strict=True)]

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ccproxy_tray.history import connection as module
+from ccproxy_tray.history.connection import Inserts
+from ccproxy_tray.history.entry import entry
+from ccproxy_tray.history.store import Store
+from tests.history.past import FOREVER, check_sums, plain, served
+
+
+class Counting(sqlite3.Connection):
+    """A connection that tells the statements which it was given."""
+
+    statements: list[str]
+
+    def execute(self, *given: object) -> sqlite3.Cursor:
+        self.statements.append(str(given[0]))
+        return super().execute(*given)  # type: ignore[arg-type] # passed on as it came
+
+
+@pytest.fixture
+def counting() -> Iterator[Counting]:
+    with closing(sqlite3.connect(":memory:", factory=Counting)) as connection:
+        connection.statements = []
+        yield connection
+
+
+@pytest.mark.parametrize("count", range(30))
+def test_every_row_is_inserted_in_order_by_few_statements(
+    monkeypatch: pytest.MonkeyPatch, counting: Counting, count: int
+) -> None:
+    monkeypatch.setattr(module, "_MOST_VALUES", 21)
+    counting.execute("CREATE TABLE pairs (a, b)")
+    counting.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 21)
+    inserts = Inserts(counting, "pairs (b, a)", 2)
+    for number in range(count):
+        inserts.add((number, "x"))
+    waiting = count - counting.execute("SELECT count(*) FROM pairs").fetchone()[0]
+    assert waiting == count % 10, "as many as fit are not waited with"
+    counting.statements.clear()
+    inserts.flush()
+    assert len(counting.statements) <= 3
+    assert list(counting.execute("SELECT b, a FROM pairs")) == [(number, "x") for number in range(count)]
+
+
+def test_transactions_of_all_sizes_are_made_of_few_statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, statements = sqlite3.connect, list[str]()
+    monkeypatch.setattr(Counting, "statements", statements, raising=False)
+    monkeypatch.setattr(sqlite3, "connect", lambda *names, **options: real(*names, factory=Counting, **options))
+    with closing(Store(tmp_path / "h")) as store:
+        statements.clear()
+        for size in range(1, 80):
+            events = [served(1000 * size + number) for number in range(size)]
+            store.write([entry(event, plain) for event in events], FOREVER)
+    monkeypatch.undo()
+    assert check_sums(tmp_path / "h") == sum(range(1, 80))
+    assert len(set(statements)) < 50, "SQLite keeps some hundred of them ready, and the large ones take memory"
