@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from ccproxy_tray.history.body import Kept, keep
@@ -14,6 +15,13 @@ from ccproxy_tray.journal.row import Row, attempts, row, skipped
 _MOST = 10**12
 """No true count is larger; an upstream's nonsense must not overflow the sums (64 bits)."""
 _COUNTS = ("input", "output", "cache_read", "cache_write", "first_event_ms", "total_ms", "tries")
+_TEXTS = itemgetter(
+    "id", "session", "agent", "kind", "client", "requested", "provider", "model", "region", "outcome", "stop_reason",
+    "story", "error",
+)  # fmt: skip
+_ATTEMPT_TEXTS = itemgetter("target", "provider", "model", "region", "reason")
+"""Every text of a row and of an attempt, but for the fault, which may be none. Asking each value what it is takes twice
+as long."""
 _MOST_COST = 1e4
 
 Mask = Callable[[str], str]
@@ -35,7 +43,7 @@ def entry(event: Ended, mask: Mask, body: BodyKept | None = None) -> Entry:
     What it hides in a text it must also see in a longer one: most requests hold no secret, and are looked at once.
     """
     found, tries, passed = row(event), attempts(event.story), skipped(event.story)
-    if not _harmless(mask, found, *tries, *passed):
+    if not _harmless(mask, found, tries, passed):
         # The id is ours and names the row, so that it stays as it is.
         found = {**_masked(found, mask), "id": event.story.request_id}
         tries, passed = _masked(tries, mask), _masked(passed, mask)
@@ -57,10 +65,15 @@ def _bounded(count: int) -> int:
     return min(max(count, 0), _MOST)
 
 
-def _harmless(mask: Mask, *rows: Row) -> bool:
+def _harmless(mask: Mask, found: Row, tries: Iterable[Row], passed: Iterable[Row]) -> bool:
     """Whether nothing in these would be changed by :func:`_masked`."""
-    texts = [value for each in rows for value in each.values() if isinstance(value, str)]
-    whole = "\n".join([*texts, *rows[0]["tools"]])
+    texts = [*_TEXTS(found), *found["tools"]]
+    for each in tries:
+        texts += _ATTEMPT_TEXTS(each)
+        texts.append(each["fault"] or "")
+    for each in passed:
+        texts += each.values()
+    whole = "\n".join(texts)
     return whole.isascii() and mask(whole) == whole
 
 
