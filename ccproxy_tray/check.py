@@ -19,6 +19,7 @@ from ccproxy_tray.providers.table import providers
 from ccproxy_tray.redact import shown
 from ccproxy_tray.routing.target import Candidate, Target
 from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.reading import Reading
 
 PATIENCE = 15.0
 """Seconds for everything that is asked of one target."""
@@ -75,7 +76,7 @@ async def check(config: Config, environ: Mapping[str, str], model: str) -> list[
     runtime = Runtime(config, providers(config.providers, environ))
     body = {"model": model, "messages": []}
     brought = ("x-api-key", "")  # the client's own credential, which is not known here and never sent
-    request = MessagesRequest(raw=b"", body=body, model=model, stream=False, credential=brought)
+    request = MessagesRequest(Reading(b"", body), model=model, stream=False, credential=brought)
     plans = [await runtime.plan(request)]
     plans += [await runtime.along(route, request) for route in config.routing.models if route.trait is not None]
     found: dict[Target, Candidate] = {}

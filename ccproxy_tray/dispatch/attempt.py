@@ -91,11 +91,15 @@ async def _exchange(
 ) -> Started | Reply | Failure:
     outgoing = await provider.outgoing(call)
     masked = partial(_masked, outgoing.headers, secrets)
+    codec = None
+    if call.request.stream:
+        codec = provider.codec(call)
+        call.request.reading.forget()  # a crowd of long ones waits here; only another target has to read it again
     response = await transport.open(outgoing)
     del outgoing  # with its body: from here on one only listens
     result: Started | Reply | Failure | None = None
     try:
-        result = await _receive(provider, response, call)
+        result = await _receive(provider, response, call, codec)
     except AttemptFailed as error:
         result = error.failure
     finally:
@@ -113,21 +117,24 @@ def _masked(headers: Mapping[str, str], secrets: Secrets, failure: Failure) -> F
     return without((*carried(headers), *(secret for secret in secrets() if len(secret) >= MIN_SECRET)), failure)
 
 
-async def _receive(provider: Provider, response: Response, call: Call) -> Started | Reply | Failure:
+async def _receive(
+    provider: Provider, response: Response, call: Call, codec: StreamCodec | None
+) -> Started | Reply | Failure:
     if response.status != 200:
         return provider.failure(response.status, response.headers, await response.read_error())
-    if call.request.stream:
-        return await _receive_stream(provider, response, call)
+    if codec is not None:
+        return await _receive_stream(provider, response, call, codec)
     return await _receive_whole(provider, response, call)
 
 
-async def _receive_stream(provider: Provider, response: Response, call: Call) -> Started | Reply | Failure:
+async def _receive_stream(
+    provider: Provider, response: Response, call: Call, codec: StreamCodec
+) -> Started | Reply | Failure:
     """Hold events until one has content; an answer in one piece becomes a stream of the same content."""
     if response.content_type in JSON_TYPES:
         return await _read(partial(_as_events, provider, call), response)
     if response.content_type not in STREAM_TYPES:
         return broken(f"the answer is {response.content_type}, not an event stream", "content type")
-    codec = provider.codec(call)
     held = bytearray()
     while not codec.progress.content and len(held) < HELD_LIMIT:
         data = await response.read()

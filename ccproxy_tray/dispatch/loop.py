@@ -31,6 +31,7 @@ from ccproxy_tray.routing.policy import broke_off, walk
 from ccproxy_tray.routing.story import Result, Story
 from ccproxy_tray.routing.target import Repairs, Target
 from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.reading import Reading
 from ccproxy_tray.translate.stream import Progress
 
 log = logging.getLogger(__name__)
@@ -51,7 +52,7 @@ class _Passage:
 
     def let_go(self) -> None:
         """What was asked is of no use any more: it may be large, and a stream may be long."""
-        self.request = replace(self.request, raw=b"", body={})
+        self.request = replace(self.request, reading=Reading(b"", {}))
 
     @property
     def progress(self) -> Progress | None:

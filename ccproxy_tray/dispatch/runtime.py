@@ -17,6 +17,7 @@ from ccproxy_tray.routing.target import Candidate, Target
 from ccproxy_tray.routing.trait import Purpose
 from ccproxy_tray.translate.jsontext import render
 from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.reading import Reading
 from ccproxy_tray.translate.seal import Seals
 from ccproxy_tray.translate.tokens import estimate
 
@@ -95,7 +96,10 @@ class State:
     def native(self, request: MessagesRequest, target: Target) -> MessagesRequest:
         """The request without the thinking that other providers minted; the same object when it has none."""
         body = self.seals.native(request.body, target.provider)
-        return request if body is request.body else replace(request, raw=render(body), body=body)
+        if body is request.body:
+            return request
+        request.reading.forget()
+        return replace(request, reading=Reading(render(body), body))
 
     def served(self, runtime: Runtime, request: MessagesRequest, route: str, target: Target, now: float) -> None:
         """Remember where the session's prompt cache is warm for requests of this route."""

@@ -9,6 +9,7 @@ from ccproxy_tray.errors import RequestError
 from ccproxy_tray.routing.origin import Origin
 from ccproxy_tray.translate import jsontext, longtext
 from ccproxy_tray.translate.origin import origin
+from ccproxy_tray.translate.reading import Reading
 from ccproxy_tray.translate.splice import replace_model
 from ccproxy_tray.translate.validation import check
 
@@ -25,13 +26,12 @@ _BOM = b"\xef\xbb\xbf"
 class MessagesRequest:
     """One ``POST /v1/messages`` (or count_tokens) as the client sent it.
 
-    ``raw`` are the bytes after inflation; ``body`` is the same, parsed, and is never changed in place.
+    ``reading`` is the body after inflation and what it says, which is never changed in place.
     ``model`` is the requested name without Claude Code's ``[1m]`` suffix (``long_context`` remembers it).
     ``credential`` is the client's own header pair, kept only for providers in pass-through mode.
     """
 
-    raw: bytes = field(repr=False)
-    body: Mapping[str, Json] = field(repr=False)
+    reading: Reading = field(repr=False)
     model: str
     stream: bool
     betas: tuple[str, ...] = ()
@@ -39,6 +39,17 @@ class MessagesRequest:
     origin: Origin = Origin()
     long_context: bool = False
     credential: tuple[str, str] | None = field(default=None, repr=False)
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes of the body."""
+        return self.reading.raw
+
+    @property
+    def body(self) -> Mapping[str, Json]:
+        """The body, parsed."""
+        value: Mapping[str, Json] = self.reading.value
+        return value
 
     @property
     def session(self) -> str:
@@ -62,8 +73,7 @@ def parse_request(raw: bytes, headers: Mapping[str, str], *, counting: bool = Fa
     model: str = body["model"]
     long_context = model.lower().endswith(_LONG_CONTEXT)
     return MessagesRequest(
-        raw=raw,
-        body=body,
+        Reading(raw, body),
         model=model[: -len(_LONG_CONTEXT)] if long_context else model,
         stream=body.get("stream") is True,
         betas=_betas(headers.get("anthropic-beta", "")),

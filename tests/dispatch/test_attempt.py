@@ -221,19 +221,20 @@ async def test_no_connection_is_the_transport_s_failure() -> None:
     assert await tried(unreachable("no route", "connect")) == unreachable("no route", "connect")
 
 
+@pytest.mark.parametrize(("method", "opened"), [("codec", False), ("reply", True)])
 async def test_a_defect_in_a_provider_fails_one_attempt_and_is_logged(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, method: str, opened: bool
 ) -> None:
     def defect(*_: object) -> None:
         raise LookupError("a defect")
 
-    monkeypatch.setattr(PROVIDER, "codec", defect)
-    response = FakeResponse(START)
+    monkeypatch.setattr(PROVIDER, method, defect)
+    response = FakeResponse(WHOLE, content_type=JSON)
     failure = await tried(response)
     assert isinstance(failure, Failure)
     assert (failure.fault, failure.subject) == (Fault.BROKEN, "internal")
     assert "a defect" in caplog.text
-    assert response.closed
+    assert response.closed is opened
 
 
 @pytest.mark.parametrize(

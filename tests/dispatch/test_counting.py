@@ -15,9 +15,10 @@ from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.routing.target import Target
 from ccproxy_tray.translate import tokens
 from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.reading import Reading
 
 BODY: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hello there"}]}
-REQUEST = MessagesRequest(raw=b"", body=BODY, model="m", stream=False)
+REQUEST = MessagesRequest(Reading(b"", BODY), model="m", stream=False)
 CALL = Call(Target("team", "m"), REQUEST, "req_1")
 OTHER = Call(Target("team", "n"), REQUEST, "req_1")
 ESTIMATE = tokens.estimate(BODY)

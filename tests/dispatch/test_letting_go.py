@@ -1,4 +1,4 @@
-"""A stream may be long and what was asked large: from the first content on, nobody holds on to it."""
+"""A stream may be long and what was asked large: whoever waits holds it unread, and a running stream not at all."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.providers.base import Outgoing
 from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.providers.table import providers
-from ccproxy_tray.routing.target import ProviderType
+from ccproxy_tray.routing.target import ProviderType, Target
 from ccproxy_tray.translate.messages import parse_request
+from ccproxy_tray.translate.reading import Reading
 
 TOLD = {
     ProviderType.ANTHROPIC: b'data: {"type":"message_start","message":{"id":"m","model":"x","usage":{}}}\n\n'
@@ -33,7 +34,7 @@ TOLD = {
     b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}\n\n',
     ProviderType.OPENAI: b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"hi"}}]}\n\n',
 }
-ASKED = {
+ASKED: dict[str, Any] = {
     "model": "claude-sonnet-4-5",
     "max_tokens": 9,
     "stream": True,
@@ -78,20 +79,15 @@ class Upstream:
 @pytest.mark.parametrize("type_", TOLD)
 @pytest.mark.parametrize("bodies", [False, True])
 async def test_a_running_stream_holds_nothing_of_its_request(type_: ProviderType, bodies: bool) -> None:
-    accounts = {"it": ProviderConfig("it", type_, "https://x.example", Secret("a-key-of-some-length"))}
-    routing = Routing(provider_sequence=(Step("it", (Variant(model="claude-sonnet-4-5"),)),))
-    config = Config(providers=MappingProxyType(accounts), routing=routing, history=History(bodies=bodies))
-    told: list[Event] = []
-    journal = Journal("1.0", 0.0)
-    journal.subscribe(lambda event, _: told.append(event))
     upstream = Upstream(TOLD[type_])
-    transport = cast("Transport", upstream)
-    runtime = Runtime(config, providers(accounts, {}))
-    dispatcher = Dispatcher(runtime, transport, journal, State(), Clock(lambda: 1.0, lambda: 1.0))
+    told: list[Event] = []
+    dispatcher = dispatching(type_, upstream, told, bodies=bodies)
     raw = json.dumps(ASKED).encode()
     held = sys.getrefcount(raw)
 
-    answer, body = await asked(dispatcher, raw)
+    answering, body = begun(dispatcher, raw)
+    answer = await answering
+    del answering
     assert answer.stream is not None
     assert await answer.stream.read()
     if type_ is ProviderType.OPENAI:  # others are sent the client's own bytes
@@ -104,11 +100,67 @@ async def test_a_running_stream_holds_nothing_of_its_request(type_: ProviderType
     assert [event.request for event in told if isinstance(event, events.BodyKept)] == [raw] * bodies
 
 
-async def asked(dispatcher: Dispatcher, raw: bytes) -> tuple[Answer, weakref.ref[Body]]:
+class Deaf(Upstream):
+    """Lets whoever asks wait."""
+
+    def __init__(self) -> None:
+        super().__init__(b"")
+        self.asked = asyncio.Event()
+
+    async def open(self, _: Outgoing) -> Upstream:
+        self.asked.set()
+        await asyncio.Event().wait()
+        return self
+
+
+@pytest.mark.parametrize(
+    ("words", "stream", "kept"), [(1000, True, True), (10_000, True, False), (10_000, False, True)]
+)
+@pytest.mark.parametrize("type_", TOLD)
+async def test_a_long_request_whose_stream_is_waited_for_is_not_kept_parsed(
+    type_: ProviderType, words: int, stream: bool, kept: bool
+) -> None:
+    raw = json.dumps({**ASKED, "stream": stream, "messages": [{"role": "user", "content": "word " * words}]}).encode()
+    upstream = Deaf()
+    waiting, body = begun(dispatching(type_, upstream, []), raw)
+    await upstream.asked.wait()
+    assert (body() is not None) is kept
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+def test_what_another_provider_s_thinking_was_taken_out_of_is_not_kept_parsed_beside_the_rest() -> None:
+    state = State()
+    state.seals.note(["sealed"], "one")
+    thought = {"type": "thinking", "thinking": "word " * 10_000, "signature": "sealed"}
+    turns = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [thought, {"type": "text", "text": "y"}]},
+    ]
+    request = parse_request(json.dumps({**ASKED, "messages": turns}).encode(), {})
+    before = request.body
+    native = state.native(request, Target("other", "m"))
+    assert "sealed" not in json.dumps(native.body)
+    assert json.loads(native.raw) == native.body
+    assert request.body is not before
+    assert request.body == before
+
+
+def dispatching(type_: ProviderType, upstream: Upstream, told: list[Event], *, bodies: bool = False) -> Dispatcher:
+    """Tells what becomes of a request that one upstream gets."""
+    accounts = {"it": ProviderConfig("it", type_, "https://x.example", Secret("a-key-of-some-length"))}
+    routing = Routing(provider_sequence=(Step("it", (Variant(model="claude-sonnet-4-5"),)),))
+    config = Config(providers=MappingProxyType(accounts), routing=routing, history=History(bodies=bodies))
+    journal = Journal("1.0", 0.0)
+    journal.subscribe(lambda event, _: told.append(event))
+    runtime = Runtime(config, providers(accounts, {}))
+    return Dispatcher(runtime, cast("Transport", upstream), journal, State(), Clock(lambda: 1.0, lambda: 1.0))
+
+
+def begun(dispatcher: Dispatcher, raw: bytes) -> tuple[asyncio.Task[Answer], weakref.ref[Body]]:
     """What the server does, which keeps nothing of the request either."""
     request = parse_request(raw, {})
     body = Body(request.body)
-    request = replace(request, body=body)
-    answering = dispatcher.messages(request, "req_1")
-    del request
-    return await answering, weakref.ref(body)
+    answering = dispatcher.messages(replace(request, reading=Reading(raw, body)), "req_1")
+    return asyncio.ensure_future(answering), weakref.ref(body)

@@ -15,6 +15,7 @@ from ccproxy_tray.routing.target import ProviderType, Target
 from ccproxy_tray.simulator import ACCESS_KEY, SECRET_KEY, Simulator
 from ccproxy_tray.simulator.faults import CREDENTIALS, Route
 from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.reading import Reading
 
 ENVIRON = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
 AUTO = Variant()
@@ -23,7 +24,7 @@ SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 
 def asked(model: str, **body: Any) -> MessagesRequest:
     found = {"model": model, "max_tokens": 10, "messages": [{"role": "user", "content": "x"}], **body}
-    return MessagesRequest(raw=b"", body=found, model=model, stream=False)
+    return MessagesRequest(Reading(b"", found), model=model, stream=False)
 
 
 def bedrock(region: str = "us-east-1", models: Mapping[str, str] = {}, endpoint: str = "") -> BedrockProvider:

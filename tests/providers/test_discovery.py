@@ -16,6 +16,7 @@ from ccproxy_tray.providers.faults import unreachable
 from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.routing.target import ProviderType
 from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.reading import Reading
 
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s"}
 GLOBAL = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -56,7 +57,7 @@ async def chosen(upstream: Upstream, endpoint: str = "") -> str:
     await provider.prepare()
     await discover_profiles(provider, cast("Transport", upstream))
     model = "claude-sonnet-4-5"
-    request = MessagesRequest(raw=b"", body={"model": model, "messages": []}, model=model, stream=False)
+    request = MessagesRequest(Reading(b"", {"model": model, "messages": []}), model=model, stream=False)
     return provider.candidate(Variant(), request).target.model
 
 

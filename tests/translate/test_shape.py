@@ -10,6 +10,7 @@ from ccproxy_tray import catalog
 from ccproxy_tray.routing.origin import Origin
 from ccproxy_tray.routing.target import Repairs
 from ccproxy_tray.translate.messages import MessagesRequest, parse_request
+from ccproxy_tray.translate.reading import Reading
 from ccproxy_tray.translate.shape import anthropic_request, openrouter_request
 from tests import capture
 
@@ -73,11 +74,9 @@ def test_openrouter_gets_all_that_it_lists() -> None:
         *("deferred_tools", "user", "models", "fallbacks", "provider", "plugins", "session_id", "trace"),
         *("stop_server_tools_when", "model", "max_tokens", "messages"),
     )
-    sent = request()
-    sent = replace(sent, body={**{name: {} for name in listed}, **sent.body})
-    assert json.loads(openrouter_request(replace(sent, raw=json.dumps(sent.body).encode()), SLUG)[0]).keys() == {
-        *listed
-    }
+    body: Json = {**{name: {} for name in listed}, **request().body}
+    sent = replace(request(), reading=Reading(json.dumps(body).encode(), body))
+    assert json.loads(openrouter_request(sent, SLUG)[0]).keys() == {*listed}
 
 
 def test_what_the_client_chose_itself_is_not_overruled() -> None:

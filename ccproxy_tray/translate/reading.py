@@ -1,0 +1,31 @@
+"""A JSON text and what it says. What it says takes two to three times the room, so that whoever waits forgets it."""
+
+from __future__ import annotations
+
+from ccproxy_tray.translate import longtext
+from ccproxy_tray.translate.jsontext import Json
+
+LONG = 32 * 1024
+"""Bytes of a text that is worth forgetting: reading it again takes 0.1 ms and more."""
+
+
+class Reading:
+    """A text that was found good, with its value. Forgotten, it is read again, and says the same."""
+
+    __slots__ = ("_value", "raw")
+
+    def __init__(self, raw: bytes, value: Json) -> None:
+        self.raw = raw
+        self._value = value
+
+    @property
+    def value(self) -> Json:
+        """What the text says; the same object until it is forgotten. To be changed by nobody."""
+        if self._value is None:
+            self._value = longtext.parse(self.raw)
+        return self._value
+
+    def forget(self) -> None:
+        """Keep the text only, if it is long."""
+        if len(self.raw) > LONG:
+            self._value = None
