@@ -33,8 +33,8 @@ FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds between two tries while the file cannot be written, doubling."""
 BEHIND = "Some requests are missing from the history: they came faster than they could be written."
-_BUSY, _REST = 0.001, 0.0002
-"""Seconds of work, and of rest after it, while texts are masked."""
+_BUSY, _REST = 0.00025, 0.0002
+"""Seconds of work, and of rest after it, while texts are masked. A small request takes the loop half a millisecond."""
 _UNPAIRED = 64
 """Bodies that wait for the end of their request."""
 
