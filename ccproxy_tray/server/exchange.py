@@ -14,6 +14,7 @@ import asyncio
 import json
 import os
 import re
+import time
 from collections.abc import Awaitable, Mapping
 
 from ccproxy_tray.config.schema import Server
@@ -31,8 +32,11 @@ _EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
 
 
 def new_request_id() -> str:
-    """A fresh id in the shape of Anthropic's."""
-    return f"req_{os.urandom(12).hex()}"
+    """A fresh id in the shape of Anthropic's: the millisecond, then chance.
+
+    Ids in the order of time lie beside each other in the history's index, which a long one is written to cheaper.
+    """
+    return f"req_{time.time_ns() // 1_000_000:012x}{os.urandom(6).hex()}"
 
 
 def clean(headers: Mapping[str, str]) -> dict[str, str]:
