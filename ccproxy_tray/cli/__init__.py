@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccproxy_tray import __version__
-from ccproxy_tray.cli.invocation import BAD_CONFIG, FAILED, INTERRUPTED, OK, Command, complain
+from ccproxy_tray.cli import output
+from ccproxy_tray.cli.invocation import BAD_CONFIG, FAILED, INTERRUPTED, OK, Command
 from ccproxy_tray.cli.moment import FORMS, moment
 from ccproxy_tray.desktop.environment import Shell
 from ccproxy_tray.errors import CcproxyError, ConfigError
@@ -26,19 +27,28 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. 0 fine, 1 it failed, 2 the configuration or the command line cannot be used."""
-    args = parser().parse_args(_completed(sys.argv[1:] if argv is None else argv))
+    output.prepare()
     try:
+        args = _parsed(sys.argv[1:] if argv is None else argv)
         module, _, function = args.command.partition(":")
         command: Command = getattr(import_module(f"{__name__}.{module}"), function)
         return command(args, os.environ)
     except ConfigError as error:
-        complain(*error.problems)
+        output.complain(*error.problems)
         return BAD_CONFIG
     except CcproxyError as error:
-        complain(str(error))
+        output.complain(str(error))
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
+    try:
+        return parser().parse_args(_completed(argv))
+    except SystemExit:
+        output.finish()
+        raise
 
 
 def _completed(argv: Sequence[str]) -> Sequence[str]:

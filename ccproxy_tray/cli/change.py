@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ccproxy_tray.cli.invocation import FAILED, OK, address_of, complain, create, loaded_for, path_of, say, url_of
+from ccproxy_tray.cli.invocation import FAILED, OK, address_of, create, loaded_for, path_of, url_of
+from ccproxy_tray.cli.output import complain, say
 from ccproxy_tray.config import edit, files
 from ccproxy_tray.desk import hookup
 from ccproxy_tray.desktop.claude_code import Hookup

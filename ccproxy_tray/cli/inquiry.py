@@ -10,7 +10,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ccproxy_tray.cli.invocation import BAD_CONFIG, FAILED, OK, address_of, complain, loaded_for, path_of, say, url_of
+from ccproxy_tray.cli.invocation import BAD_CONFIG, FAILED, OK, address_of, loaded_for, path_of, url_of
+from ccproxy_tray.cli.output import complain, say
 from ccproxy_tray.config import files
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.desktop.environment import Shell, guess_shell, lines

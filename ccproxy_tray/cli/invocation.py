@@ -1,13 +1,13 @@
-"""What all commands share: exit codes, where the answer goes, and the configuration that the command line means."""
+"""What all commands share: exit codes, and the configuration that the command line means."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from ccproxy_tray.cli.output import complain
 from ccproxy_tray.config import files
 from ccproxy_tray.config.address import http_url, reachable
 from ccproxy_tray.config.load import load
@@ -32,17 +32,6 @@ class NoAddress(CcproxyError):
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 """Runs with its arguments in an environment; returns the exit code. Raises CcproxyError."""
-
-
-def say(*text: str) -> None:
-    """The answer to a command; in one piece, because the log may write to the same terminal."""
-    print(f"{' '.join(text)}\n", end="", flush=True)  # noqa: T201 - see above
-
-
-def complain(*text: str) -> None:
-    """What went wrong with it, one line each."""
-    if text:
-        print(*text, sep="\n", file=sys.stderr, flush=True)  # noqa: T201 - see above
 
 
 def path_of(args: argparse.Namespace, environ: Mapping[str, str]) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccproxy_tray.cli import curl, sheet
-from ccproxy_tray.cli.invocation import FAILED, OK, Command, address_of, complain, loaded_for
+from ccproxy_tray.cli.invocation import FAILED, OK, Command, address_of, loaded_for
+from ccproxy_tray.cli.output import complain, pour
 from ccproxy_tray.config import files
 from ccproxy_tray.errors import CcproxyError
 from ccproxy_tray.redact import escape
@@ -43,7 +43,7 @@ class Nothing(CcproxyError):
 
 
 def _readable(command: Command) -> Command:
-    """The command with what may be wrong with the file told in a sentence, and with readers that have seen enough."""
+    """The command with what may be wrong with the file told in a sentence."""
 
     def run(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         from ccproxy_tray.history.query import Unreadable
@@ -53,9 +53,6 @@ def _readable(command: Command) -> Command:
         except Unreadable as error:
             complain(str(error))
             return FAILED
-        except BrokenPipeError:  # `| head`: whoever reads has had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return OK
 
     return run
 
@@ -76,11 +73,11 @@ def history(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     )
     found = islice(_reader(environ).rows(query), args.limit or None)
     if args.json:
-        _write(_json_array(found))
+        pour(_json_array(found))
     elif args.csv:
-        _write(sheet.csv_lines(found, COLUMNS))
+        pour(sheet.csv_lines(found, COLUMNS))
     else:
-        _write(f"{line}\n" for line in _table(list(found)))
+        pour(f"{line}\n" for line in _table(list(found)))
     return OK
 
 
@@ -94,9 +91,9 @@ def usage(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     total = next((_priced(row) for row in reader.totals(args.since, until)), {})
     if args.json:
         document = {"since": args.since, "until": until, "by": args.by, "rows": rows, "total": total}
-        _write([f"{json.dumps({**document, 'prices': _prices()}, indent=2)}\n"])
+        pour([f"{json.dumps({**document, 'prices': _prices()}, indent=2)}\n"])
     else:
-        _write(f"{line}\n" for line in _sums(rows, total, args.by))
+        pour(f"{line}\n" for line in _sums(rows, total, args.by))
     return OK
 
 
@@ -119,9 +116,9 @@ def replay(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     loaded = loaded_for(args, environ)
     url = f"{address_of(loaded, args, environ)}/v1/messages"
     headers = {"content-type": "application/json", **{name.lower(): value for name, value in body.headers.items()}}
-    said = curl.harmless(body.request) if sys.stdout.isatty() else body.request
+    said = curl.harmless(body.request) if sys.stdout is not None and sys.stdout.isatty() else body.request
     written = curl.powershell if args.shell == "powershell" else curl.bash
-    _write([written(url, headers, said, token=bool(loaded.config.server.token))])
+    pour([written(url, headers, said, token=bool(loaded.config.server.token))])
     return OK
 
 
@@ -142,14 +139,6 @@ def _stands(path: Path) -> bool:
         return path.exists()
     except OSError:
         return True  # reading it will say what is wrong
-
-
-def _write(pieces: Iterable[str]) -> None:
-    """UTF-8 with the line ends as they are, whatever the terminal's encoding."""
-    sys.stdout.flush()
-    for piece in pieces:
-        sys.stdout.buffer.write(piece.encode("utf-8", "replace"))
-    sys.stdout.buffer.flush()
 
 
 def _json_array(rows: Iterable[Row]) -> Iterator[str]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccproxy_tray import __version__
-from ccproxy_tray.cli.invocation import OK, create, loaded_for, path_of, say
+from ccproxy_tray.cli.invocation import OK, create, loaded_for, path_of
+from ccproxy_tray.cli.output import announce, say
 from ccproxy_tray.config import files
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.desktop.instance import AlreadyRunning, Instance
@@ -49,7 +50,7 @@ def tray(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
             _reader(args, environ, running_log), path_of(args, environ), environ, files.data_dir(environ),
             files.log_dir(environ) / log.FILE, running_log.redact, time.time, instance.tell,
         )  # fmt: skip
-        return resident.run(program, say)
+        return resident.run(program, announce)
 
 
 def serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -72,7 +73,7 @@ def serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         home = _Home(instance, lambda: _desk(args, environ), loaded)
 
         def ready(urls: Sequence[str]) -> None:
-            say(f"ccproxy-tray {__version__} serves {urls[0]}")
+            announce(f"ccproxy-tray {__version__} serves {urls[0]}")
             home.serves_at(urls[0])
 
         def again() -> Loaded:
@@ -135,7 +136,7 @@ def demo(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from ccproxy_tray.demo import demo as run
 
     with log.setup(_level(args), None, environ) as running_log:  # a log file is the user's own program's
-        return run(args.port, environ, running_log.redact, say)
+        return run(args.port, environ, running_log.redact, announce)
 
 
 def _reader(
