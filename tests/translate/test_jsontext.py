@@ -81,7 +81,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
     ("data", "message"),
     [
         (b"", "Expecting value at line 1, column 1"),
-        (b'{"a":1,}', "Expecting property name enclosed in double quotes at line 1, column 8"),
+        (b'{"a" 1}', "Expecting ':' delimiter at line 1, column 6"),
         (b'{"a":1}\n x', "Extra data at line 2, column 2"),
         (b'"abc', "Unterminated string starting at line 1, column 1"),
         (b'"a\nb"', "Invalid control character at line 1, column 3"),
