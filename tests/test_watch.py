@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ccproxy_tray.watch import Watch
+from ccproxy_tray.watch import LOOKS, PERIOD, SETTLED, Watch
 
 
 class Looks:
@@ -19,12 +20,17 @@ class Looks:
         self.monotonic = 100.0
         self.wall = 1000.0
         self.over = threading.Event()
+        self.meanwhile: list[Callable[[], object]] = []
+        """What happens while a changed file is given time to settle."""
         self._steps = list(steps)
 
     def wait(self, seconds: float) -> bool:
         """What a look is waited for with: the clocks go on, and nobody sleeps."""
         self.monotonic += seconds
         self.wall += seconds
+        if seconds == SETTLED:
+            (self.meanwhile.pop(0) if self.meanwhile else nothing)()
+            return False
         if not self._steps:
             self.over.set()
             return True
@@ -79,6 +85,41 @@ def test_an_editor_that_replaces_the_file_is_noticed_even_at_the_same_size(tmp_p
     path.write_text("a: 1")
     other.write_text("a: 2")
     assert watched(path, Looks(nothing, lambda: other.replace(path))) == ["changed"] * 2
+
+
+def test_a_file_that_is_emptied_and_then_written_is_told_when_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: 1")
+    looks, read = Looks(nothing, lambda: path.write_text(""), nothing), []
+    looks.meanwhile = [lambda: path.write_text("a: "), lambda: path.write_text("a: 22")]
+    with Watch({path: lambda: read.append(path.read_text())}, lambda _seconds: None, wait=looks.wait):
+        assert looks.over.wait(20)
+    assert read == ["a: 1", "a: 22"]
+
+
+def test_a_file_that_never_comes_to_rest_is_told_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    looks = Looks(nothing, lambda: path.write_text("x"))
+    looks.meanwhile = [partial(path.write_text, "x" * size) for size in range(2, 2 * LOOKS)]
+    assert watched(path, looks) == ["changed"] * 2
+
+
+def test_a_change_is_told_within_two_seconds() -> None:
+    assert PERIOD > 1
+    assert PERIOD + SETTLED < 1.8, "and there is some time left to read it"
+
+
+def test_a_file_that_was_written_with_its_old_date_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("a: 1")
+    dates = path.stat().st_atime_ns, path.stat().st_mtime_ns
+
+    def write() -> None:
+        path.write_text("a: 2")
+        os.utime(path, ns=dates)
+
+    expected = 1 if os.name == "nt" else 2  # Windows has no date of the last change that cannot be set
+    assert watched(path, Looks(nothing, write)) == ["changed"] * expected
 
 
 def test_a_sleep_is_told_with_its_length(tmp_path: Path) -> None:

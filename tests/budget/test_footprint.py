@@ -27,7 +27,7 @@ READY = """
 import json, sys
 from ccproxy_tray import cli
 from ccproxy_tray.cli import serving
-serving.say = lambda *_: print(json.dumps(sorted(sys.modules)), flush=True)
+serving.announce = lambda *_: print(json.dumps(sorted(sys.modules)), flush=True)
 cli.main(["serve", "--config", "config.yaml"])
 """
 ICON = """
