@@ -19,7 +19,7 @@ from typing import Protocol
 from ccproxy_tray.translate import web_search
 from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
 from ccproxy_tray.translate.openai_call import Call, Calls, broken
-from ccproxy_tray.translate.openai_content import Block, blocks
+from ccproxy_tray.translate.openai_content import Block, blocks, spoken
 from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_tools import ToolNames
 
@@ -93,6 +93,9 @@ class ChatAnswer:
         if calls := get("tool_calls"):
             for item in blocks(calls):
                 self._call(item)
+        elif only := get("function_call"):
+            # How OpenAI's first tools were called, one at a time and without an id; some servers still do so.
+            self._call({"index": 0, "function": only})
         if annotations := get("annotations"):
             self.cite(annotations)
 
@@ -136,11 +139,9 @@ class ChatAnswer:
             thought = delta.get("reasoning") or delta.get("reasoning_content")
             if isinstance(thought, str) and thought:
                 self._piece("thinking", thought)
-        content = delta.get("content")
-        if not isinstance(content, str):
-            content = "".join(string(part.get("text")) for part in blocks(content))
-        if content:
-            self._piece("text", content)
+        for kind, words in spoken(delta.get("content")):
+            if words:
+                self._piece(kind, words)
         if refusal := string(delta.get("refusal")):
             self.refused = True
             self._piece("text", refusal)

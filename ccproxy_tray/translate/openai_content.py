@@ -75,6 +75,20 @@ def _text_of_unusual(block: Block) -> str:
             return ""
 
 
+def spoken(content: Json) -> list[tuple[str, str]]:
+    """What the ``content`` of an answer says, piece by piece in its order: the kind of block, and the words.
+
+    Mistral puts the thinking among the parts of the content ("Reasoning", chunks of type ``thinking``).
+    """
+    said: list[tuple[str, str]] = []
+    for part in blocks(content):
+        if part.get("type") == "thinking":
+            said += [("thinking", string(inner.get("text"))) for inner in blocks(part.get("thinking"))]
+        else:
+            said.append(("text", string(part.get("text"))))
+    return said
+
+
 def content(found: list[Part], *, caching: bool) -> Json:
     """Parts as the content of a message: a string wherever that says the same, because some servers choke on arrays.
 

@@ -12,7 +12,7 @@ from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_reply import error_of
 from ccproxy_tray.translate.openai_template import Template
 from ccproxy_tray.translate.openai_tools import ToolNames
-from ccproxy_tray.translate.openai_usage import rendered, searches, stop_reason, usage
+from ccproxy_tray.translate.openai_usage import counts_of, rendered, searches, stop_reason, usage
 from ccproxy_tray.translate.sse import Event, SseDecoder
 from ccproxy_tray.translate.stream import Progress, Usage
 
@@ -112,7 +112,7 @@ class ChatStream:
             self.failure = failure
             return
         self._start()
-        if counts := chunk.get("usage"):
+        if counts := counts_of(chunk, choice):
             self._usage = counts
         if choice and not choice.get("index"):  # one answer was asked for
             self._choice(choice)

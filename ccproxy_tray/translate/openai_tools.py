@@ -100,7 +100,10 @@ def tool_choice(choice: Block, offered: list[Json], names: ToolNames) -> Json:
 
 
 def schema(found: Json) -> Json:
-    """A JSON schema that simple servers parse: every object has properties, every array has items."""
+    """A JSON schema that simple servers parse: every object has properties, every array has items.
+
+    Some programs write ``null``, or the list that is PHP's empty object, for what they do not have.
+    """
     if not isinstance(found, dict):
         return found
     clean = dict(found)
@@ -112,10 +115,17 @@ def schema(found: Json) -> Json:
                 clean[key] = schema(value)
         elif isinstance(value, list) and key in _LISTS_OF_SCHEMAS:
             clean[key] = [schema(inner) for inner in value]
+    return _completed(clean)
+
+
+def _completed(clean: dict[str, Json]) -> Json:
     if clean.get("type") == "object":
-        clean.setdefault("properties", {})
-    elif clean.get("type") == "array":
-        clean.setdefault("items", {})
+        if not isinstance(clean.get("properties"), dict):
+            clean["properties"] = {}
+        if clean.get("required", ()) is None:
+            del clean["required"]
+    elif clean.get("type") == "array" and clean.get("items") is None:
+        clean["items"] = {}
     return clean
 
 

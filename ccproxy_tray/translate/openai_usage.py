@@ -35,6 +35,11 @@ def usage(counts: Json, *, input_estimate: int = 0, characters: int = 0) -> Usag
     )
 
 
+def counts_of(chunk: Mapping[str, Json], choice: Mapping[str, Json]) -> Json:
+    """The ``usage`` object of a chunk, wherever it stands: Moonshot puts it into the choice, Groq into ``x_groq``."""
+    return chunk.get("usage") or choice.get("usage") or mapping(chunk.get("x_groq")).get("usage")
+
+
 def counts_input(chat: Json) -> bool:
     """Whether a chat answer says how many tokens its request had."""
     return _count(mapping(mapping(chat).get("usage")).get("prompt_tokens")) > 0

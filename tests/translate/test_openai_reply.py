@@ -117,6 +117,27 @@ def test_content_in_parts_is_one_text() -> None:
     assert read(chat({"content": parts}))["content"] == [{"type": "text", "text": "ab"}]
 
 
+def test_thinking_among_the_parts_of_the_content_is_thinking() -> None:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm, "}, {"type": "text", "text": "yes"}]}
+    parts = [thought, {"type": "thinking", "thinking": "."}, {"type": "text", "text": "Hi"}]
+    assert read(chat({"content": parts}))["content"] == [
+        {"type": "thinking", "thinking": "hm, yes.", "signature": ""},
+        {"type": "text", "text": "Hi"},
+    ]
+
+
+def test_a_call_in_the_field_of_the_first_days_is_a_call() -> None:
+    said = {"content": None, "function_call": {"name": "Read", "arguments": '{"a":1}'}}
+    found = read(chat(said, "function_call"))
+    assert found["content"] == [{"type": "tool_use", "id": "toolu_ab_1_1", "name": "Read", "input": {"a": 1}}]
+    assert found["stop_reason"] == "tool_use"
+
+
+def test_a_call_that_is_told_in_both_fields_is_one_call() -> None:
+    said = {"tool_calls": [call("{}")], "function_call": {"name": "Read", "arguments": "{}"}}
+    assert [block["id"] for block in read(chat(said, "tool_calls"))["content"]] == ["call_1"]
+
+
 @pytest.mark.parametrize("content", [None, "", "\n\n", []])
 def test_an_answer_that_says_nothing_has_no_blocks(content: Any) -> None:
     found = read(chat({"content": content}))

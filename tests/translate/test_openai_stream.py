@@ -85,6 +85,42 @@ def test_the_answer_bears_the_requested_name_and_our_id() -> None:
     assert message["content"] == [{"type": "text", "text": "Hi"}]
 
 
+def test_thinking_among_the_parts_of_the_content_streams_as_thinking() -> None:
+    def thought(text: str) -> bytes:
+        return delta(content=[{"type": "thinking", "thinking": [{"type": "text", "text": text}]}])
+
+    both = [{"type": "thinking", "thinking": [{"type": "text", "text": "."}]}, {"type": "text", "text": "Hi"}]
+    message = answered(thought("hm, "), thought("yes"), delta(content=both), delta("stop"), DONE, signed=False)
+    assert message["content"] == [
+        {"type": "thinking", "thinking": "hm, yes.", "signature": ""},
+        {"type": "text", "text": "Hi"},
+    ]
+
+
+def test_a_call_in_the_field_of_the_first_days_streams_as_a_call() -> None:
+    pieces = ({"name": "Read", "arguments": ""}, {"arguments": '{"a"'}, {"arguments": ":1}"})
+    said = [delta(function_call=piece) for piece in pieces]
+    message = answered(delta(content="Reading."), *said, delta("function_call"), DONE)
+    assert message["content"] == [
+        {"type": "text", "text": "Reading."},
+        {"type": "tool_use", "id": "toolu_ab_1_1", "name": "Read", "input": {"a": 1}},
+    ]
+    assert message["stop_reason"] == "tool_use"
+
+
+@pytest.mark.parametrize("place", ["chunk", "choice", "x_groq"])
+def test_the_usage_is_found_wherever_servers_put_it(place: str) -> None:
+    counts = {"prompt_tokens": 100, "completion_tokens": 50}
+    choice = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    last = {
+        "chunk": {"choices": [choice], "usage": counts},
+        "choice": {"choices": [{**choice, "usage": counts}]},
+        "x_groq": {"choices": [choice], "x_groq": {"id": "req_1", "usage": counts}},
+    }
+    message = answered(delta(content="Hi"), event(last[place]), DONE)
+    assert (message["usage"]["input_tokens"], message["usage"]["output_tokens"]) == (100, 50)
+
+
 def test_thinking_text_and_tools_come_as_blocks_of_their_own() -> None:
     def thought(**detail: Any) -> bytes:
         return delta(reasoning_details=[{"type": "reasoning.text", "index": 0, **detail}])

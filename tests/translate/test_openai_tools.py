@@ -115,6 +115,12 @@ def test_server_tools_nameless_tools_and_the_placeholder_are_no_functions() -> N
         (None, {"type": "object", "properties": {}}),
         ({"type": "custom"}, {"type": "object", "properties": {}}),
         ({"$schema": "x", "type": "object"}, {"type": "object", "properties": {}}),
+        ({"type": "object", "properties": None, "required": None}, {"type": "object", "properties": {}}),
+        ({"type": "object", "properties": []}, {"type": "object", "properties": {}}),  # PHP's empty object
+        (
+            {"type": "object", "properties": {"a": {"type": "array", "items": None}}},
+            {"type": "object", "properties": {"a": {"type": "array", "items": {}}}},
+        ),
         (
             {"type": "object", "properties": {"a": {"type": "array"}, "type": {"type": "object"}}},
             {
