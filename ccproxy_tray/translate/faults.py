@@ -61,6 +61,9 @@ _FAULT_OF_KIND = {
     "insufficient_quota": Fault.NO_CREDIT,
     "model_not_found": Fault.NO_MODEL,
     "too_many_requests_error": Fault.THROTTLED,
+    # Groq: what the model wrote was no call. OpenAI: schemas that it alone is too strict for.
+    "tool_use_failed": Fault.BROKEN,
+    "invalid_function_parameters": Fault.FIELD_REFUSED,
 }
 _STATUS_OF_KIND = {
     "invalid_request_error": 400,
@@ -128,6 +131,8 @@ def _reading(fault: Fault, error: ErrorObject, status: int) -> wording.Reading:
     """The fault refined by the wording, where kind and status leave a choice."""
     if fault is Fault.REFUSED:
         return wording.read(error.message())
+    if fault is Fault.NO_MODEL and (read := wording.read(error.message())).fault is Fault.FIELD_REFUSED:
+        return read  # OpenRouter: nobody takes this request's images; the model as such is there.
     if fault is not Fault.CREDENTIALS or status == 401:
         return wording.Reading(fault)
     if error.moderated():

@@ -52,6 +52,20 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
     ),
     (Fault.CREDENTIALS, ("this organization has been disabled",)),
     (
+        # A model that sees nothing refuses this conversation only: others are welcome, so nothing cools.
+        Fault.FIELD_REFUSED,
+        (
+            "support image",
+            "'t support the image",
+            "support vision",
+            "support multimodal",
+            "not a multimodal model",
+            "image_url is only supported by certain models",
+            "unknown variant image_url",
+            "at most 0 image",
+        ),
+    ),
+    (
         Fault.NO_MODEL,
         (
             # Bedrock InvokeModel, ValidationException.
@@ -68,6 +82,16 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "no endpoints found",
             "invalid model name",
             "model allowlist",
+            # A model without tools is none for Claude Code (Ollama, vLLM, Groq, DeepInfra, DeepSeek).
+            "not support tools",
+            "'t support tool use",
+            "not support tool calling",
+            "not support function calling",
+            "tools is not supported",
+            "tool use is not supported",
+            "tool calling is not supported",
+            "function calling is not supported",
+            "requires --enable-auto-tool-choice",
         ),
     ),
     (
@@ -94,6 +118,8 @@ _BETA_NAME = re.compile(r"[\w.-]+")
 _LONG_CONTEXT = "the long context beta is not yet available"
 _OVERFLOW_MAXIMUM = re.compile(r"(?:maximum|limit)\D{0,40}(\d[\d,]{3,15})", re.IGNORECASE)
 _OVERFLOW_ASKED = re.compile(r"(?:requested|resulted in|contains|used|has)\D{0,20}(\d[\d,]{3,15})", re.IGNORECASE)
+_TOOL_TAG = re.compile(r"(?<![\w.])tools\.\d{1,4}: input tag ")
+"""A Messages server in front of somebody who does not run Anthropic's own tools, such as the search of the web."""
 _EDITED_THINKING = ("cannot be modified", "invalid signature")
 
 
@@ -147,6 +173,8 @@ def _dotted(path: str) -> str:
 def _cue(plain: str) -> Fault:
     if ("thinking block" in plain or "redacted_thinking" in plain) and any(cue in plain for cue in _EDITED_THINKING):
         return Fault.SIGNATURE
+    if _TOOL_TAG.search(plain):
+        return Fault.FIELD_REFUSED
     for fault, cues in _CUES:
         if any(cue in plain for cue in cues):
             return fault

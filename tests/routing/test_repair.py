@@ -19,6 +19,7 @@ B = Target("openrouter", "b")
         ("beta:", Repairs()),
         ("model", Repairs()),
         ("messages", Repairs()),
+        ("tools", Repairs()),
     ],
 )
 def test_a_refusals_subject_says_what_to_leave_out(subject: str, expected: Repairs) -> None:

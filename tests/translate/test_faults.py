@@ -245,6 +245,21 @@ def test_chat_servers_are_understood_in_all_their_shapes(status: int, body: Json
     assert (failure.fault, failure.message, failure.body) == (fault, message, b"")
 
 
+@pytest.mark.parametrize(
+    ("error", "fault", "status"),
+    [
+        ({"message": "No endpoints found that support image input", "code": 404}, Fault.FIELD_REFUSED, 400),
+        ({"message": "Failed to call a function.", "code": "tool_use_failed"}, Fault.BROKEN, 400),
+        ({"message": "Invalid schema for 'x'", "code": "invalid_function_parameters"}, Fault.FIELD_REFUSED, 400),
+        ({"message": "x does not support tools", "code": None}, Fault.NO_MODEL, 400),
+    ],
+)
+def test_what_one_model_cannot_do_is_not_the_fault_of_the_request(error: Json, fault: Fault, status: int) -> None:
+    code = error["code"] if isinstance(error["code"], int) else 400
+    failure = faults.from_chat_http(code, {}, json.dumps({"error": error}).encode())
+    assert (failure.fault, failure.status, failure.subject) == (fault, status, "")
+
+
 def test_a_chat_server_that_forbids_a_field_names_it() -> None:
     body = {
         "detail": [{"type": "extra_forbidden", "loc": ["body", "reasoning"], "msg": "Extra inputs are not permitted"}]

@@ -69,6 +69,11 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("Unknown parameter: 'tools[0].strict'.", Fault.FIELD_REFUSED, "tools.0.strict"),
         ("Unrecognized request argument supplied: parallel_tool_calls", Fault.FIELD_REFUSED, "parallel_tool_calls"),
         ("property 'stream_options' is unsupported", Fault.FIELD_REFUSED, "stream_options"),
+        (
+            "tools.11: Input tag 'web_search_20260209' found using 'type' does not match any of the expected tags: 'x'",
+            Fault.FIELD_REFUSED,
+            "",
+        ),
         ("invalid beta flag", Fault.FIELD_REFUSED, "betas"),
         ("anthropic_beta: Extra inputs are not permitted", Fault.FIELD_REFUSED, "betas"),
         (
@@ -104,6 +109,26 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("Operation not allowed.", Fault.NO_MODEL, ""),
         ("anthropic/claude-x is not a valid model ID", Fault.NO_MODEL, ""),
         ("No endpoints found that support tool use.", Fault.NO_MODEL, ""),
+        # Models without tools: no use to Claude Code (Ollama, vLLM, OpenAI, Groq, DeepInfra, DeepSeek, Bedrock).
+        ("registry.ollama.ai/library/gemma:2b does not support tools", Fault.NO_MODEL, ""),
+        (
+            '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+            Fault.NO_MODEL,
+            "",
+        ),
+        ("tools is not supported in this model. For a list of supported models, refer to", Fault.NO_MODEL, ""),
+        ("`tool calling` is not supported with this model", Fault.NO_MODEL, ""),
+        ("deepinfra error: Tool calling is not supported for model: x", Fault.NO_MODEL, ""),
+        ("deepseek-reasoner does not support Function Calling", Fault.NO_MODEL, ""),
+        ("This model doesn't support tool use in streaming mode.", Fault.NO_MODEL, ""),
+        # Models without eyes: of use as soon as there is nothing to see.
+        ("No endpoints found that support image input", Fault.FIELD_REFUSED, ""),
+        ("Invalid content type. image_url is only supported by certain models.", Fault.FIELD_REFUSED, ""),
+        ("messages[1]: unknown variant `image_url`, expected `text` at line 1", Fault.FIELD_REFUSED, ""),
+        ("qwen is not a multimodal model", Fault.FIELD_REFUSED, ""),
+        ("At most 0 image(s) may be provided in one request.", Fault.FIELD_REFUSED, ""),
+        ("This model does not support image input.", Fault.FIELD_REFUSED, ""),
+        ("This model doesn't support the image content block that you provided.", Fault.FIELD_REFUSED, ""),
         # What no other target does better: it reaches the client.
         ("prompt is too long: 215000 tokens > 200000 maximum", Fault.REFUSED, ""),
         ("Input is too long for requested model.", Fault.REFUSED, ""),
@@ -114,6 +139,8 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("This model does not support the effort parameter.", Fault.REFUSED, ""),
         ("safeguards: not available for this organization", Fault.REFUSED, ""),
         ("messages.0.content.1.image: Could not process image", Fault.REFUSED, ""),
+        ("image exceeds 5 MB maximum", Fault.REFUSED, ""),
+        ("deepseek-reasoner does not support this tool_choice", Fault.REFUSED, ""),
         ("messages: roles must alternate", Fault.REFUSED, ""),
         ("Operation not allowed here", Fault.REFUSED, ""),
         ("", Fault.REFUSED, ""),
