@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ccproxy_tray.config.value import Unfit
 
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
+_LOGIN = "a user name or password does not belong into a URL; use api_key"
+"""Said of whatever looks as if it held one, since everything else that is wrong is said by quoting the text."""
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\]")
 
 
 def host(text: str) -> str:
     """A host name or an address; an IPv6 address loses its brackets. ValueError for anything else."""
     word = text.strip()
+    if "@" in word:
+        raise Unfit("expected a host name or an address, without user name and password")
     if not _HOST.fullmatch(word):
         raise ValueError
     return word.strip("[]")
@@ -59,22 +63,27 @@ def base_url(text: str, *, allow_http: bool = False) -> str:
     word = text.strip()
     if any(character <= " " or character == "\x7f" for character in word):
         raise Unfit("a URL has no blanks inside")
-    try:
-        parts = urlsplit(word)
-        name = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        raise ValueError from None
-    scheme = parts.scheme.lower()
-    if scheme not in {"http", "https"} or not name:
-        raise ValueError
+    parts = _parts(word)
+    if parts is None:
+        raise Unfit(_LOGIN) if "@" in word else ValueError
+    scheme, name = parts.scheme.lower(), parts.hostname or ""
     if "@" in parts.netloc:
-        raise Unfit("a user name or password does not belong into a URL; use api_key")
+        raise Unfit(_LOGIN)
     if "?" in word or "#" in word:
         raise Unfit("a base URL ends before any ? or #")
     if scheme == "http" and not (allow_http or is_private(name)):
         raise Unfit("plain http shows the key to everybody on the way; use https or set allow_http: true")
     return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _parts(word: str) -> SplitResult | None:
+    """What an address of a web server consists of; None for anything else."""
+    try:
+        parts = urlsplit(word)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts if parts.scheme.lower() in {"http", "https"} and parts.hostname else None
 
 
 def openrouter_url(text: str, *, allow_http: bool = False) -> str:

@@ -75,9 +75,13 @@ def sendable(text: str) -> str:
     return word
 
 
-def _within(read: Callable[[str], N], low: N, high: N, *, above: bool = False) -> Callable[[str], N]:
+def _within(read: Callable[[str], N], low: N, high: N, *, above: bool = False, most: str = "") -> Callable[[str], N]:
+    """``most`` says of what is too much how much it may be, where what is expected does not say that."""
+
     def bounded(text: str) -> N:
         value = read(text)
+        if most and value > high:
+            raise Unfit(f"expected {most}")
         if not low <= value <= high or (above and value == low):
             raise ValueError
         return value
@@ -90,17 +94,20 @@ def one_of(choices: type[E]) -> Kind[E]:
     return Kind(" or ".join(f'"{choice}"' for choice in choices), lambda text: choices(text.strip().lower()))
 
 
-def integer(what: str, low: int, high: int) -> Kind[int]:
+def integer(what: str, low: int, high: int, most: str = "") -> Kind[int]:
     """A whole number within limits, both included."""
-    return Kind(what, _within(whole, low, high))
+    return Kind(what, _within(whole, low, high, most=most))
 
 
 TEXT = Kind("text", str.strip)
 FLAG = Kind("true or false", flag)
 SECRET = Kind("a key", sendable)
 PORT = integer("a port from 0 to 65535 (0: any free one)", 0, 65535)
-MILLISECONDS = integer("whole milliseconds", 0, 600_000)
-DAYS = integer("whole days", 0, 36_500)
-MEGABYTES = integer("whole megabytes from 10", 10, 1_000_000)
-DURATION = Kind('a duration such as "60s", "500ms" or "2m"', _within(seconds, 0, MAX_SECONDS, above=True))
-PAUSE = Kind("seconds", _within(seconds, 0, MAX_SECONDS))
+MILLISECONDS = integer("whole milliseconds", 0, 600_000, "at most 600000 milliseconds (ten minutes)")
+DAYS = integer("whole days", 0, 36_500, "at most 36500 days; 0: no limit")
+MEGABYTES = integer("whole megabytes from 10", 10, 1_000_000, "at most 1000000 megabytes")
+DURATION = Kind(
+    'a duration such as "60s", "500ms" or "2m"',
+    _within(seconds, 0, MAX_SECONDS, above=True, most='a duration of at most a day ("24h")'),
+)
+PAUSE = Kind("seconds", _within(seconds, 0, MAX_SECONDS, most="at most 86400 seconds (a day)"))

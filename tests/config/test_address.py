@@ -104,6 +104,24 @@ def test_a_dangerous_base_url_is_refused_with_its_remedy(text: str, reason: str)
     assert "hunter22" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user:hunter22@x", "https//user:hunter22@x/v1", "https:/user:hunter22@x", "ftp://user:hunter22@x",
+        "https://[::1:hunter22@x", "//user:hunter22@x", "hunter22@", "https://user:hunter22@x:99999",
+    ],
+)  # fmt: skip
+def test_a_password_in_what_is_no_url_is_never_quoted(text: str) -> None:
+    for read in (base_url, host):
+        with pytest.raises(Unfit, match="user name") as caught:
+            read(text)
+        assert "hunter22" not in str(caught.value)
+
+
+def test_an_at_sign_behind_the_host_is_a_part_of_the_path() -> None:
+    assert base_url("https://x/models/claude@2025") == "https://x/models/claude@2025"
+
+
 def test_plain_http_to_anywhere_can_be_allowed() -> None:
     assert base_url("http://gateway.example", allow_http=True) == "http://gateway.example"
 

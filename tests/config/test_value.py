@@ -5,7 +5,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy_tray.config.schema import Failback
-from ccproxy_tray.config.value import DURATION, PAUSE, PORT, Unfit, flag, one_of, seconds, sendable, whole
+from ccproxy_tray.config.value import (
+    DAYS,
+    DURATION,
+    MEGABYTES,
+    MILLISECONDS,
+    PAUSE,
+    PORT,
+    Kind,
+    Unfit,
+    flag,
+    one_of,
+    seconds,
+    sendable,
+    whole,
+)
 
 
 @pytest.mark.parametrize(
@@ -35,10 +49,26 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 def test_a_timeout_is_longer_than_nothing_and_shorter_than_a_day() -> None:
-    for text in ("0", "0s", "25h"):
+    for text in ("0", "0s"):
         with pytest.raises(ValueError, match=r"^$"):
             DURATION.read(text)
+    with pytest.raises(Unfit, match=r'^expected a duration of at most a day \("24h"\)$'):
+        DURATION.read("25h")
     assert (DURATION.read("24h"), PAUSE.read("0")) == (86_400, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "limit"),
+    [
+        (MILLISECONDS, "600001", "at most 600000 milliseconds"),
+        (PAUSE, "86401", "at most 86400 seconds"),
+        (DAYS, "36501", "at most 36500 days; 0: no limit"),
+        (MEGABYTES, "1000001", "at most 1000000 megabytes"),
+    ],
+)
+def test_of_what_is_too_much_the_limit_is_told(kind: Kind[float], text: str, limit: str) -> None:
+    with pytest.raises(Unfit, match=f"^expected {limit}"):
+        kind.read(text)
 
 
 @given(number=st.integers(0, 10**6), unit=st.sampled_from([("ms", 1000), ("s", 1), ("m", 1 / 60), ("h", 1 / 3600)]))
