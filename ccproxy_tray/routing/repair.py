@@ -8,7 +8,7 @@ BETA = "beta:"
 """Prefix of a refusal's subject that names betas, joined by commas."""
 ALL_BETAS = "betas"
 """The subject of a refusal that names no single beta, and the entry of ``Repairs.drop_betas`` that means all."""
-_ESSENTIAL = frozenset({"anthropic_version", "max_tokens", "messages", "model", "stream", "tools"})
+_ESSENTIAL = frozenset({"anthropic_version", "messages", "model", "stream", "tools"})
 """No request is left without these, so a target that refuses them cannot be helped. An answer of a model that was not
 told of its tools is worse than none: another target may do the work."""
 _MAX_TARGETS = 256

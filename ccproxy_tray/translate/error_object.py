@@ -7,12 +7,14 @@ of one, or FastAPI's ``detail`` there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ccproxy_tray.translate.error_body import parsed
 
+_DELAY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)s")
 _MODERATION = ("moderation", "guardrail", "content policy", "flagged")
 
 
@@ -93,7 +95,7 @@ class ErrorObject:
             seconds = place.get("retry_after")
             if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds < float("inf"):
                 return float(seconds)
-        return None
+        return self._retry_delay()
 
     def moderated(self) -> bool:
         """The content was refused, not the key: another try elsewhere would only evade the rule."""
@@ -105,6 +107,15 @@ class ErrorObject:
         """OpenRouter's own name for it; other servers' wordings are known to Claude Code and stay."""
         names = (self.error.get("error_type"), self._mapping("metadata").get("error_type"))
         return "context_length_exceeded" in names
+
+    def _retry_delay(self) -> float | None:
+        """Gemini's, among the details (google.rpc.RetryInfo): ``34.07s``. It sends no header."""
+        details = self.error.get("details")
+        for detail in details if isinstance(details, list) else ():
+            delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+            if isinstance(delay, str) and (match := _DELAY.fullmatch(delay)):
+                return float(match[1])
+        return None
 
     def _mapping(self, key: str) -> Mapping[str, Any]:
         value = self.error.get(key)

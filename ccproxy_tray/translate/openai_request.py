@@ -45,6 +45,9 @@ def chat_request(
     if repairs.strip_thinking:
         body = strip_thinking(body)
     chat, names = _translated(body, model, dialect, session)
+    if "max_tokens" in repairs.drop_fields and "max_tokens" in chat:
+        # A model of OpenAI's under a name of its own, such as Azure's: it takes the newer field alone.
+        chat["max_completion_tokens"] = chat.pop("max_tokens")
     return dict(drop_fields(chat, repairs.drop_fields)), names
 
 

@@ -50,7 +50,9 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "reached your specified api usage limits",
         ),
     ),
-    (Fault.CREDENTIALS, ("this organization has been disabled",)),
+    # Gemini refuses a key with a 400.
+    (Fault.CREDENTIALS, ("this organization has been disabled", "api key not valid", "api key expired")),
+    (Fault.OVERLOADED, ("no models loaded",)),  # LM Studio: there will be one when the user has chosen it.
     (
         # A model that sees nothing refuses this conversation only: others are welcome, so nothing cools.
         Fault.FIELD_REFUSED,
@@ -82,6 +84,7 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "no endpoints found",
             "invalid model name",
             "model allowlist",
+            "not in v1/chat/completions",
             # A model without tools is none for Claude Code (Ollama, vLLM, Groq, DeepInfra, DeepSeek).
             "not support tools",
             "'t support tool use",
@@ -99,6 +102,11 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
         Fault.FIELD_REFUSED,
         ("the provided request is not valid", "malformed input request", "extraneous key"),
     ),
+    (
+        # Claude Code passes on what MCP tools give, empty texts too. Where bodies are translated, they are left out.
+        Fault.FIELD_REFUSED,
+        ("text content blocks must be non-empty", "text content blocks must contain non-whitespace text"),
+    ),
 )
 _READ = 10_000
 """Characters of a message that are read; no wording is longer, whatever an upstream appends to it."""
@@ -110,6 +118,7 @@ _FIELD = (
     re.compile(r"extraneous key \[([\w.-]+)\]", re.IGNORECASE),
     # Chat completions servers.
     re.compile(r"(?:unsupported|unknown|unrecognized) parameter:? '([\w.\[\]-]+)'", re.IGNORECASE),
+    re.compile(r"unsupported value: '([\w.\[\]-]+)' does not support", re.IGNORECASE),
     re.compile(r"unrecognized request arguments? supplied: ([\w.-]+)", re.IGNORECASE),
     re.compile(r"property '([\w.-]+)' is unsupported", re.IGNORECASE),
 )

@@ -17,6 +17,7 @@ B = Target("openrouter", "b")
         ("betas", Repairs(drop_betas=frozenset({ALL_BETAS}))),
         ("", Repairs()),
         ("beta:", Repairs()),
+        ("max_tokens", Repairs(drop_fields=frozenset({"max_tokens"}))),
         ("model", Repairs()),
         ("messages", Repairs()),
         ("tools", Repairs()),

@@ -260,6 +260,29 @@ def test_what_one_model_cannot_do_is_not_the_fault_of_the_request(error: Json, f
     assert (failure.fault, failure.status, failure.subject) == (fault, status, "")
 
 
+def gemini(code: int, message: str, *details: Json) -> bytes:
+    return json.dumps([{"error": {"code": code, "message": message, "details": [*details]}}]).encode()
+
+
+@pytest.mark.parametrize(
+    ("delay", "wait"),
+    [("34s", 34.0), ("34.074824224s", 34.074824224), ("0s", 0.0), ("-3s", None), ("soon", None), (34, None)],
+)
+def test_gemini_says_in_the_details_when_to_come_again(delay: Json, wait: float | None) -> None:
+    quota = {"@type": "type.googleapis.com/google.rpc.QuotaFailure"}
+    retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+    failure = faults.from_chat_http(429, {}, gemini(429, "You exceeded your current quota.", "x", quota, retry))
+    assert (failure.fault, failure.retry_after) == (Fault.THROTTLED, wait)
+    told = faults.from_chat_http(429, {"retry-after": "7"}, gemini(429, "no", retry))
+    assert told.retry_after == 7.0
+
+
+def test_a_key_that_gemini_refuses_is_no_fault_of_the_request() -> None:
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}
+    failure = faults.from_chat_http(400, {}, gemini(400, "API key not valid. Please pass a valid API key.", info))
+    assert (failure.fault, failure.error_type, failure.subject) == (Fault.CREDENTIALS, "permission_error", "")
+
+
 def test_a_chat_server_that_forbids_a_field_names_it() -> None:
     body = {
         "detail": [{"type": "extra_forbidden", "loc": ["body", "reasoning"], "msg": "Extra inputs are not permitted"}]

@@ -231,6 +231,21 @@ def test_a_request_that_refers_to_an_uploaded_file_is_not_served() -> None:
     assert unservable(holding(type="url", url="https://example.com/a.png"), OPENROUTER) == ""
 
 
+@pytest.mark.parametrize("model", [QWEN, "prod-deployment"])
+def test_a_server_that_refuses_max_tokens_gets_the_field_that_took_its_place(model: str) -> None:
+    body = {"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
+    repairs = Repairs(drop_fields=frozenset({"max_tokens"}))
+    repaired, _ = chat_request(body, model=model, dialect=GENERIC, repairs=repairs)
+    assert repaired == {"model": model, "messages": body["messages"], "max_completion_tokens": 100}
+
+
+def test_a_server_that_refuses_both_limits_gets_none() -> None:
+    body = {"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
+    repairs = Repairs(drop_fields=frozenset({"max_tokens", "max_completion_tokens"}))
+    repaired, _ = chat_request(body, model=QWEN, dialect=GENERIC, repairs=repairs)
+    assert repaired == {"model": QWEN, "messages": body["messages"]}
+
+
 def test_what_a_server_refused_is_not_sent_there_again() -> None:
     body = {
         "messages": [

@@ -41,6 +41,18 @@ from ccproxy_tray.translate.bedrock_fault import masked
             Fault.SIGNATURE,
             "",
         ),
+        # Keys that are told to be wrong with a 400 (Gemini).
+        ("API key not valid. Please pass a valid API key.", Fault.CREDENTIALS, ""),
+        ("API key expired. Please renew the API key.", Fault.CREDENTIALS, ""),
+        # Models that are there, but not for chat, or not yet (OpenAI, LM Studio).
+        ("This model is only supported in v1/responses and not in v1/chat/completions.", Fault.NO_MODEL, ""),
+        ("No models loaded. Please load a model in the developer page.", Fault.OVERLOADED, ""),
+        # A field whose value one model alone does not take (OpenAI).
+        (
+            "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) is supported.",
+            Fault.FIELD_REFUSED,
+            "temperature",
+        ),
         # Fields and betas.
         (
             "tools.0.custom.defer_loading: Extra inputs are not permitted",
@@ -121,6 +133,8 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("deepinfra error: Tool calling is not supported for model: x", Fault.NO_MODEL, ""),
         ("deepseek-reasoner does not support Function Calling", Fault.NO_MODEL, ""),
         ("This model doesn't support tool use in streaming mode.", Fault.NO_MODEL, ""),
+        ("messages: text content blocks must be non-empty", Fault.FIELD_REFUSED, ""),
+        ("messages: text content blocks must contain non-whitespace text", Fault.FIELD_REFUSED, ""),
         # Models without eyes: of use as soon as there is nothing to see.
         ("No endpoints found that support image input", Fault.FIELD_REFUSED, ""),
         ("Invalid content type. image_url is only supported by certain models.", Fault.FIELD_REFUSED, ""),
