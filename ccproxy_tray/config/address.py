@@ -50,6 +50,14 @@ def reachable(name: str) -> str:
     return {"localhost": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name)  # noqa: S104 - compared only
 
 
+def leads_to(url: str, name: str, port: int) -> bool:
+    """Whether a base URL is where a server at a host and port answers; a port of 0 is not known yet."""
+    parts = urlsplit(url)
+    there, known = parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    near = is_loopback(there) and (is_loopback(name) or name != reachable(name))
+    return bool(port) and port == known and (near or there == name.lower())
+
+
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(name)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from ccproxy_tray.config.address import host, is_loopback
+from ccproxy_tray.config.address import host, is_loopback, leads_to
 from ccproxy_tray.config.document import MAX_BYTES, Table, parse
 from ccproxy_tray.config.environment import COMMAND_LINE, Overlay
 from ccproxy_tray.config.provider import names, providers
@@ -87,9 +87,21 @@ def _config(root: Section) -> Config:
         tray=_tray(tray),
         claude_code=ClaudeCode(claude_code.value("disconnect_on_quit", FLAG, ClaudeCode().disconnect_on_quit)),
     )
+    _warn_of_circles(accounts, config)
     for section in (root, *sections):
         section.close()
     return config
+
+
+def _warn_of_circles(accounts: Section, config: Config) -> None:
+    """A request to a provider at the proxy's own address would come in again, as often as there is room.
+
+    That is no mistake where another program has the port already: the proxy then serves at the next free one.
+    """
+    for provider in config.providers.values():
+        if leads_to(provider.base_url, config.server.host, config.server.port):
+            text = "its address is the one of this proxy, where requests would go round in circles"
+            accounts.warning(f"{text}: correct it, or give the proxy another server.port", provider.name)
 
 
 def _server(section: Section) -> Server:

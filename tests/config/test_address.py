@@ -9,6 +9,7 @@ from ccproxy_tray.config.address import (
     http_url,
     is_loopback,
     is_private,
+    leads_to,
     openrouter_url,
     reachable,
 )
@@ -150,3 +151,23 @@ def test_an_ipv6_address_gets_its_brackets_in_a_url(name: str, url: str) -> None
 )
 def test_what_listens_everywhere_is_asked_on_this_machine(name: str, address: str) -> None:
     assert reachable(name) == address
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "port", "ours"),
+    [
+        ("http://127.0.0.1:8000", "127.0.0.1", 8000, True),
+        ("http://LocalHost:8000/v1", "127.0.0.1", 8000, True),
+        ("http://[::1]:8000", "localhost", 8000, True),
+        ("http://127.0.0.1:8000", "0.0.0.0", 8000, True),  # noqa: S104 - compared only
+        ("http://box:8000", "box", 8000, True),
+        ("http://localhost", "127.0.0.1", 80, True),
+        ("http://127.0.0.1:8001", "127.0.0.1", 8000, False),
+        ("http://127.0.0.1:8000", "192.168.1.2", 8000, False),
+        ("http://box:8000", "127.0.0.1", 8000, False),
+        ("http://127.0.0.1:0", "127.0.0.1", 0, False),
+        ("", "127.0.0.1", 8000, False),
+    ],
+)
+def test_a_base_url_that_leads_to_a_server_is_told(url: str, name: str, port: int, ours: bool) -> None:
+    assert leads_to(url, name, port) is ours

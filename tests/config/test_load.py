@@ -349,6 +349,23 @@ def test_a_file_that_cannot_be_used_tells_of_its_unknown_keys_too(refuses: Refus
     )
 
 
+def test_a_provider_at_the_proxys_own_address_is_a_warning(reads: Reader) -> None:
+    loaded = reads(
+        """\
+        server: { port: 8010 }
+        providers:
+          here: { type: anthropic, base_url: "http://localhost:8010" }
+          vllm: { type: openai, base_url: "http://localhost:8000/v1" }
+        """,
+        {"OPENROUTER_BASE_URL": "http://127.0.0.1:8010"},
+    )
+    ways = (
+        "its address is the one of this proxy, where requests would go round in circles: "
+        "correct it, or give the proxy another server.port"
+    )
+    assert loaded.warnings == (f"config.yaml:2: providers.openrouter: {ways}", f"config.yaml:3: providers.here: {ways}")
+
+
 def test_unknown_keys_are_warnings_with_a_suggestion(reads: Reader) -> None:
     loaded = reads(
         """\
