@@ -47,12 +47,12 @@ class Program:
 
 
 @asynccontextmanager
-async def serving(folder: Path, simulator: Simulator, environ: dict[str, str]) -> AsyncIterator[Program]:
+async def serving(folder: Path, simulator: Simulator, environ: dict[str, str], *options: str) -> AsyncIterator[Program]:
     config = folder / "config.yaml"
     config.write_text(configuration(simulator, (BEDROCK, OPENROUTER)), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "ccproxy_tray", "serve", "--config", str(config)),
+        *("-m", "ccproxy_tray", "serve", "--config", str(config), *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={
@@ -104,3 +104,24 @@ async def test_an_answer_under_way_is_finished_before_the_program_ends(
         result = (await running.end()).check()
         assert len(result.text.split()) == DELTAS
         assert await program.end() == 0
+
+
+async def test_a_program_that_dies_in_mid_answer_and_comes_back_costs_the_session_no_more_than_a_retry(
+    claude: Claude, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    note = claude.folder / "note.txt"
+    async with Simulator(Settings()) as simulator:
+        simulator.script = EVERYTHING
+        simulator.bedrock.schedule(Phase(requests=1), Phase(Stall(after_deltas(1)), requests=1))
+        async with serving(tmp_path, simulator, environ) as program:
+            options = ("--allowedTools", "Read,Write,Edit", "--output-format", "stream-json", "--verbose")
+            running = await claude.start(program.url, f"#tool-loop use {note}", *options)
+            cut_off = await simulator.bedrock.arrived(2)
+        await cut_off.done.wait()
+        port = program.url.rpartition(":")[2]
+        async with serving(tmp_path, simulator, environ, "--port", port) as program:
+            result = (await running.end()).check()
+            assert result.text == f"Done. The file holds: {CONTENT}"
+            assert note.read_text() == CONTENT
+            assert len(simulator.bedrock.answers) == 4
+            assert simulator.openrouter.answers == []
