@@ -48,7 +48,7 @@ def events(rows: int, end: float, seed: int = 1) -> Iterator[Ended]:
         if chance.random() < 0.02:
             sessions[chance.randrange(len(sessions))] = f"{chance.getrandbits(128):032x}"
         at = end - DAYS * 24 * HOUR * (1 - number / rows)
-        yield _ended(chance, f"req_{chance.getrandbits(96):024x}", at, chance.choice(sessions))
+        yield _ended(chance, f"req_{round(at * 1000):012x}{chance.getrandbits(48):012x}", at, chance.choice(sessions))
 
 
 def _ended(chance: random.Random, request_id: str, at: float, session: str) -> Ended:
