@@ -15,7 +15,7 @@ from itertools import combinations
 from pathlib import Path
 
 from ccproxy_tray.config.document import MAX_BYTES, Listing, Node, Scalar, Table, find, parse
-from ccproxy_tray.config.files import PRIVATE_FILE, default_text, write_atomically
+from ccproxy_tray.config.files import PRIVATE_FILE, default_text, remedy, write_atomically
 from ccproxy_tray.config.report import Report
 from ccproxy_tray.config.source import BY_HAND, CannotEdit, Source
 from ccproxy_tray.config.spelling import Value, plain
@@ -41,7 +41,7 @@ def change(path: Path, changes: Mapping[str, Value]) -> bool:
             done = _attempt(path, changes)
         except OSError as fault:
             what = f"{path} cannot be changed: {fault.strerror or fault}"
-            raise CannotEdit(f"{what}; look who may write to it and to its directory") from fault
+            raise CannotEdit(f"{what}; {remedy(fault, 'look who may write to it and to its directory')}") from fault
         if done is not None:
             return done
     raise CannotEdit(f"{path} is being changed by another program; try again when that has finished")

@@ -6,6 +6,7 @@ Places come from platformdirs, which reads the desktop's own variables (XDG, APP
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -54,6 +55,12 @@ def log_dir(environ: Mapping[str, str]) -> Path:
 def home() -> Path:
     """The user's home folder. Never raises: in a container a user may have none."""
     return _expanded("~")
+
+
+def remedy(fault: OSError, otherwise: str) -> str:
+    """What to do about a file that cannot be written: ``otherwise`` where there is room for it on the disk."""
+    full = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+    return "make room on its disk, then try again" if fault.errno in full else otherwise
 
 
 def _expanded(text: str) -> Path:

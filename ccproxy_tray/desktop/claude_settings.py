@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from json import loads
 from pathlib import Path
 
-from ccproxy_tray.config.files import PRIVATE_FILE, sync_directory, write_atomically
+from ccproxy_tray.config.files import PRIVATE_FILE, remedy, sync_directory, write_atomically
 from ccproxy_tray.desktop import json_edit
 from ccproxy_tray.desktop.json_text import Document, NotEditable, read
 from ccproxy_tray.errors import CcproxyError
@@ -141,4 +141,4 @@ def explained(path: Path, done: str) -> Iterator[None]:
         yield
     except OSError as fault:
         what = f"{path} cannot be {done}: {fault.strerror or fault}"
-        raise CannotConnect(f"{what}; look whose it and its folder are, then try again") from fault
+        raise CannotConnect(f"{what}; {remedy(fault, 'look whose it and its folder are, then try again')}") from fault

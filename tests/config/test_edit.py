@@ -513,7 +513,9 @@ def test_a_full_disk_leaves_the_old_file_and_no_litter(path: Path, monkeypatch: 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CannotEdit, match="cannot be changed: No space left on device"):
+    with pytest.raises(
+        CannotEdit, match=r"cannot be changed: No space left on device; make room on its disk, then try again$"
+    ):
         change(path, OFF)
 
     assert path.read_bytes() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -500,18 +501,23 @@ def test_a_dead_pair_in_a_read_only_file_is_told(world: World) -> None:
     world.settings.chmod(0o644)
 
 
-def test_a_folder_that_nobody_may_write_to_is_told_and_no_record_stays(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EACCES, "Permission denied; look whose it and its folder are, then try again"),
+        (errno.ENOSPC, "No space left on device; make room on its disk, then try again"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_to_is_told_and_no_record_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch, number: int, said: str
 ) -> None:
     world.write("{}")
 
     def denied(path: Path, *_: object, **__: object) -> bool:
-        raise PermissionError(13, "Permission denied", str(path))
+        raise OSError(number, said.partition(";")[0], str(path))
 
     monkeypatch.setattr(claude_settings, "write_atomically", denied)
-    assert refused(lambda: world.hookup.connect(URL)) == (
-        f"{world.settings} cannot be changed: Permission denied; look whose it and its folder are, then try again"
-    )
+    assert refused(lambda: world.hookup.connect(URL)) == f"{world.settings} cannot be changed: {said}"
     assert world.read() == "{}"
     assert not world.record.exists()
     monkeypatch.setattr(claude_settings, "write_atomically", write_atomically)
