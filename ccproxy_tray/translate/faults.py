@@ -122,7 +122,7 @@ def _failure(error: ErrorObject, status: int) -> Failure:
     status = status or error.status() or next((_STATUS_OF_KIND[kind] for kind in kinds if kind in _STATUS_OF_KIND), 0)
     fault = _of_availability(error) or next((_FAULT_OF_KIND[kind] for kind in kinds if kind in _FAULT_OF_KIND), None)
     reading = _reading(fault_of_status(status) if fault is None else fault, error, status)
-    if reading.fault is Fault.REFUSED and error.is_context_overflow():
+    if reading.fault is Fault.REFUSED and (error.is_context_overflow() or wording.is_overflow(message)):
         message = wording.prompt_too_long(message)
     return replace(_built(reading, message, status), retry_after=error.retry_after())
 

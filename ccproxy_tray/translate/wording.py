@@ -125,6 +125,8 @@ _FIELD = (
 _BETA_HEADER = re.compile(r"unexpected value\(s\)(.{0,2000}?)for the anthropic-beta header", re.DOTALL)
 _BETA_NAME = re.compile(r"[\w.-]+")
 _LONG_CONTEXT = "the long context beta is not yet available"
+_OVERFLOW = ("when context the overflows", "input length exceeds the context length")
+"""LM Studio, Ollama. Those of vLLM, llama.cpp, SGLang, Groq, Gemini, Mistral and xAI are known to Claude Code."""
 _OVERFLOW_MAXIMUM = re.compile(r"(?:maximum|limit)\D{0,40}(\d[\d,]{3,15})", re.IGNORECASE)
 _OVERFLOW_ASKED = re.compile(r"(?:requested|resulted in|contains|used|has)\D{0,20}(\d[\d,]{3,15})", re.IGNORECASE)
 _TOOL_TAG = re.compile(r"(?<![\w.])tools\.\d{1,4}: input tag ")
@@ -137,6 +139,11 @@ def read(message: str) -> Reading:
     message = message[:_READ].replace("`", "")
     plain = message.lower()
     return _beta(plain) or _field(message) or Reading(_cue(plain))
+
+
+def is_overflow(message: str) -> bool:
+    """Whether a server says that the context is full in words on which Claude Code does not compact by itself."""
+    return any(cue in message[:_READ].lower() for cue in _OVERFLOW)
 
 
 def prompt_too_long(message: str) -> str:

@@ -203,6 +203,18 @@ def test_a_full_context_makes_the_client_compact() -> None:
     assert failure.body == b"", "the body still has the other wording"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Trying to keep the first 20000 tokens when context the overflows. However, the model is loaded with context",
+        "the input length exceeds the context length",
+    ],
+)
+def test_words_for_a_full_context_that_the_client_does_not_know_are_said_in_others(words: str) -> None:
+    failure = faults.from_chat_http(400, {}, json.dumps({"error": words}).encode())
+    assert (failure.fault, failure.message) == (Fault.REFUSED, "capability_rejected: prompt_too_long")
+
+
 def test_other_servers_words_for_a_full_context_are_known_to_the_client_and_stay() -> None:
     words = "This model's maximum context length is 8192 tokens."
     failure = faults.from_chat({"code": "context_length_exceeded", "type": "invalid_request_error", "message": words})
