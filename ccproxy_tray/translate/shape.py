@@ -13,6 +13,7 @@ from ccproxy_tray.translate.adaptation import adapt
 from ccproxy_tray.translate.messages import MessagesRequest, sent_body
 from ccproxy_tray.translate.splice import with_fields
 from ccproxy_tray.translate.thinking import strip_thinking, strip_unsigned_thinking
+from ccproxy_tray.translate.tool_id import legal_ids
 
 Json = Any
 Body = Mapping[str, Json]
@@ -85,7 +86,7 @@ def _prepared(
     extra_betas: Collection[str],
     drop_betas: Collection[str],
 ) -> tuple[Body, tuple[str, ...]]:
-    body = adapt(strip_unsigned_thinking(request.body), request.model, model)
+    body = adapt(legal_ids(strip_unsigned_thinking(request.body)), request.model, model)
     wanted = dict.fromkeys((*request.betas, *_window_beta(request, model), *extra_betas))
     body, betas = beta.drop(body, tuple(wanted), drop_betas)
     return repaired(body, betas, repairs)
