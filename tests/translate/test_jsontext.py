@@ -4,17 +4,23 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy_tray.translate.jsontext import JsonError, parse, render
 from ccproxy_tray.translate.roundtrip import MAX_DEPTH
 
-VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=20,
-)
+
+def _values(leaves: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=20,
+    )
+
+
+WITHOUT_FRACTIONS = st.none() | st.booleans() | st.integers() | st.text()
+VALUES = _values(WITHOUT_FRACTIONS | st.floats(allow_nan=False, allow_infinity=False))
 
 
 @settings(max_examples=200)
@@ -43,10 +49,9 @@ def test_printing_is_compact_utf8() -> None:
 
 
 @settings(max_examples=300)
-@given(VALUES)
+@given(_values(WITHOUT_FRACTIONS))
 def test_what_has_no_fractions_is_printed_as_the_standard_library_prints_it(value: object) -> None:
     wanted = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    assume("." not in repr(value) and "e" not in repr(value))
     assert render(value) == render(value, finite=True) == wanted.encode()
 
 
