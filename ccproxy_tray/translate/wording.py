@@ -57,10 +57,6 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
         # A model that sees nothing refuses this conversation only: others are welcome, so nothing cools.
         Fault.FIELD_REFUSED,
         (
-            "support image",
-            "'t support the image",
-            "support vision",
-            "support multimodal",
             "not a multimodal model",
             "image_url is only supported by certain models",
             "unknown variant image_url",
@@ -85,15 +81,6 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "invalid model name",
             "model allowlist",
             "not in v1/chat/completions",
-            # A model without tools is none for Claude Code (Ollama, vLLM, Groq, DeepInfra, DeepSeek).
-            "not support tools",
-            "'t support tool use",
-            "not support tool calling",
-            "not support function calling",
-            "tools is not supported",
-            "tool use is not supported",
-            "tool calling is not supported",
-            "function calling is not supported",
             "requires --enable-auto-tool-choice",
         ),
     ),
@@ -131,12 +118,26 @@ _OVERFLOW_MAXIMUM = re.compile(r"(?:maximum|limit)\D{0,40}(\d[\d,]{3,15})", re.I
 _OVERFLOW_ASKED = re.compile(r"(?:requested|resulted in|contains|used|has)\D{0,20}(\d[\d,]{3,15})", re.IGNORECASE)
 _TOOL_TAG = re.compile(r"(?<![\w.])tools\.\d{1,4}: input tag ")
 """A Messages server in front of somebody who does not run Anthropic's own tools, such as the search of the web."""
+_BLIND = re.compile(
+    r"(?:not|['\u2019]t|endpoints found that) support (?:the )?(?:image|vision|multimodal)"
+    r"(?!/|s?,? (?:format|type|size|dimension|over|above|larger|bigger|exceeding|with))"
+)
+"""No model that sees anything; images of another kind or size are for the client to change."""
+_TOOLLESS = re.compile(
+    r"(?:(?:not|['\u2019]t) support (?:tools\b|tool use|tool calling|function calling)"
+    r"|(?<!parallel )(?:\btools|tool use|tool calling|function calling) is not supported)"
+    r"(?! (?:of|other|when|while|if|together|alongside|combined|in combination|with (?!this model)))"
+)
+"""A model without tools is none for Claude Code (Ollama, vLLM, Groq, DeepInfra, DeepSeek, Bedrock). One that has tools,
+but not two at a time or not beside something else, is."""
+_QUOTE = re.compile(r"""['"]input['"]: |\binput_value=|\(TYPE_[A-Z0-9_]+\), """)
+"""What the client wrote stands behind it, whatever that says (vLLM's validation and others', Gemini)."""
 _EDITED_THINKING = ("cannot be modified", "invalid signature")
 
 
 def read(message: str) -> Reading:
     """What a 400 with this message means; ``REFUSED`` when nothing says that another target may do better."""
-    message = message[:_READ].replace("`", "")
+    message = _QUOTE.split(message[:_READ].replace("`", ""), 1)[0]
     plain = message.lower()
     return _beta(plain) or _field(message) or Reading(_cue(plain))
 
@@ -189,9 +190,11 @@ def _dotted(path: str) -> str:
 def _cue(plain: str) -> Fault:
     if ("thinking block" in plain or "redacted_thinking" in plain) and any(cue in plain for cue in _EDITED_THINKING):
         return Fault.SIGNATURE
-    if _TOOL_TAG.search(plain):
+    if _TOOL_TAG.search(plain) or _BLIND.search(plain):
         return Fault.FIELD_REFUSED
     for fault, cues in _CUES:
         if any(cue in plain for cue in cues):
             return fault
+    if _TOOLLESS.search(plain):
+        return Fault.NO_MODEL
     return _EXACT.get(plain.strip(" ."), Fault.REFUSED)
