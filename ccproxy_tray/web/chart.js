@@ -10,21 +10,23 @@ let drawn = 0;
 
 /**
  * @typedef {{name: string, look: number, values: (number|null)[], dashed?: boolean}} Series
- * @typedef {{slots: {name: string, label: string, href: string}[], series: Series[], format: (value: number) => string, tick: (value: number) => string}} Data
- * `format` tells a value exactly, `tick` a place on the axis.
+ * @typedef {{slots: {name: string, label: string, href: string}[], series: Series[], format: (value: number) => string, tick: (value: number) => string, whole: boolean}} Data
+ * `format` tells a value exactly, `tick` a place on the axis; `whole` is what cannot be divided.
  */
 
 /**
  * Round numbers from 0 to at least `max`, about `count` steps.
  * @param {number} max
  * @param {number} count
+ * @param {boolean} [whole] only whole numbers: rounded, others would stand there twice or at the wrong height
  * @returns {number[]}
  */
-export function ticks(max, count) {
+export function ticks(max, count, whole = false) {
   if (max <= 0) return [0, 1];
-  const rough = max / count;
+  const rough = whole ? Math.max(1, max / count) : max / count;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * /** @type {number} */ ([1, 2, 2.5, 5, 10].find((each) => each * power >= rough * 0.999));
+  const round = [1, 2, 2.5, 5, 10].filter((each) => !whole || Number.isInteger(each * power));
+  const step = power * /** @type {number} */ (round.find((each) => each * power >= rough * 0.999));
   return Array.from({ length: Math.ceil((max / step) * 0.999) + 1 }, (_, index) => index * step);
 }
 
@@ -99,8 +101,8 @@ export function swatch({ look, dashed }, line = false) {
 }
 
 /** Axes and scales. @param {Data} data @param {number} width @param {number} max */
-function frame({ slots, tick }, width, max) {
-  const marks = ticks(max, 4);
+function frame({ slots, tick, whole }, width, max) {
+  const marks = ticks(max, 4, whole);
   const top = marks[marks.length - 1];
   const band = (width - PAD.left - PAD.right) / slots.length;
   const x = (/** @type {number} */ slot) => PAD.left + band * (slot + 0.5);

@@ -1,6 +1,6 @@
 // The configuration in force: every value, and where it comes from.
 
-import { h, said } from "./element.js";
+import { h, said, visible } from "./element.js";
 
 export class Config {
   #drawn = "";
@@ -53,9 +53,13 @@ function section(name, rows) {
   return card(
     name,
     ["Key", "Value", "Source"],
-    rows.map((row) => [said(row.key.slice(name.length + 1), "mono"), shown(row), origin(row.source)]),
+    rows.map((row) => [worded(row.key.slice(name.length + 1)), shown(row), origin(row.source)]),
   );
 }
+
+/** A key that breaks between its words where it has to. @param {string} key */
+const worded = (key) =>
+  h("bdi", { class: "mono" }, ...visible(key).split(/(?<=_)/).flatMap((word) => [word, h("wbr")]));
 
 /** @param {Record<string, {type: string, credentials: string, remedy: string}>} providers */
 function credentials(providers) {

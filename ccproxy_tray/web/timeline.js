@@ -20,7 +20,7 @@ export function timeline(attempts, total) {
 
 /** @param {number} end ms */
 function axis(end) {
-  const marks = ticks(end, 4)
+  const marks = ticks(end, 4, true)
     .filter((at) => at <= end)
     .map((at) => place(h("span", {}, duration(at)), at / end, null));
   return h("div", { class: "axis", "aria-hidden": "true" }, ...marks);

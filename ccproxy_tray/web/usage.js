@@ -153,6 +153,7 @@ function data(slots, all, format, tick = format) {
     series: all,
     format,
     tick,
+    whole: format !== money,
     slots: slots.map(({ name, href }, slot) => ({ name, href, label: label(name, slot) })),
   };
 }

@@ -119,6 +119,37 @@ async def test_no_view_is_wider_than_the_screen(server: Fake, look: Open, width:
         assert await page.page.evaluate("document.documentElement.scrollWidth") <= width, view
 
 
+@pytest.mark.parametrize("width", [360, 640, 1920])
+async def test_what_stands_above_the_table_ends_where_the_table_ends(server: Fake, look: Open, width: int) -> None:
+    fill(server)
+    page = await look(server.url, "#requests", viewport={"width": width, "height": 740})
+    last, table = await page[".filters select"].last.bounding_box(), await page[".scroller"].bounding_box()
+    assert last is not None
+    assert table is not None
+    assert abs((last["x"] + last["width"]) - (table["x"] + table["width"])) < 1
+
+
+async def test_on_a_small_screen_the_names_of_settings_break_between_words(server: Fake, look: Open) -> None:
+    keys = ["provider_sequence", "retry_timeout_millis", "rate_limit_seconds", "first_event_timeout"]
+    server.status = status(settings=[setting(f"routing.{key}", 1) for key in keys])
+    page = await look(server.url, "#config", viewport={"width": 360, "height": 740})
+    lines = await page["tbody th bdi"].evaluate_all(
+        """names => names.map(name => {
+            const letter = document.createRange(), lines = new Map(), walker = document.createTreeWalker(name, 4);
+            for (let node = walker.nextNode(); node; node = walker.nextNode())
+                for (let at = 0; at < node.length; at += 1) {
+                    letter.setStart(node, at);
+                    letter.setEnd(node, at + 1);
+                    const { top } = letter.getBoundingClientRect();
+                    lines.set(top, (lines.get(top) ?? "") + node.data[at]);
+                }
+            return [...lines.values()];
+        })"""
+    )
+    assert ["".join(each) for each in lines[: len(keys)]] == keys
+    assert [line for each in lines[: len(keys)] for line in each[:-1] if not line.endswith("_")] == []
+
+
 async def test_the_theme_follows_the_system_until_the_user_chooses_one_for_good(server: Fake, look: Open) -> None:
     page = await look(server.url, color_scheme="dark")
     background = "getComputedStyle(document.body).backgroundColor"

@@ -84,6 +84,17 @@ async def test_axes_end_in_round_numbers_at_or_above_the_highest_value(server: F
 
 
 @ASYNC
+async def test_axes_of_what_cannot_be_divided_have_whole_numbers_only(server: Fake, look: Open) -> None:
+    tops = [0, 0.4, 1, 2, 3, 5, 10, 99, 1234]
+    found = await in_browser(look, server, "chart.js", f"{tops}.map((max) => m.ticks(max, 4, true))")
+    for top, marks in zip(tops, found, strict=True):
+        assert marks == sorted({round(mark) for mark in marks}), top
+        assert marks[0] == 0
+        assert marks[-1] >= top * 0.999
+        assert 2 <= len(marks) <= 6
+
+
+@ASYNC
 async def test_events_are_read_wherever_the_stream_was_cut(server: Fake, look: Open) -> None:
     text = ": hello\n\nid: a-1\nevent: status\ndata: {\ndata: }\n\ndata:x\n\nretry\n\n"
     code = """Array.from(text, (_, cut) => {
