@@ -104,7 +104,8 @@ def _alone(target: Target | None, first: Target | None) -> str:
 
 def _ready(snapshot: Snapshot, chain: Chain) -> str:
     first = chain.next()
-    if snapshot.current is None or first is None:
+    asked = snapshot.current is not None or snapshot.counts.total > 0
+    if first is None or not asked:
         return "○ Ready · no request yet"
     return f"○ Ready · {place(first)} is next"
 

@@ -82,9 +82,11 @@ def _serves(snapshot: Snapshot) -> bool:
 
 def _top(snapshot: Snapshot, head: Headline, chain: Chain | None) -> Iterator[Item]:
     """The first line; what is wrong, where nothing is served; and what helps."""
-    yield clickable("headline", head.text, Open(Document.STATUS), when=_serves(snapshot))
+    failed = snapshot.phase is Phase.FAILED
+    where = Document.CONFIG if failed else Document.STATUS
+    yield clickable("headline", head.text, Open(where), when=failed or _serves(snapshot))
     yield from lines("headline", head.rest, Document.CONFIG)
-    if snapshot.phase is Phase.FAILED:
+    if failed:
         yield from sentences("failure", snapshot.failure[1:], Document.CONFIG)
         yield click("remedy config", "Open config", Open(Document.CONFIG), default=True)
     if snapshot.phase in (Phase.FAILED, Phase.STOPPED):

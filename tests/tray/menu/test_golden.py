@@ -17,6 +17,7 @@ from ccproxy_tray.journal.snapshot import Counts, Phase, Snapshot
 from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import Attempt
 from ccproxy_tray.routing.target import ProviderType, Target
+from ccproxy_tray.tray.action import Document, Open
 from ccproxy_tray.tray.menu import view
 from tests.tray.menu.outline import outline
 from tests.tray.menu.scene import (
@@ -130,6 +131,13 @@ STATES: Mapping[str, Snapshot] = {
     "starting": Snapshot("0.1.0", NOW),
     "starting again": replace(FALLING_BACK, phase=Phase.STARTING, urls=()),
     "idle": READY,
+    "ready after nobody answered": replace(
+        READY,
+        requested=SONNET,
+        recent=(exhausted(1),),
+        counts=Counts(exhausted=1),
+        today=Counts(exhausted=1),
+    ),
     "serving": SERVING,
     "fallback": FALLING_BACK,
     "fallback, all cooling ended": replace(FALLING_BACK, cooling=()),
@@ -249,6 +257,17 @@ def test_the_menu_looks_as_it_is_meant_to(name: str) -> None:
     if os.environ.get("CCPROXY_WRITE_GOLDEN"):
         path.write_text(text, encoding="utf-8", newline="\n")
     assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in STATES if name.startswith("failed")])
+def test_every_row_that_says_why_nothing_is_served_leads_to_where_it_can_be_mended(name: str) -> None:
+    rows = [row for row in view(STATES[name], NOW).menu if row.key.split(" ")[0] in ("headline", "failure")]
+    assert {row.action for row in rows} == {Open(Document.CONFIG)}
+
+
+def test_only_a_program_that_heard_of_none_says_that_there_was_no_request() -> None:
+    assert view(STATES["idle"], NOW).menu[0].label == "○ Ready · no request yet"
+    assert view(STATES["ready after nobody answered"], NOW).menu[0].label == "○ Ready · bedrock us-east-1 is next"
 
 
 def test_no_golden_file_is_left_over() -> None:
