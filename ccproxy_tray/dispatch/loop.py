@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ccproxy_tray.aside import aside
 from ccproxy_tray.dispatch.answer import Answer, AnswerStream
 from ccproxy_tray.dispatch.attempt import Started, attempt
 from ccproxy_tray.dispatch.chronicle import Chronicle, Clock
@@ -16,7 +17,7 @@ from ccproxy_tray.dispatch.counting import Counter
 from ccproxy_tray.dispatch.keeping import Keeper, KeptCodec, keeper
 from ccproxy_tray.dispatch.refusal import refusal
 from ccproxy_tray.dispatch.rehearsal import Rehearsal
-from ccproxy_tray.dispatch.runtime import Runtime, State
+from ccproxy_tray.dispatch.runtime import INLINE, Runtime, State
 from ccproxy_tray.dispatch.stream import CommittedStream, WholeStream, last_event
 from ccproxy_tray.errors import Failure
 from ccproxy_tray.journal import events
@@ -191,6 +192,9 @@ class Dispatcher:
         provider = passage.runtime.providers[command.target.provider]
         if command.refresh and not await provider.refresh():
             return None
+        reading = passage.request.reading
+        if reading.forgotten:  # by the attempt before
+            await aside(reading.recall, len(reading.raw), INLINE)
         call = self._call(command.target, passage.request, passage.chronicle.request_id, command.repairs)
         result = await attempt(provider, self._transport, call, config.upstream, config.secrets)
         if isinstance(result, Failure):

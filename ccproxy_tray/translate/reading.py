@@ -21,9 +21,19 @@ class Reading:
     @property
     def value(self) -> Json:
         """What the text says; the same object until it is forgotten. To be changed by nobody."""
-        if self._value is None:
-            self._value = longtext.parse(self.raw)
-        return self._value
+        value = self._value  # looked at once: a thread that works on after a time limit may be overtaken by `forget`
+        if value is None:
+            value = self._value = longtext.parse(self.raw)
+        return value
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether asking for the value means to read the text again."""
+        return self._value is None
+
+    def recall(self) -> None:
+        """Read the text again if need be; for a thread, where it is large."""
+        _ = self.value
 
     def forget(self) -> None:
         """Keep the text only, if it is long."""

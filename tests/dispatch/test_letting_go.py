@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 import weakref
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,6 +26,7 @@ from ccproxy_tray.providers.base import Outgoing
 from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.providers.table import providers
 from ccproxy_tray.routing.target import ProviderType, Target
+from ccproxy_tray.translate import longtext
 from ccproxy_tray.translate.messages import parse_request
 from ccproxy_tray.translate.reading import Reading
 
@@ -130,6 +132,38 @@ async def test_a_long_request_whose_stream_is_waited_for_is_not_kept_parsed(
         await waiting
 
 
+class Missing(Upstream):
+    """Has no model."""
+
+    status = 404
+
+    async def open(self, _: Outgoing) -> Upstream:
+        return self
+
+    async def read_error(self) -> bytes:
+        return b'{"error":{"message":"no such model"}}'
+
+
+@pytest.mark.parametrize(("words", "aside"), [(10_000, False), (300_000, True)])
+async def test_a_large_request_is_read_again_for_another_target_where_it_does_not_hold_up_the_others(
+    words: int, aside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[int] = []
+
+    def parse(data: bytes) -> Any:
+        where.append(threading.get_ident())
+        return json.loads(data)
+
+    monkeypatch.setattr(longtext, "parse", parse)
+    models = (Variant(model="claude-sonnet-4-5"), Variant(model="claude-opus-4-5"))
+    dispatcher = dispatching(ProviderType.ANTHROPIC, Missing(b""), [], models=models)
+    raw = json.dumps({**ASKED, "messages": [{"role": "user", "content": "word " * words}]}).encode()
+    request = parse_request(raw, {})
+    where.clear()
+    assert (await dispatcher.messages(request, "req_1")).status == 404
+    assert [thread != threading.get_ident() for thread in where] == [aside]
+
+
 def test_what_another_provider_s_thinking_was_taken_out_of_is_not_kept_parsed_beside_the_rest() -> None:
     state = State()
     state.seals.note(["sealed"], "one")
@@ -147,10 +181,17 @@ def test_what_another_provider_s_thinking_was_taken_out_of_is_not_kept_parsed_be
     assert request.body == before
 
 
-def dispatching(type_: ProviderType, upstream: Upstream, told: list[Event], *, bodies: bool = False) -> Dispatcher:
+def dispatching(
+    type_: ProviderType,
+    upstream: Upstream,
+    told: list[Event],
+    *,
+    bodies: bool = False,
+    models: tuple[Variant, ...] = (Variant(model="claude-sonnet-4-5"),),
+) -> Dispatcher:
     """Tells what becomes of a request that one upstream gets."""
     accounts = {"it": ProviderConfig("it", type_, "https://x.example", Secret("a-key-of-some-length"))}
-    routing = Routing(provider_sequence=(Step("it", (Variant(model="claude-sonnet-4-5"),)),))
+    routing = Routing(provider_sequence=(Step("it", models),))
     config = Config(providers=MappingProxyType(accounts), routing=routing, history=History(bodies=bodies))
     journal = Journal("1.0", 0.0)
     journal.subscribe(lambda event, _: told.append(event))

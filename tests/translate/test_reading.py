@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from ccproxy_tray.translate.reading import LONG, Reading
 
@@ -20,3 +21,25 @@ def test_a_short_text_is_not_read_again() -> None:
     reading = Reading(json.dumps({"text": "x" * LONG}).encode()[:LONG], value)
     reading.forget()
     assert reading.value is value
+
+
+class Overtaken(Reading):
+    """Somebody forgets it whenever it has been looked at."""
+
+    _held: Any = None
+
+    @property
+    def _value(self) -> Any:
+        held, self._held = self._held, None
+        return held
+
+    @_value.setter
+    def _value(self, value: Any) -> None:
+        self._held = value
+
+
+def test_whoever_asks_while_it_is_being_forgotten_gets_the_value_all_the_same() -> None:
+    value = {"text": "x"}
+    reading = Overtaken(json.dumps(value).encode(), value)
+    assert reading.value is value
+    assert reading.value == value
