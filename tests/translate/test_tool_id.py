@@ -41,6 +41,17 @@ def test_a_call_and_its_result_get_the_same_new_id() -> None:
     assert ids(body)[0][0] == FOREIGN
 
 
+def test_an_empty_id_among_legal_ones_is_found() -> None:
+    calls, results = ids(legal_ids(conversation("toolu_01", "")))
+    assert calls == results
+    assert all(calls)
+
+
+def test_ids_that_differ_stay_different() -> None:
+    calls, _ = ids(legal_ids(conversation(*(f"functions.Bash:{number}" for number in range(1000)))))
+    assert len(set(calls)) == 1000
+
+
 def test_claude_takes_over_from_a_model_with_ids_of_its_own() -> None:
     request = messages.parse_request(json.dumps(conversation(FOREIGN)).encode(), {})
     [ident], _ = ids(legal_ids(conversation(FOREIGN)))
