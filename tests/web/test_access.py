@@ -129,6 +129,22 @@ async def test_what_stands_above_the_table_ends_where_the_table_ends(server: Fak
     assert abs((last["x"] + last["width"]) - (table["x"] + table["width"])) < 1
 
 
+@pytest.mark.parametrize(("width", "height"), [(360, 740), (640, 400)])  # a telephone; a laptop at 200 %
+async def test_however_much_stands_above_it_the_table_shows_some_rows(
+    server: Fake, look: Open, width: int, height: int
+) -> None:
+    fill(server)
+    page = await look(server.url, "#requests", viewport={"width": width, "height": height})
+    await expect(page.rows.first).to_be_visible()
+    table = await page[".scroller"].bounding_box()
+    line = await page.rows.first.bounding_box()
+    assert table is not None
+    assert line is not None
+    assert table["height"] >= 5 * line["height"]
+    end = await page.page.evaluate("document.documentElement.scrollHeight - document.documentElement.clientHeight")
+    assert table["y"] + table["height"] - end <= height  # all of it can be scrolled to
+
+
 async def test_on_a_small_screen_the_names_of_settings_break_between_words(server: Fake, look: Open) -> None:
     keys = ["provider_sequence", "retry_timeout_millis", "rate_limit_seconds", "first_event_timeout"]
     server.status = status(settings=[setting(f"routing.{key}", 1) for key in keys])
