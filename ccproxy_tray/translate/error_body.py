@@ -29,11 +29,13 @@ _FAULT_OF_STATUS = {
     410: Fault.NO_MODEL,
     413: Fault.REFUSED,
     429: Fault.THROTTLED,
+    451: Fault.NO_MODEL,
     503: Fault.OVERLOADED,
     529: Fault.OVERLOADED,
 }
-_PASSING = frozenset({408, 409, 421, 424, 425, 499})
-"""4xx that say nothing about the request: time, conflicts, and another server's failure."""
+_OF_REQUEST = frozenset({400, 412, 422, 431})
+"""What is wrong with the request itself, whoever reads it. Every other 4xx is about this server: time, conflicts, its
+proxies, its capacity (Groq's 498). The next one may well answer."""
 _EXCERPT = 200
 """Characters of a body without structure that are worth showing."""
 
@@ -65,12 +67,11 @@ def said(status: int, body: bytes) -> str:
 
 
 def fault_of_status(status: int, body: bytes = b"{}") -> Fault:
-    """What a status means where nothing else is known. A 4xx counts as the request's fault only with a real answer."""
+    """What a status means where nothing else is known. It is the request's fault only with a real answer."""
     known = _FAULT_OF_STATUS.get(status)
     if known:
         return known
-    refused = 400 <= status < 500 and status not in _PASSING and not is_page(body)
-    return Fault.REFUSED if refused else Fault.BROKEN
+    return Fault.REFUSED if status in _OF_REQUEST and not is_page(body) else Fault.BROKEN
 
 
 def client_type(fault: Fault, status: int) -> ErrorType:

@@ -47,6 +47,17 @@ async def test_u20_a_refused_request_is_not_tried_elsewhere_and_the_refusal_is_n
         await stage.expect(primary=1, backup=0, story=["primary refused"])
 
 
+@pytest.mark.parametrize("code", [406, 411, 418, 423, 426, 428, 451, 498])
+async def test_u23_a_4xx_that_is_not_about_the_request_falls_over(tmp_path: Path, code: int) -> None:
+    """Nothing that a client could mend: Groq's 498 is its capacity, a 451 its region."""
+    async with staged(tmp_path) as stage:
+        stage.primary.play(said(code, "not here"))
+        assert (await stage.ask()).message()["id"].startswith("msg_backup")
+        word = "model not available" if code == 451 else "broken"
+        cooling = {"primary": 3600.0} if code == 451 else {}
+        await stage.expect(primary=1, backup=1, story=[f"primary {word}", "backup ok"], cooling=cooling)
+
+
 async def test_u20_a_refusal_without_a_request_id_gets_ours_and_keeps_every_other_byte(tmp_path: Path) -> None:
     refusal = envelope("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")
     async with staged(tmp_path) as stage:

@@ -29,7 +29,7 @@ ROWS = [
     ("InvalidSignatureException", 403, Fault.CREDENTIALS, 403, "permission_error"),
     ("SomethingNewException", 400, Fault.REFUSED, 400, "invalid_request_error"),
     ("SomethingNewException", 413, Fault.REFUSED, 413, "request_too_large"),
-    ("SomethingNewException", 418, Fault.REFUSED, 418, "invalid_request_error"),
+    ("SomethingNewException", 418, Fault.BROKEN, 418, "api_error"),
     ("SomethingNewException", 502, Fault.BROKEN, 502, "api_error"),
 ]
 
