@@ -214,9 +214,9 @@ class Cooldowns:
         """Every target and account that is cooling at this moment, sorted by name, each once."""
         if self._is_clear:
             return ()
-        keys = {key for ledger in self._ledgers for key in ledger.records}
-        coolings = (max(self._own(key), key=_until, default=None) for key in sorted(keys))
-        return tuple(cooling for cooling in coolings if cooling is not None and cooling.until > now)
+        # Asked after every attempt, with hundreds of records that cool no more: those are sorted out first.
+        keys = {key for ledger in self._ledgers for key in ledger.cooling(now)}
+        return tuple(max(self._own(key), key=_until) for key in sorted(keys))
 
     def dump(self, now: float, wall: float) -> dict[str, Any]:
         """The state for a restart, as JSON-able values by wall clock (``wall`` is ``now`` as Unix seconds).

@@ -26,6 +26,10 @@ class Ledger:
         """What is remembered of it."""
         return self.records.get(key)
 
+    def cooling(self, now: float) -> Iterator[Target]:
+        """Whatever is not to be tried at this moment."""
+        return (key for key, record in self.records.items() if record.until is not None and record.until > now)
+
     def put(self, key: Target, record: Record) -> None:
         """Remember this of it; what never cooled or ended first makes room."""
         self.records[key] = record
