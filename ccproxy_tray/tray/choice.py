@@ -8,7 +8,7 @@ from ccproxy_tray.config.schema import Loaded, Notification
 from ccproxy_tray.journal.events import Credentials
 from ccproxy_tray.tray.action import MoveFirst, SetNotification, SetRouting, UseOnly
 from ccproxy_tray.tray.chain import Chain, all_used, default_order
-from ccproxy_tray.tray.row import clickable, inform, listed, mark, submenu
+from ccproxy_tray.tray.row import choices, clickable, inform, mark, submenu
 from ccproxy_tray.tray.view import MAX_LABEL, MAX_ROWS, Item, Kind
 from ccproxy_tray.tray.wording import safe, told
 
@@ -35,7 +35,7 @@ def order(chain: Chain, loaded: Loaded) -> Item:
 def _order_rows(chain: Chain, *, locked: bool) -> Iterator[Item]:
     yield inform("hint", _order_hint(chain))
     places = list(enumerate(default_order(chain.routing), 1))
-    yield from listed(places, lambda row: _placed(chain, *row, locked=locked))
+    yield from choices(places, lambda row: _placed(chain, *row, locked=locked))
 
 
 def _order_hint(chain: Chain) -> str:
@@ -73,7 +73,7 @@ def _only_rows(chain: Chain, *, locked: bool) -> Iterator[Item]:
             f"provider {name}", text, UseOnly(name), on=bool(chosen) and name == chosen, kind=Kind.RADIO, locked=locked
         )
 
-    yield from listed(names, alone)
+    yield from choices(names, alone)
 
 
 def notifications(loaded: Loaded) -> Item:

@@ -59,15 +59,26 @@ def listed(
 
     Values that are named alike get different keys all the same.
     """
+    yield from _distinct(values[:MAX_ROWS], make)
+    if len(values) > MAX_ROWS:
+        yield click(key, f"+{len(values) - MAX_ROWS} more", Open(rest))
+
+
+def choices(values: Sequence[T], make: Callable[[T], Item], count: int = MAX_ROWS) -> Iterator[Item]:
+    """As :func:`listed`, for what is chosen nowhere else: the rest stands in submenus that still fit on a screen."""
+    yield from _distinct(values[:count], make)
+    if len(values) > count:
+        yield submenu("rest", f"+{len(values) - count} more", choices(values[count:], make, 3 * MAX_ROWS))
+
+
+def _distinct(values: Sequence[T], make: Callable[[T], Item]) -> Iterator[Item]:
     used: set[str] = set()
-    for value in values[:MAX_ROWS]:
+    for value in values:
         item = make(value)
         while item.key in used:
             item = replace(item, key=f"{item.key}+")
         used.add(item.key)
         yield item
-    if len(values) > MAX_ROWS:
-        yield click(key, f"+{len(values) - MAX_ROWS} more", Open(rest))
 
 
 def sentences(key: str, texts: Iterable[str], document: Document, lead: str = "") -> Iterator[Item]:

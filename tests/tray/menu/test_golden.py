@@ -17,7 +17,7 @@ from ccproxy_tray.journal.snapshot import Counts, Phase, Snapshot
 from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import Attempt
 from ccproxy_tray.routing.target import ProviderType, Target
-from ccproxy_tray.tray.action import Document, Open
+from ccproxy_tray.tray.action import Document, MoveFirst, Open, UseOnly
 from ccproxy_tray.tray.menu import view
 from tests.tray.menu.outline import outline
 from tests.tray.menu.scene import (
@@ -268,6 +268,17 @@ def test_every_row_that_says_why_nothing_is_served_leads_to_where_it_can_be_mend
 def test_only_a_program_that_heard_of_none_says_that_there_was_no_request() -> None:
     assert view(STATES["idle"], NOW).menu[0].label == "○ Ready · no request yet"
     assert view(STATES["ready after nobody answered"], NOW).menu[0].label == "○ Ready · bedrock us-east-1 is next"
+
+
+@pytest.mark.parametrize("only", ["", "p60"])
+def test_each_of_sixty_providers_can_be_tried_first_and_used_alone(only: str) -> None:
+    names = tuple(f"p{number}" for number in range(1, 61))
+    chosen = loaded(Routing(provider_sequence=steps(*names), only=only), providers=config(*names))
+    rows = [row for top in view(replace(READY, loaded=chosen), NOW).menu for row in top.walk()]
+    assert [row.action.provider for row in rows if isinstance(row.action, MoveFirst)] == list(names)
+    alone = [row.action.provider for row in rows if isinstance(row.action, UseOnly)]
+    assert sorted(alone) == sorted(["", *names])
+    assert max(len(row.children) for row in rows) <= 30
 
 
 def test_no_golden_file_is_left_over() -> None:
