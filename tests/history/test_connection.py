@@ -61,3 +61,10 @@ def test_transactions_of_all_sizes_are_made_of_few_statements(tmp_path: Path, mo
     monkeypatch.undo()
     assert check_sums(tmp_path / "h") == sum(range(1, 80))
     assert len(set(statements)) < 50, "SQLite keeps some hundred of them ready, and the large ones take memory"
+
+
+def test_a_library_that_takes_999_values_writes_large_transactions(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "h")) as store:
+        store._connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 999)
+        store.write([entry(served(number), plain) for number in range(1200)], FOREVER)
+    assert check_sums(tmp_path / "h") == 1200
