@@ -148,6 +148,9 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("x does not support multimodal content", Fault.FIELD_REFUSED, ""),
         # What no other target does better: it reaches the client.
         ("Invalid image: we only support image/png, image/jpeg, image/gif and image/webp", Fault.REFUSED, ""),
+        ("We only support images in PNG", Fault.REFUSED, ""),
+        ("This model does not support toolsets", Fault.REFUSED, ""),
+        ("messages.0.content.0: Input tag 'video' found using 'type' does not match", Fault.REFUSED, ""),
         ("This model does not support image/bmp", Fault.REFUSED, ""),
         ("This model does not support image format BMP", Fault.REFUSED, ""),
         ("We do not support images larger than 20 MB", Fault.REFUSED, ""),
