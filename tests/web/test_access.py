@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -143,6 +144,15 @@ async def test_however_much_stands_above_it_the_table_shows_some_rows(
     assert table["height"] >= 5 * line["height"]
     end = await page.page.evaluate("document.documentElement.scrollHeight - document.documentElement.clientHeight")
     assert table["y"] + table["height"] - end <= height  # all of it can be scrolled to
+
+
+async def test_on_a_small_screen_the_time_of_an_old_request_is_there_in_full(server: Fake, look: Open) -> None:
+    server.rows = [row(number) for number in range(50, 0, -1)]
+    page = await look(server.url, "#requests", viewport={"width": 360, "height": 740})
+    first = page.rows.first.locator("td").first
+    await expect(first).to_have_text(re.compile(r"\w+ \d+ \d\d:\d\d"))
+    cut = "cell => [...cell.querySelectorAll('div')].some(each => each.scrollWidth > each.clientWidth)"
+    assert not await first.evaluate(cut)
 
 
 async def test_on_a_small_screen_the_names_of_settings_break_between_words(server: Fake, look: Open) -> None:
