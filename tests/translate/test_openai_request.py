@@ -239,6 +239,12 @@ def test_a_server_that_refuses_max_tokens_gets_the_field_that_took_its_place(mod
     assert repaired == {"model": model, "messages": body["messages"], "max_completion_tokens": 100}
 
 
+def test_a_request_without_a_limit_has_none_to_rename() -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+    repairs = Repairs(drop_fields=frozenset({"max_tokens"}))
+    assert chat_request(body, model=QWEN, dialect=GENERIC, repairs=repairs)[0] == {**body, "model": QWEN}
+
+
 def test_a_server_that_refuses_both_limits_gets_none() -> None:
     body = {"model": "m", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
     repairs = Repairs(drop_fields=frozenset({"max_tokens", "max_completion_tokens"}))
