@@ -50,6 +50,7 @@ class ChatStream:
         self._finish_reason = ""
         self._native = ""
         self._usage: Json = None
+        self._at_end = False
 
     def feed(self, data: bytes) -> bytes:
         """Take upstream bytes; what follows the end or a failure is ignored."""
@@ -63,11 +64,14 @@ class ChatStream:
         except AttemptFailed as failed:
             self.failure = failed.failure
         except (ProtocolError, JsonError) as error:
-            self.failure = Failure(Fault.BROKEN, f"the provider's stream is broken: {error}", 502)
+            # Behind the finish reason only the counts can be torn, which is no reason to ask for all of it again.
+            if not (self._at_end and self._finish_reason and isinstance(error, JsonError)):
+                self.failure = Failure(Fault.BROKEN, f"the provider's stream is broken: {error}", 502)
         return self._writer.take()
 
     def finish(self) -> bytes:
         """The upstream's bytes have ended. An answer that had its finish reason is complete without ``[DONE]``."""
+        self._at_end = True
         # Some servers leave out the blank line behind their last event.
         last = self.feed(b"\n\n")
         if self.failure is None and not self.progress.finished:

@@ -314,6 +314,25 @@ def test_a_last_event_without_its_blank_line_is_read() -> None:
     assert answered(delta(content="Hi"), delta("stop").rstrip())["stop_reason"] == "end_turn"
 
 
+@pytest.mark.parametrize("cut", [1, 8, 30, 60])
+def test_counts_that_are_torn_behind_the_finish_reason_do_not_spoil_the_answer(cut: int) -> None:
+    stream = codec()
+    counts = event({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 3, "total_tokens": 14}})
+    answer = stream.feed(delta(content="hello") + delta("stop") + counts[:cut]) + stream.finish()
+    assert stream.failure is None
+    problems, message = check(answer)
+    assert not problems
+    assert message is not None
+    assert message["stop_reason"] == "end_turn"
+
+
+def test_an_error_behind_the_finish_reason_is_told_all_the_same() -> None:
+    stream = codec()
+    stream.feed(delta(content="hello") + delta("stop") + b'data: {"error": {"message": "boom", "code": 502}}')
+    stream.finish()
+    assert stream.failure is not None
+
+
 def test_nothing_follows_the_end() -> None:
     stream = codec()
     stream.feed(delta(content="Hi") + delta("stop") + DONE)
