@@ -16,6 +16,7 @@ from ccproxy_tray.routing.target import ProviderType
 
 _IMPLIED = {provider.name: provider for provider in DEFAULT_PROVIDERS}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NAMING = "a provider's name begins with a letter or a digit and has up to 64 letters, digits, - and _"
 _NEEDS_TYPE = 'needs "type: openai" (chat completions) or "type: anthropic" (Messages)'
 _ALL_KEYS = ("region", "profile", "endpoint", "base_url", "api_key", "api", "extra_betas", "drop_betas")
 
@@ -51,7 +52,7 @@ def providers(section: Section) -> Mapping[str, ProviderConfig]:
 
 def _provider(section: Section, name: str) -> ProviderConfig | None:
     if not _NAME.fullmatch(name):
-        section.problem("a provider's name has letters, digits, - and _ only")
+        section.problem(_NAMING)
         return None
     provider = _typed(section, name)
     if provider is None:

@@ -57,6 +57,9 @@ def test_blank_values_leave_the_defaults(reads: Reader) -> None:
     assert loaded.sources["providers.bedrock.region"] == "default"
 
 
+NAMING = "a provider's name begins with a letter or a digit and has up to 64 letters, digits, - and _"
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -78,7 +81,10 @@ def test_blank_values_leave_the_defaults(reads: Reader) -> None:
          "providers.x.base_url: plain http shows the key to everybody on the way; use https or set allow_http: true"),
         ("anthropic: {type: openai}",
          "providers.anthropic.type: the name anthropic implies its type; give this provider another name"),
-        ("my gateway: {type: openai}", "providers.my gateway: a provider's name has letters, digits, - and _ only"),
+        *(
+            (f"{name}: {{type: openai}}", f"providers.{name}: {NAMING}")
+            for name in ("my gateway", "_mine", "m" * 65)
+        ),
         ("openrouter: {api_key: passthrough}",
          'providers.openrouter.api_key: only type anthropic can forward the client\'s own key ("passthrough")'),
         ("openrouter: {api_key: {}}", "providers.openrouter.api_key: expected a key, got keys"),
