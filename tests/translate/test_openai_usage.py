@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ccproxy_tray.translate.openai_usage import rendered, searches, stop_reason, usage
+from ccproxy_tray.translate.openai_usage import counts_input, rendered, searches, stop_reason, usage
 from ccproxy_tray.translate.stream import Usage
 
 
@@ -115,3 +115,16 @@ def test_stop_reasons_follow_what_was_sent(
 
 def test_searches_are_counted_for_their_price() -> None:
     assert usage({"prompt_tokens": 1, "server_tool_use": {"web_search_requests": 2}}).web_searches == 2
+
+
+@pytest.mark.parametrize(
+    ("chat", "said"),
+    [
+        ({"usage": {"prompt_tokens": 3}}, True),
+        ({"usage": {"prompt_tokens": 0}}, False),
+        ({"usage": None}, False),
+        ([], False),
+    ],
+)
+def test_an_answer_says_how_long_its_request_was_or_it_is_estimated(chat: Any, said: bool) -> None:
+    assert counts_input(chat) is said

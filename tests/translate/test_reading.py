@@ -10,7 +10,11 @@ def test_a_long_text_that_was_forgotten_says_the_same_again() -> None:
     value = {"text": "x" * LONG}
     reading = Reading(json.dumps(value).encode(), value)
     assert reading.value is value
+    assert not reading.forgotten
     reading.forget()
+    assert reading.forgotten
+    reading.recall()
+    assert not reading.forgotten
     assert reading.value is not value
     assert reading.value == value
     assert reading.value is reading.value
