@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,12 @@ from hypothesis import strategies as st
 
 from ccproxy_tray.translate.jsontext import JsonError, parse, render
 from ccproxy_tray.translate.roundtrip import MAX_DEPTH
+
+TRAILING_COMMA = (
+    "Illegal trailing comma before end of object at line 1, column 7"
+    if sys.version_info >= (3, 13)
+    else "Expecting property name enclosed in double quotes at line 1, column 8"
+)
 
 
 def _values(leaves: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
@@ -87,6 +94,7 @@ def test_a_byte_order_mark_is_ignored() -> None:
     [
         (b"", "Expecting value at line 1, column 1"),
         (b'{"a" 1}', "Expecting ':' delimiter at line 1, column 6"),
+        (b'{"a":1,}', TRAILING_COMMA),
         (b'{"a":1}\n x', "Extra data at line 2, column 2"),
         (b'"abc', "Unterminated string starting at line 1, column 1"),
         (b'"a\nb"', "Invalid control character at line 1, column 3"),
