@@ -26,7 +26,7 @@ def legal_ids(body: Body) -> Body:
     The same id always becomes the same one, so that the prompt stays what a cache knows.
     """
     turns = [content for message in body["messages"] if isinstance(content := message["content"], list)]
-    found = [block[_FIELD[block["type"]]] for turn in turns for block in turn if block["type"] in _FIELD]
+    found = [block[field] for turn in turns for block in turn if (field := _FIELD.get(block["type"]))]
     if all(found) and (not found or _LEGAL.fullmatch("_".join(found))):
         return body
     return each_block(body, _renamed)

@@ -130,6 +130,7 @@ _TOOLLESS = re.compile(
 )
 """A model without tools is none for Claude Code (Ollama, vLLM, Groq, DeepInfra, DeepSeek, Bedrock). One that has tools,
 but not two at a time or not beside something else, is."""
+_SHAPES = ((Fault.FIELD_REFUSED, _TOOL_TAG), (Fault.FIELD_REFUSED, _BLIND), (Fault.NO_MODEL, _TOOLLESS))
 _QUOTE = re.compile(r"""['"]input['"]: |\binput_value=|\(TYPE_[A-Z0-9_]+\), """)
 """What the client wrote stands behind it, whatever that says (vLLM's validation and others', Gemini)."""
 _EDITED_THINKING = ("cannot be modified", "invalid signature")
@@ -190,11 +191,10 @@ def _dotted(path: str) -> str:
 def _cue(plain: str) -> Fault:
     if ("thinking block" in plain or "redacted_thinking" in plain) and any(cue in plain for cue in _EDITED_THINKING):
         return Fault.SIGNATURE
-    if _TOOL_TAG.search(plain) or _BLIND.search(plain):
-        return Fault.FIELD_REFUSED
+    for fault, shape in _SHAPES:
+        if shape.search(plain):
+            return fault
     for fault, cues in _CUES:
         if any(cue in plain for cue in cues):
             return fault
-    if _TOOLLESS.search(plain):
-        return Fault.NO_MODEL
     return _EXACT.get(plain.strip(" ."), Fault.REFUSED)
