@@ -57,3 +57,10 @@ def test_claude_takes_over_from_a_model_with_ids_of_its_own() -> None:
     [ident], _ = ids(legal_ids(conversation(FOREIGN)))
     sent, _ = anthropic_request(request, "claude-opus-5")
     assert ids(json.loads(sent)) == ids(bedrock_body(request, "us.anthropic.claude-opus-5")) == ([ident], [ident])
+
+
+def test_a_result_whose_call_is_gone_gets_the_id_that_its_call_had() -> None:
+    whole = conversation(FOREIGN)
+    question, _, answer = whole["messages"]
+    (alone,) = legal_ids({**whole, "messages": [question, answer]})["messages"][1]["content"]
+    assert [alone["tool_use_id"]] == ids(legal_ids(whole))[1]
