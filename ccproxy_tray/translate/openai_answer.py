@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ccproxy_tray.translate import web_search
-from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
+from ccproxy_tray.translate.jsontext import Json, render
 from ccproxy_tray.translate.openai_call import Call, Calls, broken
 from ccproxy_tray.translate.openai_content import Block, blocks, spoken
-from ccproxy_tray.translate.openai_dialect import mapping, string
+from ccproxy_tray.translate.openai_dialect import string
 from ccproxy_tray.translate.openai_tools import ToolNames
 
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")
@@ -215,10 +215,7 @@ class ChatAnswer:
     def _leave_call(self) -> bool:
         """Close the open call if its arguments are complete; False when more of them must come."""
         assert self._open_call is not None
-        try:
-            complete = bool(mapping(parse(self._open_call.arguments)))
-        except JsonError:
-            complete = False
+        complete = bool(self._open_call.input)  # an empty one may only be a beginning
         if complete:
             self._close()
         return complete

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ccproxy_tray.errors import AttemptFailed, Failure, Fault
-from ccproxy_tray.translate.jsontext import Json, render
+from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
 from ccproxy_tray.translate.openai_content import Block
 from ccproxy_tray.translate.openai_dialect import mapping, string
 
@@ -30,6 +30,19 @@ class Call:
         """The arguments so far."""
         return "".join(self.pieces).encode("utf-8", "surrogatepass")
 
+    @property
+    def input(self) -> dict[str, Json] | None:
+        """The arguments as an object; None as long as they are none."""
+        try:
+            found = parse(self.arguments)
+        except JsonError:
+            return None
+        return found if isinstance(found, dict) else None
+
+    def said(self, piece: str) -> bool:
+        """Whether the piece only says all of the arguments once more, as some servers do at the end of a call."""
+        return piece.startswith("{") and piece == "".join(self.pieces) and self.input is not None
+
 
 class Calls:
     """All calls of an answer, in the order of their first fragments."""
@@ -49,12 +62,13 @@ class Calls:
         call.id = call.id or ident
         call.name = call.name or name
         piece = _arguments(function.get("arguments"))
+        if not call.pieces:
+            piece = _first(piece)
+        if not piece or call.said(piece):
+            return call
         if call.closed and piece.strip():
             raise broken("arguments for a tool call that was complete")
-        if not call.pieces:
-            piece = piece.lstrip()
-        if piece:
-            call.pieces.append(piece)
+        call.pieces.append(piece)
         return call
 
     def next(self, current: Call | None) -> Call | None:
@@ -81,7 +95,10 @@ def broken(what: str) -> AttemptFailed:
 
 
 def _arguments(found: Json) -> str:
-    """A call's arguments as text; some servers send the object itself, or ``null`` for none."""
-    if isinstance(found, dict):
-        return render(found).decode()
-    return "" if found == "null" else string(found)
+    """A call's arguments as text; some servers send the object itself."""
+    return render(found).decode() if isinstance(found, dict) else string(found)
+
+
+def _first(piece: str) -> str:
+    """The beginning of a call's arguments; some servers write ``null`` for none. Later on it is a value among them."""
+    return "" if piece == "null" else piece.lstrip()

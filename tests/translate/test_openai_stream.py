@@ -173,6 +173,37 @@ def test_a_space_at_the_cut_of_two_pieces_is_kept() -> None:
     assert message["content"][0]["input"] == {"a": "b c"}
 
 
+@pytest.mark.parametrize("value", ["null", "[]", "1", "true", '""'])
+def test_a_piece_that_is_a_whole_value_belongs_to_the_arguments(value: str) -> None:
+    message = answered(
+        call(0, '{"a":', id="call_1", name="Read"), call(0, value), call(0, "}"), delta("tool_calls"), DONE
+    )
+    assert message["content"][0]["input"] == {"a": json.loads(value)}
+
+
+def test_null_instead_of_arguments_is_none() -> None:
+    message = answered(call(0, "null", id="call_1", name="Read"), delta("tool_calls"), DONE)
+    assert message["content"][0]["input"] == {}
+
+
+@pytest.mark.parametrize("arguments", ['{"a":{"b":1}}', "{}"])
+def test_a_call_that_is_said_once_more_at_its_end_is_one_call(arguments: str) -> None:
+    again = [{"index": i, "id": f"call_{i}", "function": {"name": "Read", "arguments": arguments}} for i in range(2)]
+    message = answered(
+        *(call(i, piece, id=f"call_{i}", name="Read") for i in range(2) for piece in (arguments[:1], arguments[1:])),
+        delta("tool_calls", tool_calls=again),
+        DONE,
+    )
+    assert [block["input"] for block in message["content"]] == [json.loads(arguments)] * 2
+
+
+def test_an_object_that_begins_like_the_arguments_is_a_part_of_them() -> None:
+    message = answered(
+        call(0, '{"a":', id="call_1", name="Read"), call(0, '{"a":'), call(0, "1}}"), delta("tool_calls"), DONE
+    )
+    assert message["content"][0]["input"] == {"a": {"a": 1}}
+
+
 def test_words_between_the_pieces_of_a_call_wait_for_its_end() -> None:
     message = answered(
         call(0, '{"a":', id="call_1", name="Read"),
