@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from ccproxy_tray.routing.target import Repairs
 from ccproxy_tray.translate import web_search
+from ccproxy_tray.translate.adaptation import adapt
 from ccproxy_tray.translate.field import drop_fields
 from ccproxy_tray.translate.jsontext import Json, parse
 from ccproxy_tray.translate.openai_content import blocks, files
@@ -54,7 +55,10 @@ def chat_request(
 def _translated(
     body: Mapping[str, Json], model: str, dialect: ChatDialect, session: str
 ) -> tuple[dict[str, Json], ToolNames]:
-    names, target = tool_names(body), ChatModel(model, dialect)
+    target = ChatModel(model, dialect)
+    if target.claude:
+        body = adapt(body, string(body.get("model")), model)
+    names = tool_names(body)
     chat: dict[str, Json] = {"model": model, "messages": chat_messages(body, target, names)}
     chat.update(_limits(body, target))
     chat.update(_tools(body, target, names))

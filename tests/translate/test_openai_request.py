@@ -51,7 +51,7 @@ def test_sampling_limits_and_stops_keep_their_meaning() -> None:
 @pytest.mark.parametrize(
     ("model", "dialect", "asked", "sent"),
     [
-        (CLAUDE, OPENROUTER, 128_000, 128_000),
+        (CLAUDE, OPENROUTER, 128_000, 128_000),  # it is the model that was asked for: Anthropic's wording says how much
         (CLAUDE, OPENROUTER, 0, 1),
         ("deepseek/deepseek-v3.2", OPENROUTER, 128_000, MAX_OUTPUT),
         (QWEN, GENERIC, 128_000, MAX_OUTPUT),
@@ -62,6 +62,16 @@ def test_no_model_is_asked_for_more_output_than_it_can_have(
     model: str, dialect: ChatDialect, asked: int, sent: int
 ) -> None:
     assert chat(model, dialect, max_tokens=asked)["max_tokens"] == sent
+
+
+def test_another_claude_is_asked_for_what_it_can_do() -> None:
+    asked: dict[str, Any] = {"max_tokens": 128_000, "thinking": {"type": "adaptive"}}
+    older = openrouter("anthropic/claude-haiku-4.5", **asked, output_config={"effort": "low"})
+    assert older["max_tokens"] == 64_000
+    assert older["reasoning"] == {"max_tokens": 12_800}
+    choice = {"type": "tool", "name": "Read"}
+    newer = openrouter("anthropic/claude-opus-5.5", tools=[READ], tool_choice=choice, temperature=1, max_tokens=100)
+    assert (newer["tool_choice"], "temperature" in newer) == ("auto", False)
 
 
 def test_openais_own_models_get_the_limit_under_the_name_that_they_know() -> None:
