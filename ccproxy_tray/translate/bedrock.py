@@ -26,6 +26,7 @@ from ccproxy_tray.translate.bedrock_content import (
 )
 from ccproxy_tray.translate.bedrock_tool import is_server_tool, shaped_tools
 from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.output_format import with_output_format
 from ccproxy_tray.translate.sharing import put, without
 from ccproxy_tray.translate.system_message import fold_system_messages
 from ccproxy_tray.translate.thinking import strip_thinking, strip_unsigned_thinking
@@ -84,7 +85,7 @@ def unservable(body: Body) -> str:
 
 
 def _shaped(body: Body, can: Capabilities, asked: Collection[str]) -> Body:
-    body = _with_output_format(body)
+    body = with_output_format(body)
     body = {key: body[key] for key in (*_FIELDS, "cache_control") if body.get(key) is not None}
     if not can.system_messages:
         body = fold_system_messages(body)
@@ -95,14 +96,6 @@ def _shaped(body: Body, can: Capabilities, asked: Collection[str]) -> Body:
     body = _metadata(_context_management(body))
     body = system_content(messages_content(body, can, asked))
     return place_breakpoint(body)
-
-
-def _with_output_format(body: Body) -> Body:
-    """``output_format`` is the old name of ``output_config.format``."""
-    config = body.get("output_config") or {}
-    if body.get("output_format") is None or "format" in config:
-        return body
-    return {**body, "output_config": {**config, "format": body["output_format"]}}
 
 
 def _output_config(body: Body, can: Capabilities) -> Body:

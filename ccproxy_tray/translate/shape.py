@@ -11,6 +11,7 @@ from ccproxy_tray.routing.target import Repairs
 from ccproxy_tray.translate import beta
 from ccproxy_tray.translate.adaptation import adapt
 from ccproxy_tray.translate.messages import MessagesRequest, sent_body
+from ccproxy_tray.translate.output_format import with_output_format
 from ccproxy_tray.translate.splice import with_fields
 from ccproxy_tray.translate.thinking import strip_thinking, strip_unsigned_thinking
 from ccproxy_tray.translate.tool_id import legal_ids
@@ -40,7 +41,7 @@ def anthropic_request(
     drop_betas: Collection[str] = (),
 ) -> tuple[bytes, tuple[str, ...]]:
     """The body and the betas for a Messages server; the client's own bytes as long as nothing has to change."""
-    body, betas = _prepared(request, model, repairs, extra_betas, drop_betas)
+    body, betas = _prepared(request, request.body, model, repairs, extra_betas, drop_betas)
     return sent_body(request, body, model), betas
 
 
@@ -52,7 +53,8 @@ def openrouter_request(
     drop_betas: Collection[str] = (),
 ) -> tuple[bytes, tuple[str, ...]]:
     """The body and the betas for OpenRouter's Messages interface; ``model`` is a slug."""
-    body, betas = _prepared(request, model, repairs, extra_betas, {*drop_betas, beta.OAUTH})
+    asked = with_output_format(request.body)
+    body, betas = _prepared(request, asked, model, repairs, extra_betas, {*drop_betas, beta.OAUTH})
     body, betas = beta.drop(body, betas, paths=body.keys() - _OPENROUTER_FIELDS)
     additions = _openrouter_additions(model, request.session)
     missing = {key: value for key, value in additions.items() if key not in body}
@@ -81,12 +83,13 @@ def repaired(body: Body, betas: tuple[str, ...], repairs: Repairs) -> tuple[Body
 
 def _prepared(
     request: MessagesRequest,
+    asked: Body,
     model: str,
     repairs: Repairs,
     extra_betas: Collection[str],
     drop_betas: Collection[str],
 ) -> tuple[Body, tuple[str, ...]]:
-    body = adapt(legal_ids(strip_unsigned_thinking(request.body)), request.model, model)
+    body = adapt(legal_ids(strip_unsigned_thinking(asked)), request.model, model)
     wanted = dict.fromkeys((*request.betas, *_window_beta(request, model), *extra_betas))
     body, betas = beta.drop(body, tuple(wanted), drop_betas)
     return repaired(body, betas, repairs)

@@ -67,6 +67,18 @@ def test_openrouter_gets_only_what_it_lists() -> None:
     assert betas == ("other-1",), "the beta of a field goes with it"
 
 
+@pytest.mark.parametrize("betas", [(), ("structured-outputs-2025-11-13",)])
+def test_openrouter_is_asked_for_a_structured_answer_under_the_name_that_it_lists(betas: tuple[str, ...]) -> None:
+    asked = {"type": "json_schema", "schema": {"type": "object"}}
+    sent = replace(request(output_format=asked), betas=betas)
+    body, kept = openrouter_request(sent, SLUG)
+    read = json.loads(body)
+    assert (read["output_config"], "output_format" in read, kept) == ({"format": asked}, False, betas)
+    refused = Repairs(drop_fields=frozenset({"output_config.format"}))
+    body, kept = openrouter_request(sent, SLUG, refused)
+    assert ("output_config" in json.loads(body), kept) == (False, ())
+
+
 def test_openrouter_gets_all_that_it_lists() -> None:
     listed = (
         *("system", "stream", "stop_sequences", "temperature", "top_p", "top_k", "tools", "tool_choice", "thinking"),
