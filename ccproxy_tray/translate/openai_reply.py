@@ -12,7 +12,7 @@ from ccproxy_tray.translate.openai_answer import Answering, ChatAnswer
 from ccproxy_tray.translate.openai_content import blocks
 from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_tools import ToolNames
-from ccproxy_tray.translate.openai_usage import rendered, searches, stop_reason, usage
+from ccproxy_tray.translate.openai_usage import rendered, searches, stop_reason, thought, usage
 from ccproxy_tray.translate.seal import seals_in
 from ccproxy_tray.translate.stream import Progress
 
@@ -51,7 +51,7 @@ def message(
         "content": content.blocks,
         "stop_reason": stop_reason(finish, native, called=bool(answer.tools), refused=answer.refused),
         "stop_sequence": None,
-        "usage": rendered(counted, answer.searches),
+        "usage": rendered(counted, answer.searches, thought(chat.get("usage"))),
     }
 
 

@@ -12,7 +12,7 @@ from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_reply import error_of
 from ccproxy_tray.translate.openai_template import Template
 from ccproxy_tray.translate.openai_tools import ToolNames
-from ccproxy_tray.translate.openai_usage import counts_of, rendered, searches, stop_reason, usage
+from ccproxy_tray.translate.openai_usage import counts_of, rendered, searches, stop_reason, thought, usage
 from ccproxy_tray.translate.sse import Event, SseDecoder
 from ccproxy_tray.translate.stream import Progress, Usage
 
@@ -159,7 +159,7 @@ class ChatStream:
         self._writer.end(reason, self._last_counts(counted))
 
     def _last_counts(self, counted: Usage) -> dict[str, Json]:
-        counts = rendered(counted, self._answer.searches)
+        counts = rendered(counted, self._answer.searches, thought(self._usage))
         # Claude Code takes a zero here for "as message_start said": all of a cached prompt would count twice.
         counts["input_tokens"] = max(counts["input_tokens"], min(1, self._estimate))
         return counts

@@ -47,10 +47,9 @@ def counts_input(chat: Json) -> bool:
 
 def _answered(counts: Mapping[str, Json]) -> int:
     """The tokens of the answer with its thinking, which xAI counts beside ``completion_tokens``: its total tells."""
-    answered = _count(counts.get("completion_tokens"))
-    thought = _count(mapping(counts.get("completion_tokens_details")).get("reasoning_tokens"))
-    beside = _count(counts.get("total_tokens")) == _count(counts.get("prompt_tokens")) + answered + thought
-    return answered + thought if beside else answered
+    answered, reasoned = _count(counts.get("completion_tokens")), thought(counts)
+    beside = _count(counts.get("total_tokens")) == _count(counts.get("prompt_tokens")) + answered + reasoned
+    return answered + reasoned if beside else answered
 
 
 def searches(counts: Json) -> int:
@@ -58,14 +57,24 @@ def searches(counts: Json) -> int:
     return _count(mapping(mapping(counts).get("server_tool_use")).get("web_search_requests"))
 
 
-def rendered(found: Usage, searched: int) -> dict[str, Json]:
-    """The ``usage`` object of a message (Messages API). ``searched`` is how many web searches were made."""
+def thought(counts: Json) -> int:
+    """The tokens of the answer that went into its thinking."""
+    return _count(mapping(mapping(counts).get("completion_tokens_details")).get("reasoning_tokens"))
+
+
+def rendered(found: Usage, searched: int, thinking: int = 0) -> dict[str, Json]:
+    """The ``usage`` object of a message (Messages API).
+
+    ``searched`` is how many web searches were made, ``thinking`` how many of the output tokens went into thinking.
+    """
     counts: dict[str, Json] = {
         "input_tokens": found.input_tokens,
         "cache_creation_input_tokens": found.cache_creation_input_tokens,
         "cache_read_input_tokens": found.cache_read_input_tokens,
         "output_tokens": found.output_tokens,
     }
+    if thinking:
+        counts["output_tokens_details"] = {"thinking_tokens": min(thinking, found.output_tokens)}
     if searched:
         counts["server_tool_use"] = {"web_search_requests": searched, "web_fetch_requests": 0}
     return counts
@@ -78,7 +87,7 @@ def stop_reason(finish: str, native: str, *, called: bool, refused: bool) -> str
     """
     if finish == "length":
         return native if native == "model_context_window_exceeded" else "max_tokens"
-    if finish == "content_filter" or refused:
+    if finish == "content_filter" or native == "refusal" or refused:
         return "refusal"
     if called:
         return "tool_use"

@@ -246,6 +246,11 @@ def test_a_missing_finish_reason_of_a_whole_answer_is_forgiven() -> None:
     assert read(chat({"content": "Hi"}, None))["stop_reason"] == "end_turn"
 
 
+def test_the_tokens_of_thinking_are_told() -> None:
+    told = {"prompt_tokens": 9, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 3}}
+    assert read(chat({"content": "Hi"}, usage=told))["usage"]["output_tokens_details"] == {"thinking_tokens": 3}
+
+
 def test_estimates_stand_in_for_a_server_that_does_not_count() -> None:
     counts = read(chat({"content": "Hi there"}, usage=None))["usage"]
     assert (counts["input_tokens"], counts["output_tokens"]) == (7, 2)

@@ -251,6 +251,7 @@ def test_the_usage_of_the_end_corrects_the_estimate_of_the_start() -> None:
         "completion_tokens": 50,
         "cost": 0.012,
         "prompt_tokens_details": {"cached_tokens": 800, "cache_write_tokens": 100},
+        "completion_tokens_details": {"reasoning_tokens": 12},
     }
     stream = codec()
     raw = stream.feed(delta(content="Hi") + delta("stop") + event({"choices": [], "usage": counts}) + DONE)
@@ -259,6 +260,7 @@ def test_the_usage_of_the_end_corrects_the_estimate_of_the_start() -> None:
     _, message = check(raw)
     assert message is not None
     assert (message["usage"]["input_tokens"], message["usage"]["output_tokens"]) == (100, 50)
+    assert message["usage"]["output_tokens_details"] == {"thinking_tokens": 12}
 
 
 def test_a_prompt_that_came_from_the_cache_whole_still_replaces_the_estimate() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ccproxy_tray.translate.openai_usage import counts_input, rendered, searches, stop_reason, usage
+from ccproxy_tray.translate.openai_usage import counts_input, rendered, searches, stop_reason, thought, usage
 from ccproxy_tray.translate.stream import Usage
 
 
@@ -89,6 +89,13 @@ def test_usage_is_said_with_anthropics_keys() -> None:
         **counts,
         "server_tool_use": {"web_search_requests": 5, "web_fetch_requests": 0},
     }
+    assert rendered(Usage(1, 2, 3, 4), 0, 1) == {**counts, "output_tokens_details": {"thinking_tokens": 1}}
+    assert rendered(Usage(1, 2, 3, 4), 0, 9) == {**counts, "output_tokens_details": {"thinking_tokens": 2}}
+
+
+def test_tokens_of_thinking_are_those_of_the_answer() -> None:
+    assert thought({"completion_tokens_details": {"reasoning_tokens": 12}}) == 12
+    assert thought({"completion_tokens_details": None}) == thought(None) == 0
 
 
 @pytest.mark.parametrize(
@@ -104,6 +111,7 @@ def test_usage_is_said_with_anthropics_keys() -> None:
         ("length", "model_context_window_exceeded", False, False, "model_context_window_exceeded"),
         ("content_filter", "", False, False, "refusal"),
         ("stop", "", False, True, "refusal"),
+        ("stop", "refusal", False, False, "refusal"),
         ("eos", "", False, False, "end_turn"),
     ],
 )
