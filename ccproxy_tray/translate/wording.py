@@ -75,6 +75,8 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "reached the end of its life",
             "is not available in this region",
             "is not allowed for this account",
+            "is not authorized to invoke",
+            "is not authorized to perform",
             # OpenRouter, and gateways that guard their list of models.
             "is not a valid model id",
             "no endpoints found",

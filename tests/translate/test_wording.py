@@ -20,6 +20,8 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("This model version has reached the end of its life.", Fault.NO_MODEL, ""),
         ("The model is not available in this Region.", Fault.NO_MODEL, ""),
         ("Access to Bedrock models is not allowed for this account.", Fault.NO_MODEL, ""),
+        ("Your account is not authorized to invoke this API operation.", Fault.NO_MODEL, ""),
+        ("Account 1 is not authorized to perform: bedrock:InvokeModel on resource: x", Fault.NO_MODEL, ""),
         ("Insufficient credits", Fault.NO_CREDIT, ""),
         ("extraneous key in the request", Fault.FIELD_REFUSED, ""),
         # Signatures (Messages API, "Extended thinking").
