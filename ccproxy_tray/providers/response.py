@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import formatdate
 
 from ccproxy_tray.errors import AttemptFailed
 from ccproxy_tray.providers.faults import broken
 
+ERROR_PATIENCE = 3.0
+"""Seconds that an error has for its text: status and headers say enough, and the next target could be asked."""
 ERROR_BODY_LIMIT = 64 * 1024
 BODY_LIMIT = 64 * 1024 * 1024
 DRAIN_SECONDS = 1.0
@@ -53,13 +57,12 @@ class Response(ABC):
         return b"".join(parts)
 
     async def read_error(self) -> bytes:
-        """As much of an error's body as is worth reading; a broken one counts as far as it came."""
+        """As much of an error's body as is worth reading; a broken or slow one counts as far as it came."""
         data = b""
-        try:
-            while len(data) < ERROR_BODY_LIMIT and (more := await self.read()):
-                data += more
-        except AttemptFailed:
-            return data
+        with suppress(AttemptFailed, TimeoutError):
+            async with asyncio.timeout(ERROR_PATIENCE):
+                while len(data) < ERROR_BODY_LIMIT and (more := await self.read()):
+                    data += more
         return data[:ERROR_BODY_LIMIT]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from ccproxy_tray.app import App
 from ccproxy_tray.config.load import load
+from ccproxy_tray.providers import response
 from tests.faults.faultd import Call, Script, head
 from tests.faults.stage import Stage, staged
 from tests.faults.wire import BEDROCK, CHAT, JSON, MESSAGES, WIRES, Wire, compact, envelope, sse, status, streamed
@@ -264,3 +265,25 @@ async def test_u26_of_an_endless_error_only_the_beginning_is_read(tmp_path: Path
         # What the kernel's buffers hold on both sides counts too.
         assert stage.primary.last.connection.written < 32 * 1024 * 1024
         await stage.expect(primary=1, backup=1, story=["primary broken", "backup ok"])
+
+
+@pytest.mark.parametrize("code", [429, 500, 401, 404])
+@pytest.mark.parametrize("wire", WIRES, ids=by_name)
+async def test_u26_an_error_whose_text_does_not_come_is_judged_by_its_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: Wire, code: int
+) -> None:
+    """``first_event_timeout`` is at its default: a backup that had to wait for it would come too late for the test."""
+    monkeypatch.setattr(response, "ERROR_PATIENCE", 0.05)
+
+    async def script(call: Call) -> None:
+        await call.send(head(code, content_type=JSON, length=500, more={"retry-after": "37"}), b'{"message": "not ')
+        await call.gone.wait()
+
+    fault, seconds = {429: ("throttled", 37.0), 404: ("model not available", 3600.0), 500: ("broken", 0.0), **ACCOUNT}[
+        code
+    ]
+    async with staged(tmp_path, wire, routing="") as stage:
+        stage.primary.play(script)
+        await stage.ask()
+        cooling = {"primary": seconds} if seconds else {}
+        await stage.expect(primary=1, backup=1, story=[f"primary {fault}", "backup ok"], cooling=cooling)
