@@ -42,6 +42,8 @@ def message(
     answer.cite(choice.get("annotations"))
     answer.end(searches(chat.get("usage")))
     finish, native = string(choice.get("finish_reason")), string(choice.get("native_finish_reason"))
+    if not content.blocks and not finish:
+        raise AttemptFailed(Failure(Fault.BROKEN, "the provider's answer neither says anything nor ends", 502))
     counted = usage(chat.get("usage"), input_estimate=input_estimate, characters=answer.characters)
     return {
         "id": message_id,

@@ -57,6 +57,8 @@ def _check(answer: Mapping[str, Json]) -> None:
     content = answer.get("content")
     if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
         raise _nonsense("a Message without content")
+    if not content and not isinstance(answer.get("stop_reason"), str):
+        raise _nonsense("a Message with neither content nor a stop reason")
     if not isinstance(answer.get("usage"), dict):
         raise _nonsense("a Message without usage")
 

@@ -6,12 +6,14 @@ import asyncio
 import gzip
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.faultd import END, Call, Script, chunk, head
 from tests.faults.stage import staged
 from tests.faults.wire import (
+    BEDROCK,
     CHAT,
     JSON,
     MESSAGES,
@@ -80,6 +82,24 @@ async def test_u17_a_whole_answer_that_is_cut_or_spoilt_falls_over(
     async with staged(tmp_path, wire) as stage:
         stage.primary.play(whole(make, wire, ends=ends))
         assert (await stage.whole()).text() == text_of("backup1")
+        await stage.expect(primary=1, backup=1, story=BROKE)
+
+
+UNFINISHED = {
+    "messages": (MESSAGES, {**message("x", 0, ""), "content": [], "stop_reason": None}),
+    "bedrock": (BEDROCK, {**message("x", 0, ""), "content": [], "stop_reason": None}),
+    "chat": (CHAT, {"choices": [{"message": {"role": "assistant", "content": ""}, "finish_reason": None}]}),
+}
+
+
+@pytest.mark.parametrize(("wire", "answer"), UNFINISHED.values(), ids=UNFINISHED.keys())
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_u17_a_whole_answer_that_neither_says_anything_nor_ends_falls_over(
+    tmp_path: Path, wire: Wire, answer: dict[str, Any], stream: bool
+) -> None:
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(status(200, compact(answer)))
+        assert (await stage.ask(stream=stream)).text() == text_of("backup1")
         await stage.expect(primary=1, backup=1, story=BROKE)
 
 

@@ -229,6 +229,8 @@ def test_citations_beside_the_message_count_as_well() -> None:
         (chat({"content": "half"}, "error"), Fault.BROKEN),
         ({"choices": []}, Fault.BROKEN),
         ({"choices": [{"message": None}]}, Fault.BROKEN),
+        (chat({"content": ""}, None), Fault.BROKEN),
+        (chat({"content": None}, ""), Fault.BROKEN),
         ([], Fault.BROKEN),
         ("<html>", Fault.BROKEN),
     ],

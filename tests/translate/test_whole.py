@@ -101,6 +101,7 @@ def test_a_200_that_is_no_message_is_a_failure(body: bytes, expected: tuple[Faul
         (render({**CALLS, "content": ["text"]}), "without content"),
         (render({**CALLS, "content": None}), "without content"),
         (render({**CALLS, "usage": None}), "without usage"),
+        (render({**CALLS, "content": [], "stop_reason": None}), "neither content nor a stop reason"),
     ],
 )
 def test_a_message_without_what_every_message_has_is_a_failure(body: bytes, said: str) -> None:
