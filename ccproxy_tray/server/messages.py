@@ -13,6 +13,7 @@ from ccproxy_tray.server.body import read_body
 from ccproxy_tray.server.exchange import Exchange
 from ccproxy_tray.server.guard import check_content_type, token_headers
 from ccproxy_tray.server.relay import relay
+from ccproxy_tray.translate.conversation import Conversations
 from ccproxy_tray.translate.messages import MessagesRequest, parse_request
 
 QUIET = 15.0
@@ -28,6 +29,7 @@ class Messages:
         self._dispatch = dispatch
         self._quiet = quiet
         self._admission = admission or Admission()
+        self._conversations = Conversations()
 
     async def create(self, exchange: Exchange) -> None:
         """``POST /v1/messages``: a Message, or server-sent events when the request asks for a stream."""
@@ -41,21 +43,22 @@ class Messages:
 
     async def _asked(self, exchange: Exchange) -> tuple[bool, Coroutine[Any, Any, Answer]]:
         """Whether a stream is wanted, and the answer to come, which alone keeps the request: it may be large."""
-        request = await _read(exchange, counting=False)
+        request = await self._read(exchange, counting=False)
         return request.stream, self._dispatch.messages(request, exchange.request_id)
 
     async def count_tokens(self, exchange: Exchange) -> None:
         """``POST /v1/messages/count_tokens``: how many input tokens the request would use."""
         async with self._admission:
-            request = await _read(exchange, counting=True)
+            request = await self._read(exchange, counting=True)
             count = await self._dispatch.count_tokens(request, exchange.request_id)
             await exchange.respond_json({"input_tokens": count})
 
-
-async def _read(exchange: Exchange, *, counting: bool) -> MessagesRequest:
-    check_content_type(exchange.request.headers)
-    raw = await read_body(exchange)
-    return await aside(partial(parse_request, raw, _headers(exchange), counting=counting), len(raw), INLINE_PARSE)
+    async def _read(self, exchange: Exchange, *, counting: bool) -> MessagesRequest:
+        check_content_type(exchange.request.headers)
+        raw = await read_body(exchange)
+        known = self._conversations
+        read = partial(parse_request, raw, _headers(exchange), counting=counting, conversations=known)
+        return await aside(read, len(raw), INLINE_PARSE)
 
 
 def _headers(exchange: Exchange) -> dict[str, str]:

@@ -40,7 +40,7 @@ def parse(data: bytes | str, *, duplicates: bool = False) -> Json:
     Raises :class:`JsonError`.
     """
     value = roundtrip.value_of(data)
-    return _decoded(data, duplicates=duplicates) if value is roundtrip.UNPROVED else value
+    return parse_exactly(data, duplicates=duplicates) if value is roundtrip.UNPROVED else value
 
 
 def render(value: Json, *, finite: bool = False) -> bytes:
@@ -57,7 +57,8 @@ def render(value: Json, *, finite: bool = False) -> bytes:
     return text if finite or b"null" not in text else _encoded(value)
 
 
-def _decoded(data: bytes | str, *, duplicates: bool) -> Json:
+def parse_exactly(data: bytes | str, *, duplicates: bool = False) -> Json:
+    """As :func:`parse`, for texts that no compact printer wrote."""
     decoder = _LENIENT if duplicates else _STRICT
     text = data if isinstance(data, str) else _text(data)
     try:

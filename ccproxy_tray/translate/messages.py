@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from ccproxy_tray.errors import RequestError
 from ccproxy_tray.routing.origin import Origin
-from ccproxy_tray.translate import jsontext, longtext
+from ccproxy_tray.translate import jsontext
+from ccproxy_tray.translate.conversation import Conversations
 from ccproxy_tray.translate.origin import origin
 from ccproxy_tray.translate.reading import Reading
 from ccproxy_tray.translate.splice import replace_model
@@ -57,19 +58,25 @@ class MessagesRequest:
         return self.origin.session
 
 
-def parse_request(raw: bytes, headers: Mapping[str, str], *, counting: bool = False) -> MessagesRequest:
+def parse_request(
+    raw: bytes, headers: Mapping[str, str], *, counting: bool = False, conversations: Conversations | None = None
+) -> MessagesRequest:
     """Read and check a request; header names in lower case, repeated headers joined by ``", "``.
 
-    ``counting`` is for count_tokens, which has no ``max_tokens``. Raises :class:`RequestError` (400) with one
-    message that names the field. What the Messages API alone can judge is left to it.
+    ``counting`` is for count_tokens, which has no ``max_tokens``. What ``conversations`` know is not read again.
+    Raises :class:`RequestError` (400) with one message that names the field. What the Messages API alone can judge is
+    left to it.
     """
     raw = raw.removeprefix(_BOM)
+    conversations = conversations or Conversations()
     try:
-        body = longtext.parse(raw)
+        read = conversations.read(raw)
     except jsontext.JsonError as error:
         raise RequestError(400, f"The request body is not valid JSON: {error}") from None
-    if problem := check(body, counting=counting):
+    body = read.body
+    if problem := check(body, counting=counting, known=read.messages):
         raise RequestError(400, problem)
+    conversations.keep(read)
     model: str = body["model"]
     long_context = model.lower().endswith(_LONG_CONTEXT)
     return MessagesRequest(

@@ -47,6 +47,14 @@ def value_of(data: bytes | str) -> Json:
     return value if text == raw else UNPROVED
 
 
+def prints(value: Json, raw: bytes) -> bool:
+    """Whether the text is what a compact printer prints for the value."""
+    try:
+        return orjson.dumps(value) == raw
+    except orjson.JSONEncodeError:
+        return False
+
+
 def _text_of_shallow(value: Json) -> bytes:
     """The value as it is printed. Raises orjson.JSONEncodeError for one with more than ``MAX_DEPTH`` levels."""
     for _ in range(_ROOM):

@@ -90,15 +90,24 @@ _MAX_MODEL = 2048
 _ROLES = ("user", "assistant", "system")
 
 
-def check(body: Json, *, counting: bool = False) -> str:
-    """The first problem of a parsed body, as a sentence; empty when it can be served. ``counting``: no max_tokens."""
+def check(body: Json, *, counting: bool = False, known: int = 0) -> str:
+    """The first problem of a parsed body, as a sentence; empty when it can be served. ``counting``: no max_tokens.
+
+    ``known`` of its messages were found right before, with everything beside them.
+    """
     if not isinstance(body, dict):
         return f"expected a JSON object, got {_kind(body)}"
     return (
         _model(body.get("model"))
         or _max_tokens(body, counting=counting)
-        or _messages(body.get("messages"))
-        or _content(body.get("system"), "system", optional=True)
+        or _messages(body.get("messages"), known)
+        or ("" if known else _rest(body))
+    )
+
+
+def _rest(body: Mapping[str, Json]) -> str:
+    return (
+        _content(body.get("system"), "system", optional=True)
         or _tools(body.get("tools"))
         or _fields(body)
         or _edits((body.get("context_management") or {}).get("edits"))
@@ -132,14 +141,14 @@ def _max_tokens(body: Mapping[str, Json], *, counting: bool) -> str:
     return "" if limit >= 0 else "max_tokens: must not be negative"
 
 
-def _messages(messages: Json) -> str:
+def _messages(messages: Json, known: int) -> str:
     if messages is None:
         return "messages: field required"
     if not isinstance(messages, list):
         return _wrong("messages", "a list", messages)
     if not messages:
         return "messages: at least one message is required"
-    for i, message in enumerate(messages):
+    for i, message in enumerate(messages[known:], known):
         if problem := _message(message, i):
             return problem
     return ""

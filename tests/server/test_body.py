@@ -5,6 +5,7 @@ import threading
 import tracemalloc
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from ccproxy_tray.errors import RequestError
 from ccproxy_tray.server import messages
 from ccproxy_tray.server.body import MAX_BODY, MAX_MEMBERS, inflate
 from ccproxy_tray.server.messages import INLINE_PARSE
+from ccproxy_tray.translate.conversation import SHORT
 from ccproxy_tray.translate.messages import MessagesRequest, parse_request
 from tests.server.harness import REQUEST, Client, serving, until
 
@@ -182,13 +184,26 @@ async def test_a_large_body_is_parsed_beside_the_loop(
 ) -> None:
     threads: list[int] = []
 
-    def watched(raw: bytes, headers: Mapping[str, str], *, counting: bool) -> MessagesRequest:
+    def watched(raw: bytes, headers: Mapping[str, str], **more: Any) -> MessagesRequest:
         threads.append(threading.get_ident())
-        return parse_request(raw, headers, counting=counting)
+        return parse_request(raw, headers, **more)
 
     monkeypatch.setattr(messages, "parse_request", watched)
     assert (await client.ask("POST", "/v1/messages", padded(size))).status == 200
     assert (threads != [threading.get_ident()]) is aside
+
+
+async def test_a_conversation_that_goes_on_is_read_from_where_it_went_on(client: Client) -> None:
+    asked, answered = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "naïve"}
+    first = {**REQUEST, "system": "x" * SHORT, "messages": [asked]}
+    grown = {**first, "messages": [asked, answered]}
+    for body in (first, grown):
+        raw = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        assert (await client.ask("POST", "/v1/messages", raw)).status == 200
+        assert client.dispatch.requests[-1].raw == raw
+    one, other = client.dispatch.requests
+    assert (one.body, other.body) == (first, grown)
+    assert other.body["messages"][0] is one.body["messages"][0]
 
 
 async def test_a_chunked_body_is_put_together(client: Client) -> None:

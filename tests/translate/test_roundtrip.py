@@ -97,14 +97,14 @@ def outcome(read: Callable[[], object]) -> str:
 def test_every_text_is_read_as_the_exact_reader_reads_it(text: str) -> None:
     for data in (text, text.encode("utf-8", "surrogatepass")):
         for duplicates in (False, True):
-            exact = outcome(lambda: jsontext._decoded(data, duplicates=duplicates))  # noqa: B023  called at once
+            exact = outcome(lambda: jsontext.parse_exactly(data, duplicates=duplicates))  # noqa: B023  called at once
             assert outcome(lambda: jsontext.parse(data, duplicates=duplicates)) == exact  # noqa: B023  likewise
 
 
 @settings(max_examples=300)
 @given(st.binary(max_size=30) | st.binary(max_size=10).map(lambda inside: b'"%b"' % inside))
 def test_any_bytes_are_read_as_the_exact_reader_reads_them(data: bytes) -> None:
-    exact = outcome(lambda: jsontext._decoded(data, duplicates=False))
+    exact = outcome(lambda: jsontext.parse_exactly(data, duplicates=False))
     assert outcome(lambda: jsontext.parse(data)) == exact
 
 
@@ -138,7 +138,7 @@ def test_exactly_the_bound_of_levels_is_taken(filling: int, opening: str, closin
         opening * (levels // half) + "[" * (levels % half) + inner + "]" * (levels % half) + closing * (levels // half)
     )
     found = outcome(lambda: jsontext.parse(text))
-    assert found == outcome(lambda: jsontext._decoded(text, duplicates=False))
+    assert found == outcome(lambda: jsontext.parse_exactly(text, duplicates=False))
     assert found.startswith("refused") == (levels > MAX_DEPTH)
     if filling:
         assert (value_of(text) is UNPROVED) == (levels > MAX_DEPTH)
