@@ -131,13 +131,15 @@ async def _receive_stream(
     provider: Provider, response: Response, call: Call, codec: StreamCodec
 ) -> Started | Reply | Failure:
     """Hold events until one has content; an answer in one piece becomes a stream of the same content."""
-    if response.content_type in JSON_TYPES:
-        return await _read(partial(_as_events, provider, call), response)
-    if response.content_type not in STREAM_TYPES:
-        return broken(f"the answer is {response.content_type}, not an event stream", "content type")
+    kind = response.content_type
+    begun = b"" if kind else await response.read()  # Whatever does not say what it is is known by its beginning.
+    if kind in JSON_TYPES and (kind or begun.startswith(b"{")):
+        return await _read(partial(_as_events, provider, call), response, begun)
+    if kind and kind not in STREAM_TYPES:
+        return broken(f"the answer is {kind}, not an event stream", "content type")
     held = bytearray()
     while not codec.progress.content and len(held) < HELD_LIMIT:
-        data = await response.read()
+        data, begun = begun or await response.read(), b""
         held += codec.feed(data) if data else codec.finish()
         if codec.failure is not None and not codec.progress.content:
             return codec.failure
@@ -165,6 +167,6 @@ def _as_message(provider: Provider, call: Call, body: bytes) -> Reply:
     return Reply(jsontext.render(whole.collect(codec, body)), codec.progress)
 
 
-async def _read(read: Callable[[bytes], Reply], response: Response) -> Reply:
-    body = await response.read_whole()
+async def _read(read: Callable[[bytes], Reply], response: Response, begun: bytes = b"") -> Reply:
+    body = begun + await response.read_whole()
     return await aside(partial(read, body), len(body), INLINE_ANSWER)

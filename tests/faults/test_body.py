@@ -155,6 +155,34 @@ async def test_u29_a_stream_becomes_an_answer_in_one_piece(tmp_path: Path, wire:
         await stage.expect(primary=1, backup=0, story=["primary ok"])
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["in one piece", "streamed"])
+@pytest.mark.parametrize("wire", WIRES, ids=by_name)
+async def test_u29_an_answer_that_does_not_say_what_it_is_is_known_by_its_beginning(
+    tmp_path: Path, wire: Wire, whole: bool
+) -> None:
+    gate = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        call.promised = TOKENS
+        if whole:
+            body = wire.whole(call.ident)
+            await call.send(head(), chunk(body[:1]), chunk(body[1:]), END)
+            return
+        first, *rest = wire.frames(call.ident).all
+        await call.send(head(), chunk(first[:3]), chunk(first[3:]), *map(chunk, rest[:3]))
+        await gate.wait()
+        await call.send(*map(chunk, rest[3:]), END)
+
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(script)
+        async with stage.opened() as opened:
+            await opened.tokens(1)
+            gate.set()
+            answered = await opened.rest()
+        assert answered.text() == text_of("primary1")
+        await stage.expect(primary=1, backup=0, story=["primary ok"])
+
+
 @pytest.mark.parametrize("wire", WIRES, ids=by_name)
 async def test_u29_a_stream_that_breaks_off_is_no_answer_in_one_piece(tmp_path: Path, wire: Wire) -> None:
     async def script(call: Call) -> None:
