@@ -62,12 +62,13 @@ _ACCOUNT = re.compile(r"(?<!\d)\d{12}(?!\d)")
 def from_bedrock_http(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     """An HTTP error of Bedrock's runtime, or of the authentication layer before it.
 
-    The exception's name is in ``x-amzn-ErrorType``; the message is ``message`` or, from the authentication
-    layer, ``Message``. Load balancers answer with pages or nothing: then the status alone decides.
+    The exception's name is in ``x-amzn-ErrorType``, or in the body where botocore looks for it; the message is
+    ``message`` or, from the authentication layer, ``Message``. Load balancers answer with pages or nothing: then the
+    status alone decides.
     """
     answer = parsed(body)
     error: Mapping[str, Any] = answer if isinstance(answer, dict) else {}
-    name = header(headers, "x-amzn-errortype") or _text(error, "__type")
+    name = header(headers, "x-amzn-errortype") or _text(error, "__type", "code", "Code")
     message = _text(error, "originalMessage", "message", "Message")
     original = error.get("originalStatusCode")
     if name or message:

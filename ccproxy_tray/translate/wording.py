@@ -132,7 +132,14 @@ _TOOLLESS = re.compile(
 )
 """A model without tools is none for Claude Code (Ollama, vLLM, Groq, DeepInfra, DeepSeek, Bedrock). One that has tools,
 but not two at a time or not beside something else, is."""
-_SHAPES = ((Fault.FIELD_REFUSED, _TOOL_TAG), (Fault.FIELD_REFUSED, _BLIND), (Fault.NO_MODEL, _TOOLLESS))
+_UNAUTHORIZED = re.compile(r"model.{0,200}not authorized|not authorized.{0,200}model", re.DOTALL)
+"""An account that may not use this model (Bedrock); one that may not use some feature of it is another matter."""
+_SHAPES = (
+    (Fault.FIELD_REFUSED, _TOOL_TAG),
+    (Fault.FIELD_REFUSED, _BLIND),
+    (Fault.NO_MODEL, _TOOLLESS),
+    (Fault.NO_MODEL, _UNAUTHORIZED),
+)
 _QUOTE = re.compile(r"""['"]input['"]: |\binput_value=|\(TYPE_[A-Z0-9_]+\), """)
 """What the client wrote stands behind it, whatever that says (vLLM's validation and others', Gemini)."""
 _EDITED_THINKING = ("cannot be modified", "invalid signature")

@@ -182,6 +182,10 @@ MISSING: dict[str, tuple[Wire, Script]] = {
     "chat": (CHAT, status(404, compact({"error": {"code": "model_not_found", "message": "no such model"}}))),
     "bedrock": (BEDROCK, aws(404, "ResourceNotFoundException", "Model not found")),
     "bedrock, in this region": (BEDROCK, aws(400, "ValidationException", "The provided model identifier is invalid.")),
+    "bedrock, not for this account": (
+        BEDROCK,
+        aws(400, "ValidationException", "This account is not authorized to invoke the model in us-west-2."),
+    ),
     "bedrock, on demand": (
         BEDROCK,
         aws(400, "ValidationException", "Invocation with on-demand throughput isn't supported."),

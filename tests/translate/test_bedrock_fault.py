@@ -140,6 +140,7 @@ def test_a_quota_by_the_day_is_waited_for_longer() -> None:
     [
         (403, {}, b'{"Message":"The security token included in the request is expired"}', Fault.CREDENTIALS, None),
         (400, {}, b'{"__type":"com.amazon#ThrottlingException","message":"slow"}', Fault.THROTTLED, "slow"),
+        (400, {}, b'{"code":"ThrottlingException","message":"slow"}', Fault.THROTTLED, "slow"),
         (502, {}, b"<html>", Fault.BROKEN, "HTTP 502 with an HTML page instead of an answer"),
         (503, {}, b"", Fault.OVERLOADED, "HTTP 503 with an empty body"),
         (400, {}, b"", Fault.BROKEN, "HTTP 400 with an empty body"),

@@ -143,6 +143,8 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("messages[1]: unknown variant `image_url`, expected `text` at line 1", Fault.FIELD_REFUSED, ""),
         ("qwen is not a multimodal model", Fault.FIELD_REFUSED, ""),
         ("At most 0 image(s) may be provided in one request.", Fault.FIELD_REFUSED, ""),
+        ("You are not authorized to access the model in eu-west-1.", Fault.NO_MODEL, ""),
+        ("This feature is not authorized for your organization.", Fault.REFUSED, ""),
         ("This model does not support image input.", Fault.FIELD_REFUSED, ""),
         ("This model doesn't support the image content block that you provided.", Fault.FIELD_REFUSED, ""),
         ("This model doesn\u2019t support images.", Fault.FIELD_REFUSED, ""),
