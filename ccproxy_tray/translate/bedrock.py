@@ -29,7 +29,7 @@ from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.output_format import with_output_format
 from ccproxy_tray.translate.sharing import put, without
 from ccproxy_tray.translate.system_message import fold_system_messages
-from ccproxy_tray.translate.thinking import strip_thinking, strip_unsigned_thinking
+from ccproxy_tray.translate.thinking import settled, strip_thinking, strip_unsigned_thinking
 from ccproxy_tray.translate.tool_id import legal_ids
 
 Json = Any
@@ -56,7 +56,7 @@ def bedrock_body(
 ) -> Body:
     """The JSON body for this model, by Bedrock's name of it. The model and the streaming are in the URL there."""
     can = catalog.capabilities(model_id if catalog.is_claude(model_id) else request.model)
-    body = adapt(legal_ids(strip_unsigned_thinking(request.body)), request.model, model_id)
+    body = adapt(legal_ids(settled(strip_unsigned_thinking(request.body))), request.model, model_id)
     if repairs.strip_thinking:
         body = strip_thinking(body)
     shaped = _shaped(body, can, frozenset(request.betas))

@@ -18,7 +18,7 @@ from ccproxy_tray.translate.openai_content import blocks, files
 from ccproxy_tray.translate.openai_dialect import ChatDialect, ChatModel, mapping, string
 from ccproxy_tray.translate.openai_history import chat_messages
 from ccproxy_tray.translate.openai_tools import ToolNames, function_tools, is_custom, tool_choice, tool_names
-from ccproxy_tray.translate.thinking import strip_thinking
+from ccproxy_tray.translate.thinking import settled, strip_thinking, strip_unsigned_thinking
 
 MAX_OUTPUT = 32_000
 """Most output tokens asked of a model that is not Claude. Claude Code asks its newest models for 128,000, which other
@@ -57,7 +57,7 @@ def _translated(
 ) -> tuple[dict[str, Json], ToolNames]:
     target = ChatModel(model, dialect)
     if target.claude:
-        body = adapt(body, string(body.get("model")), model)
+        body = adapt(settled(strip_unsigned_thinking(body)), string(body.get("model")), model)
     names = tool_names(body)
     chat: dict[str, Json] = {"model": model, "messages": chat_messages(body, target, names)}
     chat.update(_limits(body, target))

@@ -73,3 +73,17 @@ async def test_thinking_that_one_provider_signed_does_not_stop_another(
         assert_unnoticed(stage, first, second)
         # The other's thinking was left out unasked: no request was wasted on a refusal.
         assert [(record.status, record.problem) for record in stage.upstream(second).answers] == [(200, "")] * 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(OPENAI, BEDROCK), (OPENAI, OPENROUTER), (OPENAI, OPENROUTER_CHAT)], ids=str
+)
+async def test_a_turn_that_began_without_thinking_costs_the_next_no_refusal(
+    claude: Claude, staging: Staging, first: Lane, second: Lane
+) -> None:
+    async with staging(first, second) as stage:
+        throttle_after(stage, first, 1)
+        prompt = f"#tool-loop use {claude.folder / 'note.txt'}"
+        await claude.run(stage.url, prompt, "--allowedTools", "Read,Write,Edit", "--model", SONNET)
+        assert_unnoticed(stage, first, second)
+        assert [(record.status, record.problem) for record in stage.upstream(second).answers] == [(200, "")] * 2

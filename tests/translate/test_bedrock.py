@@ -73,6 +73,18 @@ def test_nothing_that_bedrock_does_not_know_is_sent(name: str) -> None:
     assert body == bedrock_body(sent, own(sent)), "the same conversation gives the same body"
 
 
+def test_no_thinking_is_asked_for_in_a_turn_that_began_without() -> None:
+    loop = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "Bash", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]},
+    ]
+    sent = request("claude-haiku-4-5", thinking={"type": "enabled", "budget_tokens": 2000}, max_tokens=4000)
+    assert "thinking" in bedrock_body(sent, own(sent))
+    sent = request("claude-haiku-4-5", thinking=sent.body["thinking"], max_tokens=4000, messages=loop)
+    assert "thinking" not in bedrock_body(sent, own(sent))
+
+
 @pytest.mark.parametrize("name", capture.MESSAGES)
 def test_what_the_client_asked_for_arrives(name: str) -> None:
     sent = capture.request(name)

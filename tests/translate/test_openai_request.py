@@ -74,6 +74,18 @@ def test_another_claude_is_asked_for_what_it_can_do() -> None:
     assert (newer["tool_choice"], "temperature" in newer) == ("auto", False)
 
 
+@pytest.mark.parametrize(("thought", "reasons"), [("", False), ("SIG", True)])
+def test_claude_is_not_told_to_think_in_a_turn_that_began_without(thought: str, reasons: bool) -> None:
+    call = {"type": "tool_use", "id": "t", "name": "Read", "input": {}}
+    loop = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [{"type": "thinking", "thinking": "hm", "signature": thought}, call]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]},
+    ]
+    found = openrouter(messages=loop, thinking={"type": "enabled", "budget_tokens": 2000})
+    assert ("reasoning" in found) is reasons
+
+
 def test_openais_own_models_get_the_limit_under_the_name_that_they_know() -> None:
     assert chat("gpt-5", max_tokens=64)["max_completion_tokens"] == 64
 

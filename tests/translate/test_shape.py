@@ -114,6 +114,18 @@ def test_unsigned_thinking_reaches_no_claude() -> None:
         assert [block["type"] for block in json.loads(body)["messages"][1]["content"]] == ["text"]
 
 
+@pytest.mark.parametrize(("model", "thinks"), [("claude-sonnet-4-5", False), ("glm-5", True)])
+def test_claude_is_not_told_to_think_in_a_turn_that_began_without(model: str, thinks: bool) -> None:
+    loop = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "Bash", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]},
+    ]
+    sent = request(model=model, messages=loop, max_tokens=4000, thinking={"type": "enabled", "budget_tokens": 2000})
+    body, _ = anthropic_request(sent, model)
+    assert ("thinking" in json.loads(body)) is thinks
+
+
 def test_repairs_are_made() -> None:
     sent = capture.request("02")
     repairs = Repairs(
