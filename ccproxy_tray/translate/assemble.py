@@ -87,11 +87,9 @@ class _Assembly:
 
 def events(whole: Mapping[str, Json]) -> bytes:
     """A Message as the stream that would have brought it (Messages API, Streaming)."""
-    at_end = {"stop_sequence": None} | {key: whole[key] for key in _AT_END if key in whole}
-    at_end["stop_reason"] = at_end.get("stop_reason") or _inferred_reason(whole)
+    at_end = {"stop_reason": None, "stop_sequence": None} | {key: whole[key] for key in _AT_END if key in whole}
     beside = {key: whole[key] for key in _BESIDE if key in whole}
-    counts = whole.get("usage") or {}
-    usage = {**counts, **{key: counts.get(key) or 0 for key in ("input_tokens", "output_tokens")}}
+    usage = {"output_tokens": 0, **(whole.get("usage") or {})}
     start = {key: value for key, value in whole.items() if key not in _BESIDE}
     start |= {"content": [], "usage": {**usage, "output_tokens": 0}, **dict.fromkeys(at_end)}
     stream = [
@@ -101,11 +99,6 @@ def events(whole: Mapping[str, Json]) -> bytes:
         {"type": "message_stop"},
     ]
     return b"".join(sse_event(event["type"], render(event)) for event in stream)
-
-
-def _inferred_reason(whole: Mapping[str, Json]) -> str:
-    """Why an answer stopped that does not say so: no stream may end without a reason."""
-    return "tool_use" if any(block.get("type") == "tool_use" for block in whole["content"]) else "end_turn"
 
 
 def _block(index: int, block: Mapping[str, Json]) -> Iterator[dict[str, Json]]:

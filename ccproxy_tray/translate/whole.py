@@ -9,7 +9,7 @@ from ccproxy_tray.translate import faults
 from ccproxy_tray.translate.assemble import Incomplete, message
 from ccproxy_tray.translate.echo import renamed
 from ccproxy_tray.translate.error_object import error_object
-from ccproxy_tray.translate.jsontext import Json, JsonError, parse
+from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
 from ccproxy_tray.translate.seal import seals_in
 from ccproxy_tray.translate.sse import SseDecoder
 from ccproxy_tray.translate.stream import Progress, StreamCodec
@@ -18,7 +18,8 @@ from ccproxy_tray.translate.stream import Progress, StreamCodec
 def reply(body: bytes, model: str = "") -> tuple[bytes, Progress]:
     """The body of a 200, checked to be a Message (Messages API, "Create a Message"), and what it says.
 
-    The bytes stay as they are but for the name of the model, when ``model`` gives one.
+    The bytes stay as they are but for the name of the model, when ``model`` gives one, and for what clients cannot do
+    without, as in a stream.
     Raises AttemptFailed for an error inside the 200 and for anything else that is not a Message.
     """
     try:
@@ -29,6 +30,8 @@ def reply(body: bytes, model: str = "") -> tuple[bytes, Progress]:
         error = error_object(answer)
         raise AttemptFailed(faults.from_event(error)) if error is not None else _nonsense("not a Message")
     _check(answer)
+    if _completed(answer):
+        body = render(answer)
     progress = _progress(answer)
     return (renamed(body, answer, answer, model) if model else body), progress
 
@@ -55,12 +58,29 @@ def _check(answer: Mapping[str, Json]) -> None:
     if answer.get("role") != "assistant":
         raise _nonsense("a Message that is not the assistant's")
     content = answer.get("content")
-    if not isinstance(content, list) or not all(isinstance(block, dict) for block in content):
+    if not isinstance(content, list) or not all(map(_is_block, content)):
         raise _nonsense("a Message without content")
     if not content and not isinstance(answer.get("stop_reason"), str):
         raise _nonsense("a Message with neither content nor a stop reason")
     if not isinstance(answer.get("usage"), dict):
         raise _nonsense("a Message without usage")
+
+
+def _is_block(block: Json) -> bool:
+    return isinstance(block, dict) and isinstance(block.get("type"), str)
+
+
+def _completed(answer: dict[str, Json]) -> bool:
+    """Gives a Message the counts and the reason to stop that the SDKs cannot do without; True when one was missing."""
+    counts, reason = answer["usage"], answer.get("stop_reason")
+    zeros = {key: 0 for key in ("input_tokens", "output_tokens") if type(counts.get(key)) is not int}
+    if not zeros and isinstance(reason, str):
+        return False
+    if not isinstance(reason, str):
+        called = any(block["type"] == "tool_use" for block in answer["content"])
+        reason = "tool_use" if called else "end_turn"
+    answer.update({"stop_sequence": None, **answer, "usage": {**counts, **zeros}, "stop_reason": reason})
+    return True
 
 
 def _progress(answer: Mapping[str, Json]) -> Progress:

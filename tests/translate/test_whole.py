@@ -49,7 +49,7 @@ def test_a_key_given_twice_is_the_upstreams_own_affair() -> None:
     [
         {"content": [{"type": "tool_use", "id": "t", "name": "Task", "input": {"model": "inner"}}]},
         {"model": None},
-        {"usage": {"input_tokens": 1, "iterations": [{"model": "claude-up"}]}},
+        {"usage": {"input_tokens": 1, "output_tokens": 2, "iterations": [{"model": "claude-up"}]}},
     ],
 )
 def test_only_the_messages_own_model_is_renamed(change: dict[str, Any]) -> None:
@@ -65,8 +65,21 @@ def test_a_message_without_a_model_gets_one() -> None:
     assert progress.model == ""
 
 
-def test_a_message_without_a_reason_has_none() -> None:
-    assert reply(render({**CALLS, "stop_reason": None}))[1].stop_reason is None
+@pytest.mark.parametrize(("whole", "reason"), [(CALLS, "tool_use"), (message(HELLO), "end_turn")])
+@pytest.mark.parametrize("lacking", [{"stop_reason": None}, {}], ids=["null", "missing"])
+def test_a_message_that_does_not_say_why_it_stopped_gets_a_reason(
+    whole: dict[str, Any], reason: str, lacking: dict[str, Any]
+) -> None:
+    given = {key: value for key, value in whole.items() if key not in ("stop_reason", "stop_sequence")}
+    out, progress = reply(render({**given, **lacking}))
+    assert parse(out) == {**given, "stop_reason": reason, "stop_sequence": None}
+    assert progress.stop_reason == reason
+
+
+@pytest.mark.parametrize("counts", [{}, {"input_tokens": None, "cache_read_input_tokens": 3}, {"output_tokens": "5"}])
+def test_counts_that_clients_cannot_do_without_are_there(counts: dict[str, Any]) -> None:
+    given = {**CALLS, "usage": counts}
+    assert parse(reply(render(given))[0]) == {**CALLS, "usage": {**counts, "input_tokens": 0, "output_tokens": 0}}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +112,8 @@ def test_a_200_that_is_no_message_is_a_failure(body: bytes, expected: tuple[Faul
         (render({**CALLS, "role": "user"}), "not the assistant's"),
         (render({**CALLS, "content": "text"}), "without content"),
         (render({**CALLS, "content": ["text"]}), "without content"),
+        (render({**CALLS, "content": [{"text": "no type"}]}), "without content"),
+        (render({**CALLS, "content": [{"type": {}, "text": "x"}]}), "without content"),
         (render({**CALLS, "content": None}), "without content"),
         (render({**CALLS, "usage": None}), "without usage"),
         (render({**CALLS, "content": [], "stop_reason": None}), "neither content nor a stop reason"),
