@@ -96,7 +96,8 @@ def test_a_stream_tells_the_seals_that_it_brought(spelling: str) -> None:
 def test_a_whole_answer_tells_them_too() -> None:
     message = {
         "type": "message", "role": "assistant", "id": "m", "model": "x", "stop_reason": "end_turn",
-        "content": [thinking("sig"), {"type": "redacted_thinking", "data": "sealed"}], "usage": {"input_tokens": 3, "output_tokens": 1},
+        "content": [thinking("sig"), {"type": "redacted_thinking", "data": "sealed"}],
+        "usage": {"input_tokens": 3, "output_tokens": 1},
     }  # fmt: skip
     body, progress = reply(render(message))
     assert progress.seals == ["sig", "sealed"]
