@@ -35,7 +35,7 @@ class Counter:
             counted = await self._ask(providers[call.target.provider], call)
             if counted is not None:
                 return counted
-        return tokens.estimate(request.body)
+        return tokens.estimate(request.body, request.memo)
 
     async def _ask(self, provider: Provider, call: Call) -> int | None:
         try:

@@ -61,7 +61,7 @@ class Runtime:
             return await self.along(None, request)
         origin, tokens = request.origin, 0
         if measures(routing):
-            tokens = await aside(partial(estimate, request.body), len(request.raw), INLINE)
+            tokens = await aside(partial(estimate, request.body, request.memo), len(request.raw), INLINE)
         found = route(routing, request.model, Purpose(origin.kind, origin.web_search, tokens))
         return await self.along(found, request)
 
@@ -98,8 +98,9 @@ class State:
         body = self.seals.native(request.body, target.provider)
         if body is request.body:
             return request
+        memo = request.memo
         request.reading.forget()
-        return replace(request, reading=Reading(render(body), body))
+        return replace(request, reading=Reading(render(body), body, memo))
 
     def served(self, runtime: Runtime, request: MessagesRequest, route: str, target: Target, now: float) -> None:
         """Remember where the session's prompt cache is warm for requests of this route."""

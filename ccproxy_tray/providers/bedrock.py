@@ -49,7 +49,7 @@ class BedrockProvider:
         target = Target(self.name, model, region)
         if missing := self.missing():
             return Candidate(target, "no AWS credentials", missing)
-        return Candidate(target, bedrock.unservable(request.body))
+        return Candidate(target, bedrock.unservable(request.body, request.memo))
 
     def address(self, region: str) -> str:
         """The runtime of the region."""

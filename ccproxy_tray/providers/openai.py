@@ -60,7 +60,7 @@ class OpenAIProvider:
         target = Target(self.name, model)
         if missing := self.missing():
             return Candidate(target, "no API key", missing)
-        return Candidate(target, unservable(request.body, self.dialect))
+        return Candidate(target, unservable(request.body, self.dialect, request.memo))
 
     def address(self, region: str) -> str:
         """The server's own."""
@@ -84,18 +84,18 @@ class OpenAIProvider:
 
     def codec(self, call: Call) -> StreamCodec:
         """Chat chunks become Messages events."""
-        body = call.request.body
+        body, memo = call.request.body, call.request.memo
         return ChatStream(
             model=call.request.model,
             message_id=_message_id(),
-            names=tool_names(body),
-            input_estimate=tokens.estimate(body),
+            names=tool_names(body, memo),
+            input_estimate=tokens.estimate(body, memo),
             searched=web_search.query(body),
         )
 
     def reply(self, call: Call, body: bytes) -> Reply:
         """A whole chat answer becomes a Message."""
-        asked = call.request.body
+        asked, memo = call.request.body, call.request.memo
         try:
             chat = jsontext.parse(body, duplicates=True)
         except jsontext.JsonError as error:
@@ -104,9 +104,9 @@ class OpenAIProvider:
             chat,
             model=call.request.model,
             message_id=_message_id(),
-            names=tool_names(asked),
+            names=tool_names(asked, memo),
             searched=web_search.query(asked),
-            input_estimate=0 if counts_input(chat) else tokens.estimate(asked),
+            input_estimate=0 if counts_input(chat) else tokens.estimate(asked, memo),
         )
         return Reply(jsontext.render(message), openai_reply.progress(message, chat))
 
@@ -137,6 +137,7 @@ class OpenAIProvider:
             dialect=self.dialect,
             session=call.request.session,
             repairs=call.repairs,
+            memo=call.request.memo,
         )
         return jsontext.render(chat, finite=True)
 

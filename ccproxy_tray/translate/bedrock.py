@@ -25,12 +25,13 @@ from ccproxy_tray.translate.bedrock_content import (
     unsupported_source,
 )
 from ccproxy_tray.translate.bedrock_tool import is_server_tool, shaped_tools
+from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.output_format import with_output_format
 from ccproxy_tray.translate.sharing import put, without
+from ccproxy_tray.translate.survey import SOURCE, sound, survey
 from ccproxy_tray.translate.system_message import fold_system_messages
-from ccproxy_tray.translate.thinking import settled, strip_thinking, strip_unsigned_thinking
-from ccproxy_tray.translate.tool_id import legal_ids
+from ccproxy_tray.translate.thinking import settled, strip_thinking
 
 Json = Any
 Body = Mapping[str, Json]
@@ -56,10 +57,10 @@ def bedrock_body(
 ) -> Body:
     """The JSON body for this model, by Bedrock's name of it. The model and the streaming are in the URL there."""
     can = catalog.capabilities(model_id if catalog.is_claude(model_id) else request.model)
-    body = adapt(legal_ids(settled(strip_unsigned_thinking(request.body))), request.model, model_id)
+    body = adapt(settled(sound(request.body, request.memo)), request.model, model_id)
     if repairs.strip_thinking:
         body = strip_thinking(body)
-    shaped = _shaped(body, can, frozenset(request.betas))
+    shaped = _shaped(body, can, frozenset(request.betas), request.memo)
     betas = tuple(dict.fromkeys((*bedrock_betas(request, shaped, can), *extra_betas)))
     shaped, betas = beta.drop(shaped, betas, {*drop_betas, *repairs.drop_betas}, repairs.drop_fields)
     return {**shaped, **({"anthropic_beta": list(betas)} if betas else {}), "anthropic_version": VERSION}
@@ -74,17 +75,17 @@ def count_body(request: MessagesRequest, model_id: str) -> Body:
     return {"input": {"invokeModel": {"body": base64.b64encode(jsontext.render(body)).decode()}}}
 
 
-def unservable(body: Body) -> str:
+def unservable(body: Body, memo: Memo = NO_MEMO) -> str:
     """Why Bedrock cannot serve this request, whatever the model; empty when it can."""
     tools = body.get("tools") or []
     server = [tool for tool in tools if is_server_tool(tool)]
     forced = (body.get("tool_choice") or {}).get("name")
     if server and (len(server) == len(tools) or forced in [tool.get("name") for tool in server]):
         return f"Bedrock does not run {server[0].get('name') or server[0]['type']}"
-    return unsupported_source(body)
+    return unsupported_source(body) if SOURCE in survey(body, memo) else ""
 
 
-def _shaped(body: Body, can: Capabilities, asked: Collection[str]) -> Body:
+def _shaped(body: Body, can: Capabilities, asked: Collection[str], memo: Memo) -> Body:
     body = with_output_format(body)
     body = {key: body[key] for key in (*_FIELDS, "cache_control") if body.get(key) is not None}
     if not can.system_messages:
@@ -92,9 +93,9 @@ def _shaped(body: Body, can: Capabilities, asked: Collection[str]) -> Body:
     if not can.tool_search:
         body = tool_search.without_tool_search(body)
     body = _output_config(clamp_effort(clamp_max_tokens(body, can.bedrock_max_tokens), can), can)
-    body = _tools(_thinking(body, can, asked), can)
+    body = _tools(_thinking(body, can, asked), can, memo)
     body = _metadata(_context_management(body))
-    body = system_content(messages_content(body, can, asked))
+    body = system_content(messages_content(body, can, asked, memo))
     return place_breakpoint(body)
 
 
@@ -115,8 +116,9 @@ def _thinking(body: Body, can: Capabilities, asked: Collection[str]) -> Body:
     return put(body, "thinking", without(thinking, *unwanted))
 
 
-def _tools(body: Body, can: Capabilities) -> Body:
-    tools = shaped_tools(body.get("tools") or [], can)
+def _tools(body: Body, can: Capabilities, memo: Memo) -> Body:
+    found: list[Json] = body.get("tools") or []
+    tools = memo.once(("tools for Bedrock", can), found, lambda: shaped_tools(found, can))
     return put(body, "tools", tools) if tools else without(body, "tools", "tool_choice")
 
 

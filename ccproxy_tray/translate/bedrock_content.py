@@ -9,6 +9,7 @@ from ccproxy_tray.catalog import Capabilities
 from ccproxy_tray.translate import beta
 from ccproxy_tray.translate.bedrock_beta import TOOL_CHANGES
 from ccproxy_tray.translate.bedrock_tool import plain_breakpoint
+from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.sharing import put, without
 
 Json = Any
@@ -44,11 +45,12 @@ _PLACEHOLDER = "."
 """For a message of which nothing is left: an empty one is refused, a missing one breaks the order of turns."""
 
 
-def messages_content(body: Body, can: Capabilities, asked: Collection[str]) -> Body:
+def messages_content(body: Body, can: Capabilities, asked: Collection[str], memo: Memo = NO_MEMO) -> Body:
     """Messages with role and content only, without empty texts and without blocks that Bedrock does not know."""
     keeps_changes = can.system_messages and any(beta.family(name) == "mid-conversation-tool-changes" for name in asked)
     unwanted = _FOREIGN if keeps_changes else _FOREIGN.union(TOOL_CHANGES)
-    return put(body, "messages", [_message(item, can, unwanted) for item in body["messages"]])
+    name = ("messages for Bedrock", can.tool_search, unwanted)
+    return put(body, "messages", memo.each(name, body["messages"], lambda item: _message(item, can, unwanted)))
 
 
 def system_content(body: Body) -> Body:

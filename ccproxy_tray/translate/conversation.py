@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 
 from ccproxy_tray.translate import jsontext, longtext, roundtrip
+from ccproxy_tray.translate.memo import Memo
 from ccproxy_tray.translate.roundtrip import UNPROVED
 
 Json = Any
@@ -37,13 +38,14 @@ _LIST = b'"messages":['
 
 
 class Text:
-    """The text of a request and what it says: the body, to be changed by nobody."""
+    """The text of a request and what it says: the body, to be changed by nobody, and what is known about its parts."""
 
-    __slots__ = ("_frame", "body", "raw")
+    __slots__ = ("_frame", "body", "memo", "raw")
 
-    def __init__(self, raw: bytes, body: Mapping[str, Json], frame: tuple[int, int] | None = None) -> None:
+    def __init__(self, raw: bytes, body: Mapping[str, Json], memo: Memo, frame: tuple[int, int] | None = None) -> None:
         self.raw = raw
         self.body = body
+        self.memo = memo
         self._frame = frame
 
     @property
@@ -90,7 +92,7 @@ class Text:
         if added is None:
             return None
         body = {**self.body, "messages": [*self.body["messages"][:count], *added]}
-        return Text(raw, body, self.frame)
+        return Text(raw, body, self.memo if count else Memo(), self.frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,11 @@ class Read:
     messages: int = 0
     text: Text | None = None
     source: Text | None = None
+
+    @property
+    def memo(self) -> Memo | None:
+        """What is known about the parts of the body; None for one that is not kept."""
+        return None if self.text is None else self.text.memo
 
 
 class Conversations:
@@ -145,7 +152,7 @@ def _anew(raw: bytes) -> Read:
         proved = body is not UNPROVED
         body = body if proved else jsontext.parse_exactly(raw)
     is_request = proved and isinstance(body, dict) and isinstance(body.get("messages"), list)
-    return Read(body, text=Text(raw, body) if is_request else None)
+    return Read(body, text=Text(raw, body, Memo()) if is_request else None)
 
 
 def _messages(text: bytes, *, first: bool) -> list[Json] | None:

@@ -9,6 +9,7 @@ from ccproxy_tray.errors import RequestError
 from ccproxy_tray.routing.origin import Origin
 from ccproxy_tray.translate import jsontext
 from ccproxy_tray.translate.conversation import Conversations
+from ccproxy_tray.translate.memo import Memo
 from ccproxy_tray.translate.origin import origin
 from ccproxy_tray.translate.reading import Reading
 from ccproxy_tray.translate.splice import replace_model
@@ -53,6 +54,11 @@ class MessagesRequest:
         return value
 
     @property
+    def memo(self) -> Memo:
+        """What is known about the parts of the body."""
+        return self.reading.memo
+
+    @property
     def session(self) -> str:
         """The conversation that it belongs to, empty when the client does not say."""
         return self.origin.session
@@ -80,7 +86,7 @@ def parse_request(
     model: str = body["model"]
     long_context = model.lower().endswith(_LONG_CONTEXT)
     return MessagesRequest(
-        Reading(raw, body),
+        Reading(raw, body, read.memo),
         model=model[: -len(_LONG_CONTEXT)] if long_context else model,
         stream=body.get("stream") is True,
         betas=_betas(headers.get("anthropic-beta", "")),

@@ -13,10 +13,13 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ccproxy_tray.translate.jsontext import Json, render
+from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.openai_content import Block, Part, blocks, breakpoint_of, content, is_media, parts, text_of
 from ccproxy_tray.translate.openai_dialect import ChatModel, Echo, mapping, string
 from ccproxy_tray.translate.openai_tools import ToolNames, call_id
 
+_Turn = tuple[str, list[Block]]
+"""Who speaks, and what."""
 BILLING = "x-anthropic-billing-header:"
 """Opens a system block that Anthropic's endpoints strip. It varies from prompt to prompt, so elsewhere it would only
 spoil the prompt cache."""
@@ -28,20 +31,27 @@ _NOTHING = "(empty message)"
 _ORPHAN = "[result of an earlier tool call]"
 
 
-def chat_messages(body: Mapping[str, Json], model: ChatModel, names: ToolNames) -> list[Json]:
-    """The system prompt and all turns of a request."""
+def chat_messages(body: Mapping[str, Json], model: ChatModel, names: ToolNames, memo: Memo = NO_MEMO) -> list[Json]:
+    """The system prompt and all turns of a request, to be changed by nobody who has not brought the memo alone."""
     caching, echo = model.claude, model.echo
-    found = _system(body.get("system"), caching=caching)
-    calls: list[str] = []
-    for role, turn in _turns(body.get("messages")):
+
+    def translated(before: _Turn | None, turn: _Turn) -> list[Json]:
+        role, said = turn
         if role == "assistant":
-            message = _assistant(turn, names, caching=caching, echo=echo)
-            calls = [call["id"] for call in message.get("tool_calls", ())]
-            found.append(message)
-        else:
-            found.extend(_user(turn, calls, caching=caching))
-            calls = []
-    return found + [_tool(call, [], caching=False) for call in calls]
+            return [_assistant(said, names, caching=caching, echo=echo)]
+        return _user(said, _calls(before), caching=caching)
+
+    turns = _turns(memo.each("turns", body.get("messages", []), _turn))
+    if names.wire:
+        memo = NO_MEMO  # names are shortened by what others there are
+    name = ("messages for chat", caching, echo)
+    found = [message for messages in memo.along(name, turns, translated) for message in messages]
+    unanswered = _calls(turns[-1]) if turns else []
+    return [
+        *_system(body.get("system"), caching=caching),
+        *found,
+        *[_tool(call, [], caching=False) for call in unanswered],
+    ]
 
 
 def last_user_text(messages: Json) -> str:
@@ -59,24 +69,31 @@ def _system(system: Json, *, caching: bool) -> list[Json]:
     return [{"role": "system", "content": content(found, caching=caching)}] if found else []
 
 
-def _turns(messages: Json) -> list[tuple[str, list[Block]]]:
-    """Messages as alternating turns.
+def _turns(said: list[_Turn]) -> list[_Turn]:
+    """What messages say, as alternating turns.
 
     What has nothing to say in chat completions (a turn of thinking alone) is left out, and its neighbours become one.
     """
-    turns: list[tuple[str, list[Block]]] = []
-    for message in blocks(messages):
-        role, turn = _turn(message)
-        if not turn:
+    turns: list[_Turn] = []
+    for turn in said:
+        role, found = turn
+        if not found:
             continue
         if turns and turns[-1][0] == role:
-            turns[-1][1].extend(turn)
+            turns[-1] = (role, [*turns[-1][1], *found])
         else:
-            turns.append((role, turn))
+            turns.append(turn)
     return turns
 
 
-def _turn(message: Block) -> tuple[str, list[Block]]:
+def _calls(turn: _Turn | None) -> list[str]:
+    """The ids of the calls that an assistant's turn makes."""
+    role, found = turn or ("", [])
+    calls = [call_id(string(block.get("id"))) for block in found if block.get("type") == "tool_use"]
+    return list(dict.fromkeys(calls)) if role == "assistant" else []
+
+
+def _turn(message: Block) -> _Turn:
     found = blocks(message.get("content"))
     match message.get("role"):
         case "assistant":

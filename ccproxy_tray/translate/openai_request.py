@@ -14,10 +14,12 @@ from ccproxy_tray.translate import web_search
 from ccproxy_tray.translate.adaptation import adapt
 from ccproxy_tray.translate.field import drop_fields
 from ccproxy_tray.translate.jsontext import Json, parse
+from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.openai_content import blocks, files
 from ccproxy_tray.translate.openai_dialect import ChatDialect, ChatModel, mapping, string
 from ccproxy_tray.translate.openai_history import chat_messages
 from ccproxy_tray.translate.openai_tools import ToolNames, function_tools, is_custom, tool_choice, tool_names
+from ccproxy_tray.translate.survey import SOURCE, survey
 from ccproxy_tray.translate.thinking import settled, strip_thinking, strip_unsigned_thinking
 
 MAX_OUTPUT = 32_000
@@ -37,15 +39,16 @@ def chat_request(
     dialect: ChatDialect,
     session: str = "",
     repairs: Repairs = Repairs(),
+    memo: Memo = NO_MEMO,
 ) -> tuple[dict[str, Json], ToolNames]:
     """The chat request for ``model``, and what its answer needs to be translated back.
 
     ``session`` is the client's session id; it reaches OpenRouter only as a digest. ``repairs`` name fields as the
-    server did, so they are made to the chat request.
+    server did, so they are made to the chat request. What ``memo`` knows of the body is not worked out again.
     """
     if repairs.strip_thinking:
         body = strip_thinking(body)
-    chat, names = _translated(body, model, dialect, session)
+    chat, names = _translated(body, ChatModel(model, dialect), session, memo)
     if "max_tokens" in repairs.drop_fields and "max_tokens" in chat:
         # A model of OpenAI's under a name of its own, such as Azure's: it takes the newer field alone.
         chat["max_completion_tokens"] = chat.pop("max_tokens")
@@ -53,19 +56,19 @@ def chat_request(
 
 
 def _translated(
-    body: Mapping[str, Json], model: str, dialect: ChatDialect, session: str
+    body: Mapping[str, Json], target: ChatModel, session: str, memo: Memo
 ) -> tuple[dict[str, Json], ToolNames]:
-    target = ChatModel(model, dialect)
     if target.claude:
-        body = adapt(settled(strip_unsigned_thinking(body)), string(body.get("model")), model)
-    names = tool_names(body)
-    chat: dict[str, Json] = {"model": model, "messages": chat_messages(body, target, names)}
+        memo = NO_MEMO  # its marks of the cache are not the same in every request
+        body = adapt(settled(strip_unsigned_thinking(body)), string(body.get("model")), target.name)
+    names = tool_names(body, memo)
+    chat: dict[str, Json] = {"model": target.name, "messages": chat_messages(body, target, names, memo)}
     chat.update(_limits(body, target))
-    chat.update(_tools(body, target, names))
+    chat.update(_tools(body, target, names, memo))
     chat.update(_reasoning(body, target))
     if (format_ := _format(body)) is not None:
         chat["response_format"] = format_
-    if dialect.routing:
+    if target.dialect.routing:
         chat.update(_routing(body, target, session))
     if target.claude:
         if mapping(body.get("cache_control")):
@@ -86,11 +89,10 @@ def _spare_breakpoints(chat: dict[str, Json]) -> None:
         del holder["cache_control"]
 
 
-def unservable(body: Mapping[str, Json], dialect: ChatDialect) -> str:
+def unservable(body: Mapping[str, Json], dialect: ChatDialect, memo: Memo = NO_MEMO) -> str:
     """Why a chat server cannot serve this request at all, or nothing when it can."""
-    turns = [content for message in body["messages"] if isinstance(content := message["content"], list)]
-    holders = [block for turn in turns for block in turn if "source" in block or "content" in block]
-    uploaded = list(files(holders))
+    turns = [message["content"] for message in body["messages"]] if SOURCE in survey(body, memo) else []
+    uploaded = list(files(block for turn in turns for block in blocks(turn)))
     if uploaded:
         return f"it refers to a file that was uploaded to Anthropic's Files API ({uploaded[0]})"
     tools = blocks(body.get("tools"))
@@ -121,8 +123,8 @@ def _limits(body: Mapping[str, Json], target: ChatModel) -> dict[str, Json]:
     return found
 
 
-def _tools(body: Mapping[str, Json], target: ChatModel, names: ToolNames) -> dict[str, Json]:
-    functions = function_tools(body.get("tools"), names, claude=target.claude)
+def _tools(body: Mapping[str, Json], target: ChatModel, names: ToolNames, memo: Memo) -> dict[str, Json]:
+    functions = function_tools(body.get("tools"), names, claude=target.claude, memo=memo)
     search = web_search.offered(body) if target.dialect.web_search else None
     offered = [*functions, *([web_search.server_tool(search)] if search else [])]
     if not offered:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from ccproxy_tray.translate.jsontext import Json
+from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.openai_content import Block, blocks, breakpoint_of
 from ccproxy_tray.translate.openai_dialect import mapping, string
 
@@ -51,9 +52,13 @@ class ToolNames:
         return _ILLEGAL.sub("_", name.removeprefix("functions."))[:128]
 
 
-def tool_names(body: Mapping[str, Json]) -> ToolNames:
+def tool_names(body: Mapping[str, Json], memo: Memo = NO_MEMO) -> ToolNames:
     """Names and ids of a checked request, from its tools and from the calls in its history."""
-    calls = _calls(body)
+    return memo.once("names of tools", body, lambda: _tool_names(body, memo))
+
+
+def _tool_names(body: Mapping[str, Json], memo: Memo) -> ToolNames:
+    calls = [call for found in memo.each("calls", body.get("messages", []), _calls) for call in found]
     offered = [string(tool.get("name")) for tool in blocks(body.get("tools"))]
     names = dict.fromkeys([*offered, *[call["name"] for call in calls]])
     used = {name for name in names if _LEGAL_NAME.fullmatch(name)}
@@ -75,8 +80,14 @@ def is_custom(tool: Block) -> bool:
     return tool.get("type") in (None, "custom") and bool(string(tool.get("name")))
 
 
-def function_tools(tools: Json, names: ToolNames, *, claude: bool) -> list[Json]:
+def function_tools(tools: Json, names: ToolNames, *, claude: bool, memo: Memo = NO_MEMO) -> list[Json]:
     """The client's own tools as functions. ``claude`` keeps what only Claude's servers take."""
+    if names.wire:
+        return _functions(tools, names, claude=claude)
+    return memo.once(("functions", claude), tools, lambda: _functions(tools, names, claude=claude))
+
+
+def _functions(tools: Json, names: ToolNames, *, claude: bool) -> list[Json]:
     return [
         _function(tool, names, claude=claude)
         for tool in blocks(tools)
@@ -142,9 +153,9 @@ def _function(tool: Block, names: ToolNames, *, claude: bool) -> Json:
     return {"type": "function", "function": function, **({"cache_control": marker} if marker else {})}
 
 
-def _calls(body: Mapping[str, Json]) -> list[Block]:
-    turns = [content for message in body.get("messages", ()) if isinstance(content := message["content"], list)]
-    return [block for turn in turns for block in turn if block["type"] == "tool_use"]
+def _calls(message: Block) -> list[Block]:
+    content = message["content"]
+    return [block for block in content if block["type"] == "tool_use"] if isinstance(content, list) else []
 
 
 def _shorter(name: str) -> Iterable[str]:

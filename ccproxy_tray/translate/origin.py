@@ -108,10 +108,11 @@ def _session(body: Mapping[str, Json]) -> str:
     user = (body.get("metadata") or {}).get("user_id")
     if not isinstance(user, str) or len(user) > _USER_ID:
         return ""
+    if match := _OLD_USER_ID.search(user):
+        return match[1]
     try:
         parsed = jsontext.parse(user)
     except jsontext.JsonError:
-        match = _OLD_USER_ID.search(user)
-        return match[1] if match else ""
+        return ""
     session = parsed.get("session_id") if isinstance(parsed, dict) else None
     return session if isinstance(session, str) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ccproxy_tray.translate import longtext
 from ccproxy_tray.translate.jsontext import Json
+from ccproxy_tray.translate.memo import Memo
 
 LONG = 32 * 1024
 """Bytes of a text that is worth forgetting: reading it again takes 0.1 ms and more."""
@@ -12,11 +13,12 @@ LONG = 32 * 1024
 class Reading:
     """A text that was found good, with its value. Forgotten, it is read again, and says the same."""
 
-    __slots__ = ("_value", "raw")
+    __slots__ = ("_memo", "_value", "raw")
 
-    def __init__(self, raw: bytes, value: Json) -> None:
+    def __init__(self, raw: bytes, value: Json, memo: Memo | None = None) -> None:
         self.raw = raw
         self._value = value
+        self._memo = memo
 
     @property
     def value(self) -> Json:
@@ -25,6 +27,14 @@ class Reading:
         if value is None:
             value = self._value = longtext.parse(self.raw)
         return value
+
+    @property
+    def memo(self) -> Memo:
+        """What is known about the parts of the value."""
+        memo = self._memo
+        if memo is None:
+            memo = self._memo = Memo()
+        return memo
 
     @property
     def forgotten(self) -> bool:
@@ -38,4 +48,4 @@ class Reading:
     def forget(self) -> None:
         """Keep the text only, if it is long."""
         if len(self.raw) > LONG:
-            self._value = None
+            self._value = self._memo = None

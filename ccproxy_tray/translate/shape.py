@@ -13,8 +13,8 @@ from ccproxy_tray.translate.adaptation import adapt
 from ccproxy_tray.translate.messages import MessagesRequest, sent_body
 from ccproxy_tray.translate.output_format import with_output_format
 from ccproxy_tray.translate.splice import with_fields
-from ccproxy_tray.translate.thinking import settled, strip_thinking, strip_unsigned_thinking
-from ccproxy_tray.translate.tool_id import legal_ids
+from ccproxy_tray.translate.survey import sound
+from ccproxy_tray.translate.thinking import settled, strip_thinking
 
 Json = Any
 Body = Mapping[str, Json]
@@ -89,10 +89,10 @@ def _prepared(
     extra_betas: Collection[str],
     drop_betas: Collection[str],
 ) -> tuple[Body, tuple[str, ...]]:
-    body = strip_unsigned_thinking(asked)
+    body = sound(asked, request.memo)
     if catalog.is_claude(model):
         body = settled(body)  # whoever began the turn may not think at all
-    body = adapt(legal_ids(body), request.model, model)
+    body = adapt(body, request.model, model)
     wanted = dict.fromkeys((*request.betas, *_window_beta(request, model), *extra_betas))
     body, betas = beta.drop(body, tuple(wanted), drop_betas)
     return repaired(body, betas, repairs)

@@ -37,11 +37,12 @@ def strip_foreign_thinking(body: Body, seals: Collection[str]) -> Body:
 
 def strip_unsigned_thinking(body: Body) -> Body:
     """The conversation without the thinking that no Claude server can have signed, such as a chat model's."""
-    stripped = _filtered(body, _is_signed)
+    stripped = _filtered(body, is_signed)
     return body if stripped is body else settled(stripped)
 
 
-def _is_signed(block: Block) -> bool:
+def is_signed(block: Block) -> bool:
+    """Whether a Claude server can have minted this thinking block."""
     return bool(block.get("signature" if block["type"] == "thinking" else "data"))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from ccproxy_tray.translate.media import image_size, page_count
+from ccproxy_tray.translate.memo import NO_MEMO, Memo
 
 Json = Any
 
@@ -40,14 +41,17 @@ _UNSEEN = frozenset(
 """Fields that do not reach the model as text."""
 
 
-def estimate(body: Mapping[str, Json]) -> int:
+def estimate(body: Mapping[str, Json], memo: Memo = NO_MEMO) -> int:
     """Input tokens of a Messages request."""
     total = _PER_REQUEST + _content(body.get("system") or "")
-    for message in body["messages"]:
-        total += _PER_MESSAGE + _content(message["content"])
+    total += sum(memo.each("tokens", body["messages"], _message))
     if tools := body.get("tools"):
-        total += _TOOL_PROMPT + _of_json(tools)
+        total += _TOOL_PROMPT + memo.once("tokens of tools", tools, lambda: _of_json(tools))
     return round(total)
+
+
+def _message(message: Mapping[str, Json]) -> float:
+    return _PER_MESSAGE + _content(message["content"])
 
 
 def _content(content: Json) -> float:

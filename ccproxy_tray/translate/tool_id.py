@@ -25,15 +25,22 @@ def legal_ids(body: Body) -> Body:
 
     The same id always becomes the same one, so that the prompt stays what a cache knows.
     """
-    turns = [content for message in body["messages"] if isinstance(content := message["content"], list)]
-    found = [block[field] for turn in turns for block in turn if (field := _FIELD.get(block["type"]))]
-    if all(found) and (not found or _LEGAL.fullmatch("_".join(found))):
-        return body
     return each_block(body, _renamed)
+
+
+def id_of(block: Json) -> str | None:
+    """The id of a call, of a tool or of its result; None for other blocks."""
+    field = _FIELD.get(block["type"])
+    return None if field is None else block[field]
+
+
+def is_legal(ident: str) -> bool:
+    """Whether Anthropic's servers take it."""
+    return _LEGAL.fullmatch(ident) is not None
 
 
 def _renamed(block: Json) -> Json:
     field = _FIELD.get(block["type"])
-    if field is None or _LEGAL.fullmatch(block[field]):
+    if field is None or is_legal(block[field]):
         return block
     return put(block, field, f"toolu_{sha256(block[field].encode('utf-8', 'surrogatepass')).hexdigest()[:24]}")

@@ -106,7 +106,7 @@ async def test_the_length_is_measured_once_and_only_for_a_route_that_asks(
 ) -> None:
     measured: list[bool] = []
 
-    def estimate(_: object) -> int:
+    def estimate(*_: object) -> int:
         try:
             asyncio.get_running_loop()
             measured.append(True)

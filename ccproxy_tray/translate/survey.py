@@ -1,0 +1,53 @@
+"""What the messages of a request have in them that is out of the ordinary: whoever repairs it need not look else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ccproxy_tray.translate.memo import Memo
+from ccproxy_tray.translate.thinking import is_signed, strip_unsigned_thinking
+from ccproxy_tray.translate.tool_id import id_of, is_legal, legal_ids
+
+Json = Any
+Body = Mapping[str, Json]
+
+UNSIGNED = "unsigned thinking"
+ILLEGAL = "an illegal id"
+SOURCE = "a block with a source, or one of which nobody knows what is within"
+_THINKING = ("thinking", "redacted_thinking")
+_NOTHING: frozenset[str] = frozenset()
+
+
+def survey(body: Body, memo: Memo) -> frozenset[str]:
+    """Everything of the above that is anywhere in the messages."""
+    return _NOTHING.union(*memo.each("survey", body["messages"], _of_message))
+
+
+def sound(body: Body, memo: Memo) -> Body:
+    """The body as any Claude server takes it, whoever answered before; the same object when nothing has to be done."""
+    found = survey(body, memo)
+    if UNSIGNED in found:
+        body = strip_unsigned_thinking(body)
+    return legal_ids(body) if ILLEGAL in found else body
+
+
+def _of_message(message: Body) -> frozenset[str]:
+    content = message["content"]
+    return frozenset(_of_blocks(content)) if isinstance(content, list) else _NOTHING
+
+
+def _of_blocks(blocks: list[Json]) -> set[str]:
+    found: set[str] = set()
+    for block in blocks:
+        kind = block["type"]
+        if kind in _THINKING and not is_signed(block):
+            found.add(UNSIGNED)
+        if (ident := id_of(block)) is not None and not is_legal(ident):
+            found.add(ILLEGAL)
+        inner = block.get("content")
+        if kind == "tool_result" and isinstance(inner, list):
+            found |= _of_blocks(inner)
+        elif "source" in block or isinstance(inner, list):
+            found.add(SOURCE)
+    return found

@@ -1,0 +1,171 @@
+"""What is kept is what would be worked out: for the codecs, with conversations that grow and are cut."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ccproxy_tray.translate import bedrock, tokens
+from ccproxy_tray.translate.memo import NO_MEMO, Memo
+from ccproxy_tray.translate.messages import MessagesRequest, parse_request
+from ccproxy_tray.translate.openai_dialect import GENERIC, OPENROUTER
+from ccproxy_tray.translate.openai_request import chat_request, unservable
+from ccproxy_tray.translate.reading import Reading
+from ccproxy_tray.translate.shape import anthropic_request
+
+Json = Any
+
+
+def counting(seen: list[Json]) -> Any:
+    def made(*items: Json) -> str:
+        seen.append(items)
+        return repr(items)
+
+    return made
+
+
+def test_each_is_worked_out_once() -> None:
+    memo, seen = Memo(), list[Json]()
+    one, two = ["1"], ["2"]
+    assert memo.each("f", [one, two], counting(seen)) == ["(['1'],)", "(['2'],)"]
+    assert memo.each("f", [one, two, ["1"]], counting(seen)) == ["(['1'],)", "(['2'],)", "(['1'],)"]
+    assert seen == [(one,), (two,), (["1"],)]
+
+
+def test_what_no_longer_comes_is_forgotten() -> None:
+    memo, seen = Memo(), list[Json]()
+    one, two = ["1"], ["2"]
+    for items in ([one], [two], [one], []):
+        memo.each("f", items, counting(seen))
+    assert seen == [(one,), (two,), (one,)]
+
+
+def test_other_functions_work_for_themselves() -> None:
+    memo, one = Memo(), ["1"]
+    assert memo.each("f", [one], len) == [1]
+    assert memo.each("g", [one], str) == ["['1']"]
+    assert memo.once("f", one, lambda: "once") == "once"
+
+
+def test_an_item_counts_together_with_the_one_before() -> None:
+    memo, seen = Memo(), list[Json]()
+    one, two, three = ["1"], ["2"], ["3"]
+    memo.along("f", [one, two, three], counting(seen))
+    memo.along("f", [one, three, two], counting(seen))
+    assert seen == [(None, one), (one, two), (two, three), (one, three), (three, two)]
+    assert memo.along("f", [], counting(seen)) == []
+
+
+def test_one_value_is_kept_until_another_comes() -> None:
+    memo, seen = Memo(), list[Json]()
+    one, two = ["1"], ["2"]
+    for value in (one, one, two, one):
+        assert memo.once("f", value, lambda: counting(seen)(value)) == repr((value,))  # noqa: B023  called at once
+    assert seen == [(one,), (two,), (one,)]
+
+
+def test_a_memo_of_nothing_keeps_nothing() -> None:
+    seen = list[Json]()
+    one = ["1"]
+    for _ in range(2):
+        NO_MEMO.each("f", [one], counting(seen))
+        NO_MEMO.once("f", one, lambda: counting(seen)(one))
+    assert len(seen) == 4
+
+
+IDS = st.sampled_from(["toolu_1", "toolu_2", "functions.Bash:0", ""])
+SOURCES = st.sampled_from(
+    [
+        {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="},
+        {"type": "url", "url": "https://example.com/a.png"},
+        {"type": "file", "file_id": "file_1"},
+    ]
+)
+MARK = st.sampled_from([{}, {"cache_control": {"type": "ephemeral"}}])
+TEXT = st.builds(lambda text, mark: {"type": "text", "text": text, **mark}, st.sampled_from(["", "a", "é "]), MARK)
+IMAGE = st.builds(lambda source: {"type": "image", "source": source}, SOURCES)
+THINKING = st.sampled_from(
+    [
+        {"type": "thinking", "thinking": "hm", "signature": "s"},
+        {"type": "thinking", "thinking": "hm"},
+        {"type": "redacted_thinking", "data": "d"},
+        {"type": "redacted_thinking"},
+    ]
+)
+CALL = st.builds(lambda i, name: {"type": "tool_use", "id": i, "name": name, "input": {}}, IDS, st.sampled_from("ab"))
+RESULT = st.builds(
+    lambda ident, content: {"type": "tool_result", "tool_use_id": ident, "content": content},
+    IDS,
+    st.sampled_from(["", "done"]) | st.lists(TEXT | IMAGE, max_size=2),
+)
+FOREIGN = st.sampled_from(
+    [
+        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"url": "u", "title": "t"}]},
+        {"type": "tool_reference", "tool_name": "a"},
+        {"type": "tool_addition", "tool": {}},
+    ]
+)
+MESSAGE = st.one_of(
+    st.builds(
+        lambda content: {"role": "assistant", "content": content},
+        st.sampled_from(["", "so"]) | st.lists(TEXT | THINKING | CALL | FOREIGN, max_size=3),
+    ),
+    st.builds(
+        lambda content: {"role": "user", "content": content},
+        st.sampled_from(["", "do"]) | st.lists(TEXT | IMAGE | RESULT, max_size=3),
+    ),
+    st.builds(lambda content: {"role": "system", "content": content}, st.lists(TEXT, min_size=1, max_size=2)),
+)
+TOOLS = st.sampled_from([None, [{"name": "a", "input_schema": {"type": "object"}}], [{"name": "b" * 70}]])
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Json]:
+    """Bodies that share their messages and tools by identity, each grown out of the one before."""
+    turns = draw(st.lists(MESSAGE, min_size=1, max_size=4))
+    tools = draw(TOOLS)
+    bodies = []
+    for _ in range(draw(st.integers(1, 4))):
+        bodies.append({"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": turns, "tools": tools})
+        turns = [*turns[: draw(st.integers(1, len(turns)))], *draw(st.lists(MESSAGE, max_size=3))]
+        tools = draw(st.sampled_from([tools, tools])) or draw(TOOLS)
+    return bodies
+
+
+def asked(body: Json, memo: Memo) -> MessagesRequest:
+    raw = json.dumps({key: value for key, value in body.items() if value is not None}).encode()
+    return replace(parse_request(raw, {}), reading=Reading(raw, body, memo))
+
+
+def made(body: Json, memo: Memo) -> list[str]:
+    """Everything that is made of a request, as text."""
+    request = asked(body, memo)
+    claude, known = "anthropic/claude-sonnet-4.5", request.memo
+    return [
+        repr(found)
+        for found in (
+            tokens.estimate(body, known),
+            unservable(body, GENERIC, known),
+            chat_request(body, model="qwen", dialect=GENERIC, memo=known),
+            chat_request(body, model="deepseek-chat", dialect=OPENROUTER, memo=known),
+            chat_request(body, model=claude, dialect=OPENROUTER, memo=known),
+            bedrock.unservable(body, known),
+            bedrock.bedrock_body(request, "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            bedrock.bedrock_body(request, "us.anthropic.claude-3-haiku-20240307-v1:0"),
+            anthropic_request(request, "claude-sonnet-4-5"),
+            anthropic_request(request, "claude-3-haiku-20240307"),
+        )
+    ]
+
+
+@settings(max_examples=200)
+@given(conversations())
+def test_a_conversation_is_translated_as_if_nothing_were_kept(bodies: list[Json]) -> None:
+    memo = Memo()
+    for body in bodies:
+        assert made(body, memo) == made(body, NO_MEMO)
+    assert made(bodies[0], memo) == made(bodies[0], NO_MEMO)
