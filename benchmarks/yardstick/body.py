@@ -7,12 +7,17 @@ from itertools import count
 from typing import Any
 
 MODEL = "claude-sonnet-4-5"
+TURN = "@@turn@@"
+"""Where each request of a load has its own number."""
 _LINE = 'def handler_{n}(request: Request) -> Response:  # naïve, "quoted"\n    return render({n}, request)\n'
 
 
 def request(size: int, *, stream: bool, model: str = MODEL) -> bytes:
-    """A Messages request of about ``size`` bytes: one short question when small, else a conversation."""
-    said: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "x" * (size - 200)}]}
+    """A Messages request of about ``size`` bytes: one short question when small, else a conversation.
+
+    Its last message holds TURN, for a number of its own.
+    """
+    said: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": TURN + "x" * (size - 200)}]}
     if size > 2000:
         tools = [_tool(n) for n in range(18)]
         fixed = {"system": _system(), "tools": tools}
@@ -40,7 +45,7 @@ def _tool(number: int) -> dict[str, Any]:
 
 
 def _conversation(size: int) -> list[dict[str, Any]]:
-    """Turns of question, tool call and result, until the size is reached; the last is a question."""
+    """A question, tool calls and results until the size is reached, and the next question."""
     turns: list[dict[str, Any]] = [{"role": "user", "content": "Tidy up the handlers."}]
     length = 0
     for number in count():
@@ -67,4 +72,4 @@ def _conversation(size: int) -> list[dict[str, Any]]:
         ]
         length += len(_dumped(turn))
         turns += turn
-    return turns
+    return [*turns, {"role": "assistant", "content": "Done."}, {"role": "user", "content": f"Go on. {TURN}"}]

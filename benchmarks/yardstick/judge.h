@@ -2,6 +2,7 @@
 
 enum state { HEAD, LENGTH, SIZE, DATA, AFTER, TRAILER, REST, DONE };
 struct connection {
+    char *request;        /* its own copy */
     int fd, busy, again;
     size_t sent;
     enum state state;

@@ -2,11 +2,12 @@
  *
  *     load PORT CONNECTIONS REQUEST EXPECTED SAMPLES STREAM SECONDS LEAST MOST
  *
- * REQUEST is a file with a whole HTTP request, EXPECTED one with the text that each answer must have, in which '#'
- * stands for a digit of a time of writing. STREAM is 1 when a stream is expected. It asks for SECONDS and at least
- * LEAST times, at most MOST times. Into SAMPLES go, as u64: the numbers of answers, of events with a time, of wrong
- * answers; the nanoseconds from first request to last answer; of each answer its nanoseconds to the end, and to the
- * first text; of each event with a time its delay in nanoseconds. The first fault is told on standard error.
+ * REQUEST is a file with a whole HTTP request; where it says TURN, each request says its own number, so that no two are
+ * alike. EXPECTED is one with the text that each answer must have, in which '#' stands for a digit of a time of
+ * writing. STREAM is 1 when a stream is expected. It asks for SECONDS and at least LEAST times, at most MOST times. Into
+ * SAMPLES go, as u64: the numbers of answers, of events with a time, of wrong answers; the nanoseconds from first request
+ * to last answer; of each answer its nanoseconds to the end, and to the first text; of each event with a time its delay
+ * in nanoseconds. The first fault is told on standard error.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -24,7 +25,8 @@
 
 #include "judge.h"
 
-static char *request;
+#define TURN "@@turn@@"
+static char *request, *turn;
 static size_t request_size;
 static int port, poller;
 static long least, most, asked;
@@ -61,16 +63,24 @@ static void open_connection(struct connection *c) {
 }
 
 static void push_request(struct connection *c) {
-    ssize_t got = send(c->fd, request + c->sent, request_size - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t got = send(c->fd, c->request + c->sent, request_size - c->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (got > 0) c->sent += (size_t)got;
     struct epoll_event event = {.events = EPOLLIN | (c->sent < request_size ? EPOLLOUT : 0), .data.ptr = c};
     epoll_ctl(poller, EPOLL_CTL_MOD, c->fd, &event);
+}
+
+static void number(struct connection *c) {
+    char digits[sizeof TURN];
+    if (!turn) return;
+    snprintf(digits, sizeof digits, "%0*ld", (int)sizeof TURN - 1, asked);
+    memcpy(c->request + (turn - request), digits, sizeof TURN - 1);
 }
 
 static void ask(struct connection *c) {
     moment = now();
     if (asked >= most || (asked >= least && moment >= until)) return;
     asked++;
+    number(c);
     running++;
     c->state = HEAD;
     c->sent = c->have = c->left = c->position = 0;
@@ -128,6 +138,7 @@ int main(int count, char **a) {
     port = atoi(a[1]);
     int connections = atoi(a[2]);
     request = slurp(a[3], &request_size);
+    turn = memmem(request, request_size, TURN, sizeof TURN - 1);
     expected = slurp(a[4], &expected_size);
     streamed = atoi(a[6]);
     least = atol(a[8]);
@@ -136,7 +147,11 @@ int main(int count, char **a) {
     setrlimit(RLIMIT_NOFILE, &limit);
     poller = epoll_create1(0);
     struct connection *all = calloc((size_t)connections, sizeof *all);
-    for (int k = 0; k < connections; k++) open_connection(&all[k]);
+    for (int k = 0; k < connections; k++) {
+        all[k].request = malloc(request_size);
+        memcpy(all[k].request, request, request_size);
+        open_connection(&all[k]);
+    }
     uint64_t began = now();
     until = began + (uint64_t)(atof(a[7]) * 1e9);
     for (int k = 0; k < connections; k++) ask(&all[k]);
