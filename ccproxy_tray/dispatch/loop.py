@@ -24,7 +24,7 @@ from ccproxy_tray.journal import events
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.providers.base import Call, Reply
 from ccproxy_tray.providers.http import Transport
-from ccproxy_tray.redact import shown
+from ccproxy_tray.redact import public, shown
 from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Sent, Served, Try, Wait, Walk
 from ccproxy_tray.routing.cooldown import Cooling
 from ccproxy_tray.routing.outage import Outage
@@ -250,7 +250,7 @@ class Dispatcher:
         if passage.chronicle.went_without_thinking():
             self.state.seals.refused(passage.request.body, end.target.provider)
         headers = {
-            "x-ccproxy-target": str(end.target),
+            "x-ccproxy-target": public(str(end.target)),
             "x-ccproxy-attempts": str(len(passage.chronicle.attempts)),
         }
         result = passage.result

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ccproxy_tray.errors import ErrorType, Failure, Fault, type_of_status
+from ccproxy_tray.redact import without_accounts
 from ccproxy_tray.routing.command import Exhausted
 from ccproxy_tray.routing.outage import MARK
 from ccproxy_tray.routing.story import span
@@ -94,7 +95,7 @@ def _unservable(candidates: Sequence[Candidate]) -> Exhausted:
     remedies = _unique(f"{c.target.provider}: {c.remedy.rstrip('.')}." for c in candidates if c.remedy)
     if remedies:
         return _plain(403, f"No provider can serve. {' '.join(remedies)}", should_retry=False)
-    reasons = _unique(f"{c.target}: {c.skip}" for c in candidates)
+    reasons = _unique(f"{_named(c.target)}: {c.skip}" for c in candidates)
     if all(candidate.no_model for candidate in candidates):
         return _plain(404, f"The model is not available. {'; '.join(reasons)}. {_REMEDIES[Fault.NO_MODEL]}")
     return _plain(400, f"No target can serve this request. {'; '.join(reasons)}")
@@ -175,7 +176,12 @@ def _told(troubles: Iterable[Trouble]) -> str:
 
 def _who(trouble: Trouble) -> str:
     by_model = trouble.fault is Fault.NO_MODEL
-    return str(trouble.target if by_model else trouble.target.account)
+    return _named(trouble.target if by_model else trouble.target.account)
+
+
+def _named(target: Target) -> str:
+    """A model may be an ARN, with the number of an account that is for nobody else."""
+    return without_accounts(str(target))
 
 
 def _soonest(troubles: Sequence[Trouble], now: float) -> float:

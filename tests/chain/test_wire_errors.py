@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.faultd import Script
 from tests.faults.stage import staged
-from tests.faults.wire import MESSAGES, envelope, sse, status, streamed
+from tests.faults.wire import BEDROCK, MESSAGES, envelope, sse, status, streamed
 
 AGES_AWAY, LONG_AGO = "Fri, 31 Dec 9999 23:59:59 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"
 OTHERS_KEY = "a-canary-of-no-known-shape"
@@ -104,3 +104,27 @@ async def test_of_two_different_failures_the_client_gets_the_more_helpful(
             **headers,
         }
         stage.unjudged = False  # what cools and for how long is judged row by row, in tests/faults
+
+
+PROFILE = "arn:aws:bedrock:us-west-2:123456789012:application-inference-profile/abcd1234"
+
+
+async def test_no_answer_names_the_aws_account_of_a_target(tmp_path: Path) -> None:
+    """It stands in the user's file, as the model of a variant; answers are pasted into reports."""
+    async with staged(tmp_path, BEDROCK, alone=True) as stage:
+        served = await stage.ask(model=PROFILE)
+        assert "abcd1234" in served.headers["x-ccproxy-target"]
+        stage.primary.play(status(404, b"{}"))
+        refused = await stage.ask(model=PROFILE)
+        assert "abcd1234" in refused.error["message"]
+        assert "123456789012" not in f"{served.headers} {refused.headers} {refused.body!r}"
+        await stage.expect(primary=2, backup=0, story=["primary model not available"], cooling={"primary": 3600.0})
+
+
+async def test_nor_does_one_that_no_target_can_give(tmp_path: Path) -> None:
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    async with staged(tmp_path, BEDROCK, alone=True) as stage:
+        refused = await stage.ask(model=PROFILE, tools=[search])
+        assert "abcd1234" in refused.error["message"]
+        assert b"123456789012" not in refused.body
+        await stage.expect(primary=0, backup=0, story=[])
