@@ -14,7 +14,8 @@ from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
 from ccproxy_tray.translate.native_stream import NativeStream, Typed
 from ccproxy_tray.translate.stream import Usage
 
-_CHUNK = re.compile(rb'\{"bytes": ?"([A-Za-z0-9+/]*={0,2})"')
+_CHUNK = (b'{"bytes":"', b'{"bytes": "')
+_BEFORE = len(b'{"bytes":')
 _TYPE = re.compile(rb'\{"type":"(\w+)"')
 _DELTA = b'{"type":"content_block_delta"'
 _METRICS = "amazon-bedrock-invocationMetrics"
@@ -120,9 +121,14 @@ class BedrockStream(NativeStream):
 
 def _content(payload: bytes) -> bytes:
     """The event inside a chunk: base64 in JSON, beside padding that only hides its length."""
-    found = _CHUNK.match(payload)
-    encoded = found[1] if found else _mapping(parse(payload, duplicates=True)).get("bytes")
-    if not isinstance(encoded, str | bytes):
+    if payload.startswith(_CHUNK):
+        start = payload.index(b'"', _BEFORE) + 1
+        try:
+            return a2b_base64(payload[start : payload.index(b'"', start)], strict_mode=True)
+        except ValueError:  # perhaps it is spelled with escapes
+            pass
+    encoded = _mapping(parse(payload, duplicates=True)).get("bytes")
+    if not isinstance(encoded, str):
         raise ProtocolError("a chunk of the event stream has no bytes")
     try:
         return a2b_base64(encoded, strict_mode=True)

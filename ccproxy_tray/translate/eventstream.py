@@ -26,6 +26,8 @@ MAX_HEADERS = 128 * 1024
 _PRELUDE = struct.Struct(">III")
 _CRC = struct.Struct(">I")
 _LENGTH = struct.Struct(">H")
+_PRELUDES = 256
+"""So many are remembered; the padding of Bedrock's chunks makes some dozens."""
 _OVERHEAD = _PRELUDE.size + _CRC.size
 
 
@@ -36,6 +38,7 @@ class EventStreamDecoder:
         self._buffer = bytearray()
         self._awaited = _PRELUDE.size
         """Bytes before which there is no further frame; so a long one that comes in pieces is looked at once."""
+        self._preludes: dict[bytes, tuple[int, int]] = {}
         self._headers: tuple[bytes, Mapping[str, HeaderValue]] = (b"", {})
 
     def feed(self, data: bytes) -> Iterator[Frame]:
@@ -61,7 +64,7 @@ class EventStreamDecoder:
         self._awaited = _PRELUDE.size
         try:
             while size - start >= _PRELUDE.size:
-                total, headers_length = _prelude(data, start)
+                total, headers_length = self._prelude(data[start : start + _PRELUDE.size])
                 if start + total > size:
                     self._awaited = total
                     return
@@ -75,6 +78,15 @@ class EventStreamDecoder:
         finally:
             self._buffer += data[start:]
 
+    def _prelude(self, raw: bytes) -> tuple[int, int]:
+        """Total length and headers' length; a stream has few different ones, so those that were good are remembered."""
+        known = self._preludes.get(raw)
+        if known is None:
+            known = _prelude(raw)
+            if len(self._preludes) < _PRELUDES:
+                self._preludes[raw] = known
+        return known
+
     def _decoded(self, raw: bytes) -> Mapping[str, HeaderValue]:
         """The headers; the frames of one stream nearly all have the same, so the last ones are remembered."""
         if raw != self._headers[0]:
@@ -82,10 +94,10 @@ class EventStreamDecoder:
         return self._headers[1]
 
 
-def _prelude(data: bytes, start: int) -> tuple[int, int]:
+def _prelude(raw: bytes) -> tuple[int, int]:
     """Total length and headers' length, checked before anything is believed or waited for."""
-    total, headers_length, checksum = _PRELUDE.unpack_from(data, start)
-    if crc32(data[start : start + 8]) != checksum:
+    total, headers_length, checksum = _PRELUDE.unpack(raw)
+    if crc32(raw[:8]) != checksum:
         raise ProtocolError("an event stream prelude has a wrong checksum")
     if total > MAX_FRAME or headers_length > MAX_HEADERS or total < headers_length + _OVERHEAD:
         raise ProtocolError(f"an event stream frame has impossible lengths (total {total}, headers {headers_length})")

@@ -381,3 +381,33 @@ def test_a_flipped_bit_never_changes_an_answer(place: int, bit: int) -> None:
     out, failure, progress = run(codec(), [bytes(raw)])
     assert run(codec(), [good])[0].startswith(out)
     assert failure is not None or progress.finished
+
+
+SAID = text(0, "Hi??????")
+HI = base64.b64encode(compact(SAID)).decode()
+assert "/" in HI
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        f'{{"bytes":"{HI}"}}',
+        f'{{"bytes":"{HI}","p":"abcd\\""}}',
+        f'{{"bytes": "{HI}","p":"abcd"}}',
+        f'{{"p":"abcd","bytes":"{HI}"}}',
+        f'{{ "bytes" :\n"{HI}" }}',
+        '{{"bytes":"{}"}}'.format(HI.replace("/", "\\/")),
+    ],
+)
+def test_an_event_is_found_however_its_chunk_is_spelled(payload: str) -> None:
+    before, behind = HELLO[:2], HELLO[4:]
+    out, failure, _ = served(frames(*before) + encode(EVENT, payload.encode()) + frames(*behind))
+    assert failure is None
+    assert out == served(frames(*before, SAID, *behind))[0]
+
+
+@pytest.mark.parametrize(
+    "payload", [f'{{"bytes":"{HI}', f'{{"bytes":"{HI}="}}', f'{{"bytes":"{HI[:-1]}!"}}', '{"bytes":7}']
+)
+def test_a_chunk_that_is_not_whole_breaks_the_answer(payload: str) -> None:
+    assert broken(encode(EVENT, payload.encode())).fault is Fault.BROKEN

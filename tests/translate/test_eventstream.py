@@ -10,7 +10,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ccproxy_tray.errors import ProtocolError
-from ccproxy_tray.translate import eventstream
 from ccproxy_tray.translate.eventstream import MAX_FRAME, EventStreamDecoder, HeaderValue, encode
 
 NAMES = st.text(min_size=1, max_size=12)
@@ -190,14 +189,14 @@ def test_many_small_frames_in_one_chunk_keep_the_buffer_small() -> None:
 
 
 def test_a_long_frame_that_comes_in_small_pieces_is_looked_at_once_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[int] = []
-    prelude = eventstream._prelude
+    looks: list[bytes] = []
+    prelude = EventStreamDecoder._prelude
 
-    def counted(data: bytes, start: int) -> tuple[int, int]:
-        looks.append(start)
-        return prelude(data, start)
+    def counted(decoder: EventStreamDecoder, raw: bytes) -> tuple[int, int]:
+        looks.append(raw)
+        return prelude(decoder, raw)
 
-    monkeypatch.setattr(eventstream, "_prelude", counted)
+    monkeypatch.setattr(EventStreamDecoder, "_prelude", counted)
     raw, decoder = encode({}, b"x" * 100_000), EventStreamDecoder()
     found = [frame for at in range(0, len(raw), 100) for frame in decoder.feed(raw[at : at + 100])]
     assert [payload for _, payload in found] == [b"x" * 100_000]
