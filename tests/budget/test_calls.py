@@ -37,8 +37,8 @@ ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example
 MODELS = {"anthropic": "auto", "bedrock": "auto", "chat": "qwen-3-coder-480b"}
 PER_REQUEST = {"anthropic": 830, "bedrock": 1192, "chat": 1161}
 """Calls for a small request with a whole answer."""
-PER_TURN = {"anthropic": 1505, "bedrock": 3604, "chat": 6107}
-"""Calls for a turn of Claude Code's of 150 KB."""
+PER_TURN = {"anthropic": 1014, "bedrock": 1862, "chat": 2149}
+"""Calls for a turn of Claude Code's of 150 KB, in a conversation that goes on."""
 PER_EVENT = {"anthropic": 0.5, "bedrock": 12.8, "chat": 1.0}
 """Calls for each delta of a stream that comes in one burst."""
 PER_READ = {"anthropic": 111, "bedrock": 127, "chat": 127}
