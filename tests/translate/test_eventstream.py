@@ -182,6 +182,14 @@ def test_botocore_refuses_the_headers_that_we_refuse() -> None:
         oracle(frame(b"\x01a\x00\x01a\x01", b""))
 
 
+def test_no_more_preludes_are_remembered_than_a_stream_has() -> None:
+    decoder, payloads = EventStreamDecoder(), [b"x" * length for length in range(300)]
+    for _ in range(2):
+        found = list(decoder.feed(b"".join(encode({}, payload) for payload in payloads)))
+        assert [payload for _, payload in found] == payloads
+    assert len(decoder._preludes) == 256
+
+
 def test_many_small_frames_in_one_chunk_keep_the_buffer_small() -> None:
     decoder = EventStreamDecoder()
     assert len(list(decoder.feed(encode({"a": "b"}, b"x") * 50_000))) == 50_000

@@ -78,6 +78,13 @@ def test_any_other_chunk_is_left_to_the_parser(other: bytes) -> None:
     assert learned(chunk()).text(other) == ""
 
 
+def test_a_run_with_bytes_that_are_no_text_is_left_to_the_parser() -> None:
+    events = b"".join(b"data: %b\n\n" % payload(chunk(text=text)) for text in ("b", "PLACE"))
+    template = learned(chunk())
+    assert template.run(events, 0) == (["b", "PLACE"], len(events))
+    assert template.run(events.replace(b"PLACE", b"\xff"), 0) == ([], 0)
+
+
 @pytest.mark.parametrize(
     "value",
     [

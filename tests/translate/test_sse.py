@@ -67,6 +67,7 @@ def test_any_split_gives_the_same_events(raw: bytes, cuts: list[int]) -> None:
         (b"data:  two spaces\n\n", [(b"", b" two spaces")]),
         (b"id: 1\nretry: 5\nnonsense\ndata: 1\n\n", [(b"", b"1")]),
         (b"event: nothing\n\ndata\n\ndata:\n\nevent: e\ndata: \n\n", []),
+        (b"data: \n\ndata: 1\n\n", [(b"", b"1")]),
         (b"data: [DONE]\n\n", [(b"", b"[DONE]")]),
         (b"\xef\xbb\xbfdata: 1\n\n\xef\xbb\xbfdata: 2\n\n", [(b"", b"1")]),
         (b"data: unfinished\n", []),
