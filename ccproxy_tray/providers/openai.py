@@ -21,6 +21,7 @@ from ccproxy_tray.translate.openai_stream import ChatStream
 from ccproxy_tray.translate.openai_tools import tool_names
 from ccproxy_tray.translate.openai_usage import counts_input
 from ccproxy_tray.translate.stream import StreamCodec
+from ccproxy_tray.translate.thinking import is_omitted
 
 
 def _as_asked(model: str) -> str:
@@ -91,6 +92,7 @@ class OpenAIProvider:
             names=tool_names(body, memo),
             input_estimate=tokens.estimate(body, memo),
             searched=web_search.query(body),
+            omit_thinking=is_omitted(body),
         )
 
     def reply(self, call: Call, body: bytes) -> Reply:
@@ -106,6 +108,7 @@ class OpenAIProvider:
             message_id=_message_id(),
             names=tool_names(asked, memo),
             searched=web_search.query(asked),
+            omit_thinking=is_omitted(asked),
             input_estimate=0 if counts_input(chat) else tokens.estimate(asked, memo),
         )
         return Reply(jsontext.render(message), openai_reply.progress(message, chat))

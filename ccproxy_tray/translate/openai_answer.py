@@ -52,12 +52,14 @@ class Answering:
     """What an answer needs to know of its request.
 
     ``searched`` is what the web was searched for, empty when no search was offered. ``message_id`` makes synthetic
-    ids unique, as it is itself.
+    ids unique, as it is itself. ``omit_thinking`` leaves the text out of Claude's signed thinking, whose signature goes
+    on; what others thought they may want back (``reasoning_content``).
     """
 
     message_id: str
     names: ToolNames
     searched: str = ""
+    omit_thinking: bool = False
 
 
 class ChatAnswer:
@@ -191,7 +193,7 @@ class ChatAnswer:
         if self._kind == "thinking" and text and (self._signature or index != self._detail_index):
             self._close()
         self._detail_index = index
-        self._piece("thinking", text)
+        self._piece("thinking", "" if claude and self._request.omit_thinking else text)
         self._signature = signature or self._signature
         return True
 

@@ -25,17 +25,19 @@ def message(
     names: ToolNames,
     searched: str = "",
     input_estimate: int = 0,
+    omit_thinking: bool = False,
 ) -> Json:
     """The Message that a chat answer stands for.
 
     ``model`` is the requested name, which is echoed; ``searched`` is what the web was searched for, if it was.
+    ``omit_thinking``: the client wants no text of Claude's thinking.
     Raises AttemptFailed for an error inside a 200, for an answer without a choice and for unusable tool calls: no
     byte has gone out, so the next target may do better.
     """
     choice = _choice(chat)
     said = mapping(choice.get("message"))
     content = _BlockList()
-    answer = ChatAnswer(content, Answering(message_id, names, searched))
+    answer = ChatAnswer(content, Answering(message_id, names, searched, omit_thinking))
     # Numbered, so that two calls that share an id stay two.
     calls = [{**call, "index": i} for i, call in enumerate(blocks(said.get("tool_calls")))]
     answer.take({**said, "tool_calls": calls})

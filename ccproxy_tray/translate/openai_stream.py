@@ -37,6 +37,7 @@ class ChatStream:
         names: ToolNames,
         input_estimate: int = 0,
         searched: str = "",
+        omit_thinking: bool = False,
     ) -> None:
         self.progress = Progress(model=model, usage=Usage(input_tokens=input_estimate, estimated=True))
         self.failure: Failure | None = None
@@ -45,7 +46,7 @@ class ChatStream:
         self._decoder = SseDecoder()
         self._template = Template()
         self._writer = EventWriter(self.progress)
-        self._answer = ChatAnswer(self._writer, Answering(message_id, names, searched))
+        self._answer = ChatAnswer(self._writer, Answering(message_id, names, searched, omit_thinking))
         self.progress.tools = self._answer.tools
         self._finish_reason = ""
         self._native = ""

@@ -62,6 +62,11 @@ def _filtered(body: Body, keep: Callable[[Block], bool]) -> Body:
     return put(body, "messages", messages)
 
 
+def is_omitted(body: Body) -> bool:
+    """Whether the client wants thinking without its text (Messages API, "Extended thinking", ``display``)."""
+    return (body.get("thinking") or {}).get("display") == "omitted"
+
+
 def settled(body: Body) -> Body:
     """Thinking with a budget has to begin the turn that a tool's result continues; where it cannot, it is off."""
     thinking = body.get("thinking")

@@ -76,3 +76,18 @@ async def test_after_a_restart_a_refusal_is_repaired_by_leaving_thinking_out(tmp
         assert [record.status for record in chain.simulator.openrouter.answers] == [400, 200, 200], "refused once only"
         assert len([b for m in last.body["messages"] for b in m["content"] if "signature" in b]) == 1, "its own stays"
         assert [row["provider"] for row in (await chain.debug())["rate_limits"]] == ["bedrock"]
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("lane", ["anthropic", "openrouter", "chat"])
+async def test_thinking_that_is_not_to_be_shown_comes_without_its_text(tmp_path: Path, lane: str, stream: bool) -> None:
+    routing = f"routing: {{ max_wait_seconds: 0, provider_sequence: [ {{ name: {lane} }} ] }}"
+    async with running(tmp_path, routing) as chain:
+        chain.simulator.script = think
+        asked = ASK | {"stream": stream, "thinking": ASK["thinking"] | {"display": "omitted"}}
+        content = (await chain.post(asked)).message()["content"]
+        assert [block["type"] for block in content] == ["thinking", "text"]
+        assert content[0]["thinking"] == ""
+        assert content[0]["signature"]
+        history = [*ASK["messages"], {"role": "assistant", "content": content}, {"role": "user", "content": "more"}]
+        assert (await chain.post(asked | {"messages": history})).message()["content"][1]["text"] == "So."

@@ -147,6 +147,27 @@ def test_thinking_text_and_tools_come_as_blocks_of_their_own() -> None:
     assert message["stop_reason"] == "tool_use"
 
 
+def test_thinking_that_the_client_wants_omitted_keeps_its_signature_alone() -> None:
+    def thought(format_: str, **detail: Any) -> bytes:
+        return delta(reasoning_details=[{"type": "reasoning.text", "format": format_, "index": 0, **detail}])
+
+    def said(format_: str) -> list[Any]:
+        stream = ChatStream(model="m", message_id="msg_1", names=ToolNames(), omit_thinking=True)
+        raw = stream.feed(
+            thought(format_, text="hm") + thought(format_, signature="SIG") + delta("stop", content="Hi") + DONE
+        )
+        message = check(raw)[1]
+        assert message is not None
+        blocks: list[Any] = message["content"]
+        return blocks
+
+    assert said("anthropic-claude-v1") == [
+        {"type": "thinking", "thinking": "", "signature": "SIG"},
+        {"type": "text", "text": "Hi"},
+    ]
+    assert said("unknown")[0]["thinking"] == "hm"
+
+
 def test_a_second_call_streams_at_once_when_the_first_is_complete() -> None:
     stream = codec()
     stream.feed(call(0, '{"a":1}', id="call_1", name="Read"))
