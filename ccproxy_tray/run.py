@@ -75,7 +75,7 @@ async def _serve(program: App, ready: Ready, read: Read, stop: asyncio.Event) ->
 
 
 class Follower:
-    """Keeps a running program's configuration like its file; a broken one leaves the last good one in force."""
+    """Keeps a running program's configuration like its file; the last good one stays while that is broken or gone."""
 
     def __init__(self, app: App, read: Read) -> None:
         self._app = app
@@ -97,6 +97,7 @@ class Follower:
     async def _look(self) -> None:
         try:
             read = await asyncio.to_thread(self._read)
+            _refuse_defaults(read, self._known.path)
             if read != self._known or self._app.journal.snapshot.problems:
                 self._app.reload(read)
                 log.info("The configuration was read again")
@@ -106,3 +107,10 @@ class Follower:
         except Exception as error:  # the last line of defence: a defect in one file must not end the following
             log.exception("The configuration cannot be taken over")
             self._app.reject((f"internal error while taking over the configuration: {type(error).__name__}",))
+
+
+def _refuse_defaults(read: Loaded, path: str) -> None:
+    """Raises ConfigError where the file is gone: the defaults in its place could send requests to other accounts."""
+    if path and not read.path:
+        gone = "is gone; what it said stays in force until it is back or the proxy starts again"
+        raise ConfigError((f"{Path(path).name}: {gone}",))

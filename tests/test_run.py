@@ -95,3 +95,9 @@ async def test_a_defect_in_reading_does_not_end_the_following(caplog: pytest.Log
 async def test_a_mended_file_ends_the_complaint_even_if_it_says_what_it_said_before() -> None:
     told = await followed(2, broken, lambda: FIRST)
     assert told == [("config.yaml:1: server.port: no",), FIRST]
+
+
+async def test_a_file_that_is_gone_leaves_what_it_said_in_force() -> None:
+    told = await followed(2, lambda: replace(FIRST, path=""), lambda: FIRST)
+    gone = "config.yaml: is gone; what it said stays in force until it is back or the proxy starts again"
+    assert told == [(gone,), FIRST]
