@@ -43,8 +43,9 @@ class Section:
         return self._reading.report.file(node.line, self._dotted(key) if key else self._path)
 
     def problem(self, text: str, key: str = "") -> None:
-        """Note what is wrong with a key, or with the section as a whole."""
-        self._reading.report.problem(self.place(key), text)
+        """Note what is wrong with a key, wherever its value came from, or with the section as a whole."""
+        over = self._over(key) if key else None
+        self._reading.report.problem(over.place if over else self.place(key), text)
 
     def warning(self, text: str, key: str = "") -> None:
         """Note what is odd about a key, or about the section as a whole."""

@@ -411,6 +411,15 @@ def test_another_host_needs_a_token(reads: Reader, refuses: Refusal) -> None:
         assert reads(f"server: {{host: '{host}'}}").config.server.host == host.strip("[]")
 
 
+def test_what_is_wrong_with_a_value_from_outside_the_file_is_not_blamed_on_a_line_of_the_file(refuses: Refusal) -> None:
+    text = "server: { host: localhost }\nproviders: { openrouter: { api_key: k } }\n"
+    environ, overrides = {"OPENROUTER_API_KEY": PASSTHROUGH}, {"server.host": "::"}
+    forwarded, open_to_all = refuses(text, environ, overrides)
+
+    assert forwarded == """OPENROUTER_API_KEY: only type anthropic can forward the client's own key ("passthrough")"""
+    assert open_to_all.startswith("command line: server.host: :: can be reached by others")
+
+
 def test_a_token_that_is_not_there_keeps_the_program_from_starting_unprotected(refuses: Refusal) -> None:
     assert refuses('server: {token: "${PROXY_TOKEN}"}') == (
         "config.yaml:1: server.token: the environment variable PROXY_TOKEN is not set",
