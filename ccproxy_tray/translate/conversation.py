@@ -29,11 +29,13 @@ SHORT = 8 * 1024
 KEPT = 8
 """Requests: those of a session with its subagents, or of a few sessions."""
 KEPT_BYTES = 4 * 1024 * 1024
-"""Of all their texts together; what they say takes two to three times as much. A longer request is not looked up."""
+"""Of all their texts together; what they say takes two to three times as much, and what is made of it for a server as
+much as the texts again. A longer request is not looked up."""
 _CHANGED = 4
 """Messages at the end that may be other than before: the marks of the prompt cache move along."""
 _SAME_END = 256
-"""Bytes that tell most conversations apart: the id of the session is near the end."""
+"""Bytes that tell most conversations apart: Claude Code writes the id of the session near the end. Of a client that
+writes less than this behind the messages, only what comes again with the same end is known."""
 _LIST = b'"messages":['
 
 
@@ -61,34 +63,23 @@ class Text:
             self._frame = start, 1 + (len(orjson.dumps(behind)) if behind else 1)
         return self._frame
 
-    def common(self, raw: bytes) -> int | None:
-        """How many messages ``raw`` begins with as this does, if all beside the messages is the same; else None."""
+    def common(self, raw: bytes) -> tuple[int, int] | None:
+        """How many messages ``raw`` begins with as this does, and where they end; None if anything else differs."""
         if not raw.endswith(self.raw[-_SAME_END:]):
             return None
         start, behind = self.frame
         if len(raw) <= start + behind or not (raw.startswith(self.raw[:start]) and raw.endswith(self.raw[-behind:])):
             return None
-        count, end = len(self.body["messages"]), self._end()
-        for _ in range(_CHANGED):
+        messages, end = self.body["messages"], len(self.raw) - behind
+        for count in range(len(messages), max(len(messages) - _CHANGED, 0), -1):
             if end + behind <= len(raw) and raw.startswith(self.raw[start:end], start):
-                return count
-            if count == 1:
-                break
-            count -= 1
-            end = self._end(count)
-        return 0
+                return count, end
+            end -= len(orjson.dumps(messages[count - 1])) + 1
+        return 0, start
 
-    def _end(self, count: int | None = None) -> int:
-        """Where so many messages end, all of them unless told; few are best counted from the end."""
-        end = len(self.raw) - self.frame[1]
-        for message in [] if count is None else self.body["messages"][count:]:
-            end -= len(orjson.dumps(message)) + 1
-        return end
-
-    def continued(self, raw: bytes, count: int) -> Text | None:
+    def continued(self, raw: bytes, count: int, end: int) -> Text | None:
         """``raw`` as a text that goes on behind so many messages of this; None when what it adds is no clear JSON."""
-        start, behind = self.frame
-        added = _messages(raw[self._end(count) if count else start : len(raw) - behind], first=count == 0)
+        added = _messages(raw[end : len(raw) - self.frame[1]], first=count == 0)
         if added is None:
             return None
         body = {**self.body, "messages": [*self.body["messages"][:count], *added]}
@@ -123,10 +114,10 @@ class Conversations:
         """What a request says. Raises JsonError."""
         if not SHORT <= len(raw) <= KEPT_BYTES:
             return Read(longtext.parse(raw))
-        found = [(count, text) for text in self._known if (count := text.common(raw)) is not None]
+        found = [(*same, text) for text in self._known if (same := text.common(raw)) is not None]
         if found:
-            count, source = max(found, key=lambda one: one[0])
-            if (text := source.continued(raw, count)) is not None:
+            count, end, source = max(found, key=lambda one: one[0])
+            if (text := source.continued(raw, count, end)) is not None:
                 return Read(text.body, count, text, source)
         return _anew(raw)
 

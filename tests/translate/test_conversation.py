@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy_tray.errors import RequestError
-from ccproxy_tray.translate import jsontext, longtext, roundtrip
+from ccproxy_tray.translate import conversation, jsontext, longtext, roundtrip
 from ccproxy_tray.translate.conversation import KEPT, KEPT_BYTES, SHORT, Conversations
 from ccproxy_tray.translate.messages import parse_request
 
@@ -150,6 +152,23 @@ def test_a_large_conversation_is_known_as_well(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(longtext, "parse", None)
     grown = asked(start, ANSWER, SECOND)
     assert parse_request(text(grown), {}, conversations=known).body == grown
+
+
+def test_what_is_known_is_printed_once_at_most_to_be_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Conversations()
+    raw = text(asked(*[user(f"{number} {LONG}") for number in range(5)]))
+    parse_request(raw, {}, conversations=known)
+    printed: list[int] = []
+
+    def dumps(value: Json) -> bytes:
+        found = orjson.dumps(value)
+        printed.append(len(found))
+        return found
+
+    monkeypatch.setattr(conversation, "orjson", SimpleNamespace(dumps=dumps))
+    other = text(asked(user(LONG * 6)))
+    assert known.read(other).messages == 0
+    assert sum(printed) <= len(raw)
 
 
 def test_a_large_addition_is_read_in_steps_as_ever(counted: list[int]) -> None:
