@@ -91,10 +91,12 @@ async def _exchange(
 ) -> Started | Reply | Failure:
     outgoing = await provider.outgoing(call)
     masked = partial(_masked, outgoing.headers, secrets)
-    codec = None
+    codec, reading = None, call.request.reading
     if call.request.stream:
         codec = provider.codec(call)
-        call.request.reading.forget()  # a crowd of long ones waits here; only another target has to read it again
+        reading.forget()  # a crowd of long ones waits here; only another target has to read it again
+    else:
+        reading.forget_work()  # but not what it says: what is said back is read with that
     response = await transport.open(outgoing)
     del outgoing  # with its body: from here on one only listens
     result: Started | Reply | Failure | None = None

@@ -49,3 +49,7 @@ class Reading:
         """Keep the text only, if it is long."""
         if len(self.raw) > LONG:
             self._value = self._memo = None
+
+    def forget_work(self) -> None:
+        """Keep what the text says, but not what was worked out about it: a translation takes as much room again."""
+        self._memo = None

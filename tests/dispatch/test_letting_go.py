@@ -27,6 +27,7 @@ from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.providers.table import providers
 from ccproxy_tray.routing.target import ProviderType, Target
 from ccproxy_tray.translate import longtext
+from ccproxy_tray.translate.memo import Memo
 from ccproxy_tray.translate.messages import parse_request
 from ccproxy_tray.translate.reading import Reading
 
@@ -127,6 +128,29 @@ async def test_a_long_request_whose_stream_is_waited_for_is_not_kept_parsed(
     waiting, body = begun(dispatching(type_, upstream, []), raw)
     await upstream.asked.wait()
     assert (body() is not None) is kept
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+class Made(Memo):
+    """A memo that can be watched."""
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("type_", TOLD)
+async def test_what_was_made_of_a_long_request_is_not_kept_while_its_answer_is_waited_for(
+    type_: ProviderType, stream: bool
+) -> None:
+    raw = json.dumps({**ASKED, "stream": stream, "messages": [{"role": "user", "content": "word " * 10_000}]}).encode()
+    request, memo = parse_request(raw, {}), Made()
+    made = weakref.ref(memo)
+    upstream = Deaf()
+    request = replace(request, reading=Reading(raw, request.body, memo))
+    waiting = asyncio.ensure_future(dispatching(type_, upstream, []).messages(request, "req_1"))
+    del memo
+    await upstream.asked.wait()
+    assert made() is None
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
