@@ -172,7 +172,9 @@ class Actions:
 
     def _in_file(self) -> Loaded:
         """The configuration as the file has it now: the click before this one may not be in force yet."""
-        in_force = loaded_of(self._journal.snapshot)
+        in_force, path = loaded_of(self._journal.snapshot), self._program.path
+        if in_force.path and not path.exists():  # what would be written holds nothing of what is in force
+            raise Unchangeable(f"{path.name} is gone, and a new one would bring the defaults back: put it back first.")
         try:
             return self._program.read()
         except ConfigError:  # a broken hand edit does not keep a setting from being changed

@@ -160,6 +160,14 @@ def test_a_broken_hand_edit_does_not_keep_a_setting_from_being_changed(desk: Des
     assert "enable: false" in desk.path.read_text(encoding="utf-8")
 
 
+def test_a_click_makes_no_new_file_of_defaults_where_the_one_in_force_is_gone(desk: Desk) -> None:
+    desk.listen()
+    desk.path.unlink()
+    desk.do(SetRouting(enable=False))
+    assert not desk.path.exists()
+    assert "config.yaml is gone" in desk.notices.get_nowait().text
+
+
 def test_a_click_before_the_configuration_is_known_says_so(desk: Desk) -> None:
     desk.do(SetRouting(enable=False))
     assert desk.path.read_text(encoding="utf-8") == TEXT
