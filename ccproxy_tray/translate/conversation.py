@@ -34,8 +34,7 @@ much as the texts again. A longer request is not looked up."""
 _CHANGED = 4
 """Messages at the end that may be other than before: the marks of the prompt cache move along."""
 _SAME_END = 256
-"""Bytes that tell most conversations apart: Claude Code writes the id of the session near the end. Of a client that
-writes less than this behind the messages, only what comes again with the same end is known."""
+"""Bytes behind the messages that tell most conversations apart: the id of the session is near the end."""
 _LIST = b'"messages":['
 
 
@@ -52,7 +51,7 @@ class Text:
 
     @property
     def frame(self) -> tuple[int, int]:
-        """Bytes before the first message and behind the last; worked out only for a text that is like another."""
+        """Bytes before the first message and behind the last; worked out only when another text is read."""
         if self._frame is None:
             names = list(self.body)
             at = names.index("messages")
@@ -65,9 +64,9 @@ class Text:
 
     def common(self, raw: bytes) -> tuple[int, int] | None:
         """How many messages ``raw`` begins with as this does, and where they end; None if anything else differs."""
-        if not raw.endswith(self.raw[-_SAME_END:]):
-            return None
         start, behind = self.frame
+        if not raw.endswith(self.raw[-min(behind, _SAME_END) :]):
+            return None
         if len(raw) <= start + behind or not (raw.startswith(self.raw[:start]) and raw.endswith(self.raw[-behind:])):
             return None
         messages, end = self.body["messages"], len(self.raw) - behind

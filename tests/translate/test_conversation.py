@@ -128,6 +128,13 @@ def test_short_requests_and_loose_texts_are_not_kept() -> None:
     assert known._known == ()
 
 
+def test_of_a_conversation_that_goes_on_the_latest_request_is_kept() -> None:
+    known = Conversations()
+    for turns in range(1, 6):
+        parse_request(text(asked(*[FIRST, ANSWER] * turns)), {}, conversations=known)
+    assert [len(one.body["messages"]) for one in known._known] == [10]
+
+
 def test_so_many_conversations_are_kept_and_no_more() -> None:
     known = Conversations()
     for number in range(KEPT + 3):
@@ -200,6 +207,7 @@ def refusal(raw: bytes, known: Conversations | None) -> str:
         b',{"role":"user","content":NaN}',
         b',{"role":"user","content":"a"},',
         b'{"role":"user","content":"a"}',
+        b':{"role":"user","content":"a"}',
         b',{"role":"user","content":"a"}],"messages":[{"role":"user","content":"b"}',
         b',{"role":"user","content":"a"',
         b',{"role":"user"}',
@@ -259,6 +267,47 @@ ORDERS: tuple[Callable[[list[Json]], Json], ...] = (
     lambda messages: {"model": "m", "system": LONG, "max_tokens": 1, "messages": messages},
 )
 REQUESTS = st.builds(lambda order, turns: text(order(turns)), st.sampled_from(ORDERS), TURNS)
+
+
+@pytest.mark.parametrize(("changed", "known_again"), [(1, 5), (3, 3), (4, 0)])
+def test_a_few_messages_at_the_end_may_be_other_than_before(changed: int, known_again: int) -> None:
+    known = Conversations()
+    said = [user(f"{number}") for number in range(6)]
+    parse_request(text(asked(*said)), {}, conversations=known)
+    again = asked(*said[: 6 - changed], *[user("new")] * changed)
+    read = known.read(text(again))
+    assert (read.body, read.messages) == (again, known_again)
+
+
+def test_what_was_made_of_the_messages_is_known_while_the_conversation_goes_on() -> None:
+    known = Conversations()
+    first = parse_request(text(asked(FIRST)), {}, conversations=known)
+    grown = parse_request(text(asked(FIRST, ANSWER, SECOND)), {}, conversations=known)
+    other = parse_request(text(asked(SECOND)), {}, conversations=known)
+    assert grown.memo is first.memo
+    assert other.memo is not first.memo
+
+
+def test_a_text_that_ends_within_its_last_message_is_refused_even_if_that_ends_as_the_whole_does() -> None:
+    known = Conversations()
+    last = {**user([{"type": "text", "text": LONG}]), "max_tokens": 9}
+    raw = text({"model": "m", "messages": [FIRST, last], "max_tokens": 9})
+    parse_request(raw, {}, conversations=known)
+    cut = raw[: -len(b'],"max_tokens":9}')]
+    assert cut.endswith(b'],"max_tokens":9}')
+    assert refusal(cut, known) == refusal(cut, None)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_only_what_is_new_is_read_wherever_the_messages_stand(order: Callable[[list[Json]], Json]) -> None:
+    known, read = Conversations(), list[int]()
+    for messages in ([FIRST], [FIRST, ANSWER, SECOND], [SECOND, ANSWER]):
+        raw = text(order(messages))
+        found = known.read(raw)
+        assert (found.body, list(found.body)) == (order(messages), list(order(messages)))
+        known.keep(found)
+        read.append(found.messages if found.source else -1)
+    assert read == [-1, 1, 0]
 
 
 @st.composite
