@@ -68,6 +68,23 @@ def test_one_value_is_kept_until_another_comes() -> None:
     assert seen == [(one,), (two,), (one,)]
 
 
+def test_one_value_is_not_another_that_only_equals_it() -> None:
+    memo = Memo()
+    assert [memo.once("f", value, lambda: repr(value)) for value in ([1], [True], [1.0])] == ["[1]", "[True]", "[1.0]"]  # noqa: B023  called at once
+
+
+def test_a_call_s_name_is_shortened_by_what_tools_there_are_now() -> None:
+    memo, name = Memo(), "a.b"
+    call = {"type": "tool_use", "id": "1", "name": name, "input": {}}
+    turns = [{"role": "user", "content": "do"}, {"role": "assistant", "content": [call]}]
+    alone = {"model": "m", "max_tokens": 9, "messages": turns, "tools": [{"name": name}]}
+    short = chat_request(alone, model="qwen", dialect=GENERIC, memo=memo)[1].sent(name)
+    beside = {**alone, "tools": [{"name": name}, {"name": short}]}
+    chat, names = chat_request(beside, model="qwen", dialect=GENERIC, memo=memo)
+    assert names.sent(name) != short
+    assert chat["messages"][1]["tool_calls"][0]["function"]["name"] == names.sent(name)
+
+
 def test_a_memo_of_nothing_keeps_nothing() -> None:
     seen = list[Json]()
     one = ["1"]

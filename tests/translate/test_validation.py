@@ -123,6 +123,13 @@ def test_what_only_the_provider_can_judge_passes(change: Json) -> None:
     assert check({**HELLO, **change}) == ""
 
 
+def test_what_was_found_right_before_is_not_looked_at_again() -> None:
+    wrong = {**HELLO, "messages": [{"role": "nobody"}, *HELLO["messages"]], "tools": 7}
+    assert check(wrong, known=1) == ""
+    assert "max_tokens" in check({**wrong, "max_tokens": None}, known=1)
+    assert "messages.2.role" in check({**wrong, "messages": [*wrong["messages"], {}]}, known=1)
+
+
 def test_counting_needs_no_limit() -> None:
     body = {key: value for key, value in HELLO.items() if key != "max_tokens"}
     assert check(body, counting=True) == ""
