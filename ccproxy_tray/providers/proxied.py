@@ -6,8 +6,11 @@ import asyncio
 import io
 import ssl
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
@@ -15,24 +18,28 @@ from yarl import URL
 from ccproxy_tray.errors import AttemptFailed, Failure
 from ccproxy_tray.providers import faults
 from ccproxy_tray.providers.base import Outgoing
-from ccproxy_tray.providers.connection import LARGE_BODY
-from ccproxy_tray.providers.request_head import USER_AGENT
+from ccproxy_tray.providers.connection import HEAD_LIMIT, LARGE_BODY
+from ccproxy_tray.providers.request_head import USER_AGENT, authorization
 from ccproxy_tray.providers.response import DRAIN_SECONDS, Response, now
 
+WANTS_NAME = faults.unreachable("the HTTP proxy wants credentials, or others than it was given", "proxy")
+NO_PROXY_NAME = faults.unreachable("the HTTP proxy's name cannot be resolved", "dns")
+BAD_PROXY = faults.unreachable("the HTTP proxy's address is not valid", "proxy")
+_WANTS_NAME = 407
+_REFUSED = "the HTTP proxy refused the request"
 _CAUSES: tuple[tuple[type[BaseException], Failure], ...] = (
     (aiohttp.ClientConnectorCertificateError, faults.UNTRUSTED),
-    (aiohttp.ClientConnectorDNSError, faults.NO_NAME),
+    (aiohttp.ClientConnectorDNSError, NO_PROXY_NAME),  # which resolves the upstream's
     (aiohttp.ClientSSLError, faults.NO_TLS),
     (aiohttp.ServerFingerprintMismatch, faults.unreachable("the server's certificate is not the pinned one", "tls")),
     (aiohttp.ClientProxyConnectionError, faults.unreachable("the HTTP proxy refused the connection", "proxy")),
-    (aiohttp.ClientHttpProxyError, faults.unreachable("the HTTP proxy refused the request", "proxy")),
     (aiohttp.ConnectionTimeoutError, faults.NOT_IN_TIME),
     (aiohttp.ClientConnectorError, faults.NO_WAY),
     (aiohttp.ServerTimeoutError, faults.SILENT),
     (aiohttp.ServerDisconnectedError, faults.CLOSED),
     (aiohttp.ClientConnectionError, faults.LOST),
     (aiohttp.ClientPayloadError, faults.TRUNCATED),
-    (aiohttp.InvalidURL, faults.BAD_URL),
+    (aiohttp.InvalidURL, BAD_PROXY),  # the upstream's was good enough for its head
     (ssl.SSLError, faults.TLS_LOST),
     (TimeoutError, faults.SILENT),
     (OSError, faults.LOST),
@@ -45,7 +52,30 @@ Background = Callable[[Coroutine[Any, Any, None]], None]
 
 def from_exception(error: BaseException) -> Failure:
     """The meaning of one of CONNECTION_ERRORS; the exception's own text stays out, because it may hold URLs."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return (
+            WANTS_NAME if error.status == _WANTS_NAME else faults.unreachable(f"{_REFUSED} ({error.status})", "proxy")
+        )
     return next((failure for kind, failure in _CAUSES if isinstance(error, kind)), faults.MALFORMED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A proxy's address without its user's name and password; those are in ``headers``."""
+
+    proxy: URL
+    headers: Mapping[str, str] | None
+
+
+@lru_cache(maxsize=16)
+def _way(proxy: str) -> _Way:
+    """Raises AttemptFailed."""
+    try:
+        said, bare = authorization(urlsplit(proxy)), URL(proxy).with_user(None)
+    except ValueError as error:
+        raise AttemptFailed(BAD_PROXY) from error
+    # Left in the address, they would be said in Latin-1. aiohttp tells this header to the proxy, under the right name.
+    return _Way(bare, {"Authorization": said} if said else None)
 
 
 class ProxiedResponse(Response):
@@ -115,16 +145,16 @@ class ProxiedTransport:
 
     async def open(self, outgoing: Outgoing, proxy: str) -> Response:
         """As ``Transport.open``, through this proxy."""
-        trace = SimpleNamespace(reused=False)
+        trace, way = SimpleNamespace(reused=False), _way(proxy)
         try:
-            return await self._send(self._pooled, outgoing, proxy, trace)
+            return await self._send(self._pooled, outgoing, way, trace)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
             if not trace.reused:
                 raise AttemptFailed(from_exception(error)) from error
         except CONNECTION_ERRORS as error:
             raise AttemptFailed(from_exception(error)) from error
         try:
-            return await self._send(self._fresh, outgoing, proxy, trace)
+            return await self._send(self._fresh, outgoing, way, trace)
         except CONNECTION_ERRORS as error:
             raise AttemptFailed(from_exception(error)) from error
 
@@ -142,7 +172,7 @@ class ProxiedTransport:
         await self._fresh.close()
 
     async def _send(
-        self, session: aiohttp.ClientSession, outgoing: Outgoing, proxy: str, trace: SimpleNamespace
+        self, session: aiohttp.ClientSession, outgoing: Outgoing, way: _Way, trace: SimpleNamespace
     ) -> Response:
         body = io.BytesIO(outgoing.body) if len(outgoing.body) > LARGE_BODY else outgoing.body
         self._users += 1
@@ -153,13 +183,18 @@ class ProxiedTransport:
                 data=body or None,
                 headers=outgoing.headers,
                 allow_redirects=False,
-                proxy=proxy,
+                proxy=way.proxy,
+                proxy_headers=way.headers,
                 trace_request_ctx=trace,
             )
         except BaseException:  # also a cancellation
             self._give_back()
             raise
-        return ProxiedResponse(response, self._run, self._give_back)
+        answer = ProxiedResponse(response, self._run, self._give_back)
+        if answer.status == _WANTS_NAME:  # The upstream cannot have said that (RFC 9110, 15.5.8).
+            answer.close()
+            raise AttemptFailed(WANTS_NAME)
+        return answer
 
     def _give_back(self) -> None:
         self._users -= 1
@@ -189,6 +224,8 @@ def _session(connect_timeout: float, tls: ssl.SSLContext, *, force_close: bool) 
         headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[tracing],
+        max_line_size=HEAD_LIMIT,
+        max_field_size=HEAD_LIMIT,
     )
 
 

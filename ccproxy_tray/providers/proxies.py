@@ -8,9 +8,14 @@ read ``~/.netrc`` and add credentials.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from ccproxy_tray.config.address import is_loopback
+
+_PORTS = {"http": 80, "https": 443}
 
 
 def proxy_for(url: str) -> str | None:
@@ -21,11 +26,30 @@ def proxy_for(url: str) -> str | None:
         return None
     from urllib.request import getproxies, proxy_bypass  # brings a whole HTTP client
 
-    if proxy_bypass(host):
-        return None
     proxies = getproxies()
-    found = proxies.get(parts.scheme) or proxies.get("all")
-    return found if found and found.startswith(("http://", "https://")) else None
+    port = parts.port or _PORTS.get(parts.scheme, 0)
+    if proxy_bypass(host) or proxy_bypass(f"{host}:{port}") or _within(host, proxies.get("no", "")):
+        return None
+    found = proxies.get(parts.scheme) or proxies.get("all") or ""
+    if "://" not in found and found:
+        found = f"http://{found}"  # as everybody else understands it
+    return found if found.startswith(("http://", "https://")) else None
+
+
+def _within(host: str, networks: str) -> bool:
+    """Whether this is an address in one of the networks (``10.0.0.0/8``), which Python itself leaves out."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _networks(networks))
+
+
+def _networks(listed: str) -> Iterator[IPv4Network | IPv6Network]:
+    for entry in listed.split(","):
+        if "/" in entry:
+            with suppress(ValueError):
+                yield ip_network(entry.strip(), strict=False)
 
 
 class Proxies:

@@ -73,7 +73,7 @@ def _address(url: str) -> Address:
     target = quote(parts.path or "/", safe=_VISIBLE)
     if parts.query:
         target = f"{target}?{quote(parts.query, safe=_VISIBLE)}"
-    return Address(Origin(parts.scheme, host, port), field, target, _authorization(parts))
+    return Address(Origin(parts.scheme, host, port), field, target, authorization(parts))
 
 
 def head(outgoing: Outgoing, to: Address) -> bytes:
@@ -107,7 +107,8 @@ def _ascii(host: str) -> str:
     return host.encode("idna").decode("ascii")  # Refuses empty and overlong labels, too.
 
 
-def _authorization(parts: SplitResult) -> str:
+def authorization(parts: SplitResult) -> str:
+    """What a URL with a name and a password asks to be sent, in UTF-8 (RFC 7617, 2.1); empty for any other."""
     if parts.username is None:
         return ""
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"

@@ -7,10 +7,12 @@ import inspect
 import ssl
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import pytest
@@ -30,6 +32,8 @@ INFO: Any = SimpleNamespace(real_url="https://secret.example/?key=hush")
 def instance(kind: type[BaseException]) -> BaseException:
     made = kind.__new__(kind)
     made.args = ("https://secret.example/?key=hush",)
+    if isinstance(made, aiohttp.ClientHttpProxyError):
+        made.status = 502
     return made
 
 
@@ -144,6 +148,76 @@ async def test_a_large_body_goes_through_a_proxy_too(transport: Transport, monke
         assert await response.read_whole() == b"ok"
         response.close()
     assert sizes == [len(body)]
+
+
+PASSWORD = "p\u20ac:w"
+SAID = b"\r\nProxy-Authorization: Basic " + b64encode(f"us@er:{PASSWORD}".encode()) + b"\r\n"
+
+
+@pytest.mark.parametrize("url", [URL, "https://upstream.example"], ids=["plain", "tunnel"])
+async def test_a_proxy_is_told_its_name_and_password_whatever_they_are_made_of(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    seen: list[bytes] = []
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        while request := await head(reader):
+            seen.append(request)
+            writer.write(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+
+    async with behind(script, monkeypatch):
+        there = str(proxies.proxy_for(URL)).removeprefix("http://")
+        monkeypatch.setattr(proxies, "proxy_for", lambda _: f"http://us%40er:{quote(PASSWORD)}@{there}")
+        for _ in range(2):
+            with suppress(AttemptFailed):
+                (await transport.open(Outgoing(url, {}))).retire()
+    assert [request.count(SAID) for request in seen] == [1, 1]
+    assert b"\r\nAuthorization:" not in seen[0]
+
+
+def refusing(status: int) -> Any:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        while await head(reader):
+            writer.write(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "told"),
+    [
+        (URL, 407, "credentials"),
+        ("https://upstream.example", 407, "credentials"),
+        ("https://upstream.example", 502, "502"),
+    ],
+)
+async def test_what_a_proxy_refuses_is_the_proxy_s_doing(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch, url: str, status: int, told: str
+) -> None:
+    async with behind(refusing(status), monkeypatch):
+        failure = (await failed(transport, Outgoing(url, {}))).failure
+    assert (failure.fault, failure.subject) == (Fault.UNREACHABLE, "proxy")
+    assert told in failure.message
+
+
+@pytest.mark.parametrize("proxy", ["http://", "http://corp.example:port", "http://127.0.0.1:99999", "http://[::1"])
+async def test_an_address_that_is_none_is_told_of_the_proxy(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setattr(proxies, "proxy_for", lambda _: proxy)
+    failure = (await failed(transport, Outgoing(URL, {}))).failure
+    assert (failure.subject, failure.message) == ("proxy", "the HTTP proxy's address is not valid")
+
+
+async def test_a_header_may_be_as_long_through_a_proxy_as_without(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+        await head(reader)
+        writer.write(OK.replace(b"\r\n", b"\r\nX-Long: " + b"x" * 12_000 + b"\r\n", 1))
+
+    async with behind(script, monkeypatch):
+        assert await fetch(transport, URL) == b"ok"
 
 
 async def test_a_proxy_that_is_not_there_is_named(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:

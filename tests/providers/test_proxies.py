@@ -33,6 +33,34 @@ def test_the_environment_s_proxy_is_used_unless_no_proxy_names_the_host(monkeypa
     assert proxy_for("https://openrouter.ai") is None
 
 
+@pytest.mark.parametrize(
+    ("listed", "url", "direct"),
+    [
+        ("gateway.example:8443", "https://gateway.example:8443/v1", True),
+        ("gateway.example:8443", "https://gateway.example/v1", False),
+        ("gateway.example:443", "https://gateway.example/v1", True),
+        ("other.example, 10.0.0.0/8", "https://10.1.2.3/v1", True),
+        ("10.0.0.0/8", "https://11.1.2.3/v1", False),
+        ("10.0.0.0/8", "https://10.example/v1", False),
+        ("10.0.0.7/8", "https://10.1.2.3:8443/v1", True),
+        ("fd00::/8", "https://[fd12::1]/v1", True),
+        ("fd00::/8", "https://10.1.2.3/v1", False),
+        ("any/thing", "https://10.1.2.3/v1", False),
+    ],
+)
+def test_no_proxy_may_name_a_port_or_a_network(
+    listed: str, url: str, direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://corp.example:3128")
+    monkeypatch.setenv("NO_PROXY", listed)
+    assert (proxy_for(url) is None) is direct
+
+
+def test_a_proxy_without_a_scheme_is_asked_in_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "corp.example:3128")
+    assert proxy_for("https://openrouter.ai") == "http://corp.example:3128"
+
+
 def test_a_proxy_that_the_http_client_cannot_use_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "socks5://corp.example:1080")
     assert proxy_for("https://openrouter.ai") is None
