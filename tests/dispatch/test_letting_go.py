@@ -197,10 +197,11 @@ def test_what_another_provider_s_thinking_was_taken_out_of_is_not_kept_parsed_be
         {"role": "assistant", "content": [thought, {"type": "text", "text": "y"}]},
     ]
     request = parse_request(json.dumps({**ASKED, "messages": turns}).encode(), {})
-    before = request.body
+    before, memo = request.body, request.memo
     native = state.native(request, Target("other", "m"))
     assert "sealed" not in json.dumps(native.body)
     assert json.loads(native.raw) == native.body
+    assert native.memo is memo
     assert request.body is not before
     assert request.body == before
 

@@ -6,10 +6,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ccproxy_tray.catalog import capabilities
 from ccproxy_tray.translate import bedrock, tokens
+from ccproxy_tray.translate.bedrock_content import messages_content
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.messages import MessagesRequest, parse_request
 from ccproxy_tray.translate.openai_dialect import GENERIC, OPENROUTER
@@ -18,6 +20,7 @@ from ccproxy_tray.translate.reading import Reading
 from ccproxy_tray.translate.shape import anthropic_request
 
 Json = Any
+ASKED: Json = {"model": "claude-sonnet-4-5", "max_tokens": 9}
 
 
 def counting(seen: list[Json]) -> Any:
@@ -73,16 +76,40 @@ def test_one_value_is_not_another_that_only_equals_it() -> None:
     assert [memo.once("f", value, lambda: repr(value)) for value in ([1], [True], [1.0])] == ["[1]", "[True]", "[1.0]"]  # noqa: B023  called at once
 
 
-def test_a_call_s_name_is_shortened_by_what_tools_there_are_now() -> None:
-    memo, name = Memo(), "a.b"
-    call = {"type": "tool_use", "id": "1", "name": name, "input": {}}
-    turns = [{"role": "user", "content": "do"}, {"role": "assistant", "content": [call]}]
-    alone = {"model": "m", "max_tokens": 9, "messages": turns, "tools": [{"name": name}]}
-    short = chat_request(alone, model="qwen", dialect=GENERIC, memo=memo)[1].sent(name)
-    beside = {**alone, "tools": [{"name": name}, {"name": short}]}
-    chat, names = chat_request(beside, model="qwen", dialect=GENERIC, memo=memo)
-    assert names.sent(name) != short
-    assert chat["messages"][1]["tool_calls"][0]["function"]["name"] == names.sent(name)
+def user(said: Json) -> Json:
+    return {"role": "user", "content": said}
+
+
+def called(name: str) -> Json:
+    return {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": name, "input": {}}]}
+
+
+def to_chat(model: str, turns: list[Json], tools: list[Json], memo: Memo) -> Json:
+    body = {**ASKED, "messages": turns, "tools": tools}
+    return chat_request(body, model=model, dialect=OPENROUTER, memo=memo)[0]
+
+
+def test_names_are_shortened_by_what_others_there_are_now() -> None:
+    memo, turns, tools = Memo(), [user("do"), called("a.b")], [{"name": "a.b"}]
+    short = to_chat("qwen", turns, tools, memo)["tools"][0]["function"]["name"]
+    for others in (
+        to_chat("qwen", [*turns, user("do"), called(short)], tools, memo),
+        to_chat("qwen", turns, [*tools, {"name": short}], memo),
+    ):
+        sent = others["tools"][0]["function"]["name"]
+        assert sent != short
+        assert others["messages"][1]["tool_calls"][0]["function"]["name"] == sent
+    assert to_chat("qwen", turns, tools, memo)["tools"][0]["function"]["name"] == short
+
+
+def test_breakpoints_that_one_request_has_to_spare_stay_in_the_next() -> None:
+    marked = {"cache_control": {"type": "ephemeral"}}
+    turns = [user([{"type": "text", "text": f"{number}", **marked}]) for number in range(3)]
+    turns = [turn for said in turns for turn in (said, {"role": "assistant", "content": "so"})]
+    memo, tools = Memo(), [{"name": "a", **marked}, {"name": "b", **marked}]
+    for count in (6, 2):
+        found, alone = (to_chat("anthropic/claude-sonnet-4.5", turns[:count], tools, each) for each in (memo, NO_MEMO))
+        assert found == alone
 
 
 def test_a_memo_of_nothing_keeps_nothing() -> None:
@@ -119,13 +146,13 @@ RESULT = st.builds(
     IDS,
     st.sampled_from(["", "done"]) | st.lists(TEXT | IMAGE, max_size=2),
 )
-FOREIGN = st.sampled_from(
-    [
-        {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"url": "u", "title": "t"}]},
-        {"type": "tool_reference", "tool_name": "a"},
-        {"type": "tool_addition", "tool": {}},
-    ]
-)
+UNUSUAL: list[Json] = [
+    {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": [{"url": "u", "title": "t"}]},
+    {"type": "tool_reference", "tool_name": "a"},
+    {"type": "tool_addition", "tool": {}},
+    {"type": "server_tool_use", "id": "srvtoolu_1", "name": "tool_search_tool_regex", "input": {}},
+]
+FOREIGN = st.sampled_from(UNUSUAL)
 MESSAGE = st.one_of(
     st.builds(
         lambda content: {"role": "assistant", "content": content},
@@ -137,7 +164,8 @@ MESSAGE = st.one_of(
     ),
     st.builds(lambda content: {"role": "system", "content": content}, st.lists(TEXT, min_size=1, max_size=2)),
 )
-TOOLS = st.sampled_from([None, [{"name": "a", "input_schema": {"type": "object"}}], [{"name": "b" * 70}]])
+STRICT = [{"name": "a", "strict": True, "input_schema": {"type": "object"}}]
+TOOLS = st.sampled_from([None, STRICT, [{"name": "b" * 70}]])
 
 
 @st.composite
@@ -147,9 +175,9 @@ def conversations(draw: st.DrawFn) -> list[Json]:
     tools = draw(TOOLS)
     bodies = []
     for _ in range(draw(st.integers(1, 4))):
-        bodies.append({"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": turns, "tools": tools})
+        bodies.append({**ASKED, "messages": turns, "tools": tools})
         turns = [*turns[: draw(st.integers(1, len(turns)))], *draw(st.lists(MESSAGE, max_size=3))]
-        tools = draw(st.sampled_from([tools, tools])) or draw(TOOLS)
+        tools = draw(st.just(tools) | TOOLS)
     return bodies
 
 
@@ -173,6 +201,8 @@ def made(body: Json, memo: Memo) -> list[str]:
             bedrock.unservable(body, known),
             bedrock.bedrock_body(request, "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
             bedrock.bedrock_body(request, "us.anthropic.claude-3-haiku-20240307-v1:0"),
+            messages_content(body, capabilities("claude-opus-5"), (), known),
+            messages_content(body, capabilities("claude-opus-5"), ("mid-conversation-tool-changes-2026-01-01",), known),
             anthropic_request(request, "claude-sonnet-4-5"),
             anthropic_request(request, "claude-3-haiku-20240307"),
         )
@@ -180,6 +210,7 @@ def made(body: Json, memo: Memo) -> list[str]:
 
 
 @settings(max_examples=200)
+@example([{**ASKED, "messages": [{"role": "assistant", "content": UNUSUAL}], "tools": STRICT}])
 @given(conversations())
 def test_a_conversation_is_translated_as_if_nothing_were_kept(bodies: list[Json]) -> None:
     memo = Memo()
