@@ -79,6 +79,7 @@ def config_set(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Set any key."""
     from ccproxy_tray.setting import set_key
 
+    create(args, environ)
     changed = set_key(path_of(args, environ), args.key, args.words, environ)
     return _told(args, environ, args.key, changed=changed)
 

@@ -111,6 +111,14 @@ def test_serving_without_a_tray_puts_the_settings_back_where_that_is_wanted(home
     assert settings(home).read_text(encoding="utf-8") == SETTINGS
 
 
+@pytest.mark.parametrize("words", [["routing", "off"], ["config", "set", "routing.enable", "off"]])
+def test_a_setting_can_be_changed_before_the_first_start(home: Path, words: list[str]) -> None:
+    config = home / "made" / "config.yaml"
+    done = run(home, *words, **places(home, "made/config.yaml"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "  enable: false " in config.read_text(encoding="utf-8")
+
+
 @POSIX
 def test_the_editor_may_have_arguments_or_blanks_in_its_path(home: Path) -> None:
     editor = home / "my editor"
