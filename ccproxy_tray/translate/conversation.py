@@ -13,7 +13,7 @@ lengths of their parts are those of the printed values.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -92,7 +92,7 @@ class Read:
     ``text`` is what may be kept of it, ``source`` what it continues.
     """
 
-    body: Json
+    body: Json = field(repr=False)
     messages: int = 0
     text: Text | None = None
     source: Text | None = None

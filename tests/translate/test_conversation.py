@@ -128,6 +128,14 @@ def test_short_requests_and_loose_texts_are_not_kept() -> None:
     assert known._known == ()
 
 
+def test_no_words_are_shown_with_what_was_read() -> None:
+    known = Conversations()
+    known.keep(known.read(text(asked(FIRST))))
+    read = known.read(text(asked(FIRST, ANSWER)))
+    assert read.source is not None
+    assert "words" not in f"{read!r} {read.memo!r} {known!r}"
+
+
 def test_of_a_conversation_that_goes_on_the_latest_request_is_kept() -> None:
     known = Conversations()
     for turns in range(1, 6):
