@@ -134,6 +134,9 @@ class OpenAIProvider:
         return listed(body)
 
     def _chat(self, call: Call) -> bytes:
+        if call.request.stream:
+            # The codec of the answer asks for it on the loop; here a large request is looked through in a thread.
+            tokens.estimate(call.request.body, call.request.memo)
         chat, _ = chat_request(
             call.request.body,
             model=call.target.model,

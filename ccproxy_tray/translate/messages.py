@@ -13,6 +13,7 @@ from ccproxy_tray.translate.memo import Memo
 from ccproxy_tray.translate.origin import origin
 from ccproxy_tray.translate.reading import Reading
 from ccproxy_tray.translate.splice import replace_model
+from ccproxy_tray.translate.survey import survey
 from ccproxy_tray.translate.validation import check
 
 Json = jsontext.Json
@@ -83,10 +84,12 @@ def parse_request(
     if problem := check(body, counting=counting, known=read.messages):
         raise RequestError(400, problem)
     conversations.keep(read)
+    reading = Reading(raw, body, read.memo)
+    survey(body, reading.memo)  # whoever serves asks for it: of a large request, it is taken in the thread that reads
     model: str = body["model"]
     long_context = model.lower().endswith(_LONG_CONTEXT)
     return MessagesRequest(
-        Reading(raw, body, read.memo),
+        reading,
         model=model[: -len(_LONG_CONTEXT)] if long_context else model,
         stream=body.get("stream") is True,
         betas=_betas(headers.get("anthropic-beta", "")),

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from ccproxy_tray.aside import aside
-from ccproxy_tray.config.schema import ApiStyle, ProviderConfig, Secret
+from ccproxy_tray.config.schema import ApiStyle, ProviderConfig, Secret, Variant
 from ccproxy_tray.errors import AttemptFailed, Fault
 from ccproxy_tray.providers import dialect
 from ccproxy_tray.providers.base import Call
 from ccproxy_tray.providers.dialect import counted, listed
 from ccproxy_tray.providers.table import providers
 from ccproxy_tray.routing.target import ProviderType, Target
+from ccproxy_tray.translate import survey, tokens
 from ccproxy_tray.translate.messages import parse_request
 
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s"}
@@ -51,6 +52,36 @@ async def test_every_provider_shapes_a_large_request_beside_the_loop(
     assert b"hi" in (await provider.outgoing(call)).body
     assert (threads != [threading.get_ident()]) is elsewhere
     assert len(threads) == 1
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+async def test_the_loop_looks_at_no_message_of_a_request(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is large is read and shaped in threads; between and behind them, what they found is asked for."""
+    call = Call(
+        Target(name, "anthropic.claude-sonnet-4-5", "us-east-1"),
+        parse_request(json.dumps(BODY | {"stream": True}).encode(), {}),
+        "req_1",
+    )
+    provider = providers(CONFIGS, ENVIRON)[name]
+    looks: list[str] = []
+
+    def watched(module: Any, function: str) -> None:
+        real = getattr(module, function)
+
+        def noted(message: Any) -> Any:
+            looks.append(function)
+            return real(message)
+
+        monkeypatch.setattr(module, function, noted)
+
+    watched(survey, "_of_message")
+    watched(tokens, "_message")
+    assert provider.candidate(Variant(), call.request).skip == ""
+    assert looks == []
+    await provider.outgoing(call)
+    looks.clear()
+    provider.codec(call)
+    assert looks == []
 
 
 @pytest.mark.parametrize("answer", [{"input_tokens": 7}, {"input_tokens": 0, "more": [1]}])
