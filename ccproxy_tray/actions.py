@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ccproxy_tray import __version__
-from ccproxy_tray.config import edit
+from ccproxy_tray.config import edit, files
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desk import AWAY, Desk
 from ccproxy_tray.desktop import clipboard
@@ -173,7 +173,7 @@ class Actions:
     def _in_file(self) -> Loaded:
         """The configuration as the file has it now: the click before this one may not be in force yet."""
         in_force, path = loaded_of(self._journal.snapshot), self._program.path
-        if in_force.path and not path.exists():  # what would be written holds nothing of what is in force
+        if in_force.path and not files.stands(path):  # what would be written holds nothing of what is in force
             raise Unchangeable(f"{path.name} is gone, and a new one would bring the defaults back: put it back first.")
         try:
             return self._program.read()

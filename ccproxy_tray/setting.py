@@ -91,7 +91,7 @@ def _content(path: Path) -> bytes:
 def _usable(path: Path, environ: Mapping[str, str]) -> Loaded | None:
     """The configuration in force; None when there is a mistake in it."""
     try:
-        return load(path if path.exists() else None, environ)
+        return load(path if files.stands(path) else None, environ)
     except ConfigError:
         return None
 

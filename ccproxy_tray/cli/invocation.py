@@ -46,7 +46,7 @@ def loaded_for(args: argparse.Namespace, environ: Mapping[str, str]) -> Loaded:
     overrides = {
         f"server.{key}": str(value) for key in ("host", "port") if (value := getattr(args, key, None)) is not None
     }
-    return load(path if args.config is not None or _stands(path) else None, environ, overrides)
+    return load(path if args.config is not None or files.stands(path) else None, environ, overrides)
 
 
 def create(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
@@ -57,18 +57,9 @@ def create(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
     try:
         files.create_default(path)
     except OSError as error:
+        if files.stands(path):  # it cannot be reached, which reading it will say
+            return
         complain(f"warning: {path} cannot be written ({error.strerror}); going on with the defaults")
-
-
-def _stands(path: Path) -> bool:
-    """Whether there is a file. One that may not be looked at counts: reading it will say what is wrong."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def url_of(loaded: Loaded, args: argparse.Namespace, environ: Mapping[str, str]) -> str:

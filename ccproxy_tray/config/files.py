@@ -37,7 +37,19 @@ def config_path(environ: Mapping[str, str]) -> Path:
     if not given:
         return platformdirs.user_config_path(APP, appauthor=False) / FILE
     path = _expanded(given)
-    return path / FILE if path.is_dir() else path
+    # Path.is_dir raises where a folder on the way may not be entered; reading the file says so better.
+    return path / FILE if os.path.isdir(path) else path  # noqa: PTH112 - see above
+
+
+def stands(path: Path) -> bool:
+    """Whether there is a file. One that may not be looked at counts: reading it will say what is wrong."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def data_dir(environ: Mapping[str, str]) -> Path:

@@ -236,11 +236,16 @@ def test_a_proxy_that_listens_everywhere_is_reached_by_loopback_of_the_same_kind
     assert f"ANTHROPIC_BASE_URL='{url}'" in done.stdout
 
 
-def test_a_configuration_that_cannot_be_reached_is_not_taken_for_a_missing_one(home: Path) -> None:
+@pytest.mark.parametrize("folder", ["file", pytest.param("long" * 100, id="long")])
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_a_configuration_that_cannot_be_reached_is_not_taken_for_a_missing_one(
+    home: Path, folder: str, command: str
+) -> None:
     (home / "file").write_text("in the way")
-    done = run(home, "check", CCPROXY_CONFIG=str(home / "file" / "config.yaml"))
+    done = run(home, command, CCPROXY_CONFIG=str(home / folder / "config.yaml"))
     assert done.returncode == 2
     assert "config.yaml: cannot be read" in done.stderr
+    assert "going on with the defaults" not in done.stderr
 
 
 def test_config_show_masks_secrets_and_names_sources(home: Path) -> None:
