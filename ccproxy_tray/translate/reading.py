@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ccproxy_tray.translate import longtext
+from ccproxy_tray.translate.conversation import KEPT_BYTES
 from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.memo import Memo
 
@@ -51,5 +52,9 @@ class Reading:
             self._value = self._memo = None
 
     def forget_work(self) -> None:
-        """Keep what the text says, but not what was worked out about it: a translation takes as much room again."""
-        self._memo = None
+        """Keep what the text says, but not what was worked out about it, if nobody else has it anyway.
+
+        A translation takes as much room again.
+        """
+        if len(self.raw) > KEPT_BYTES:
+            self._memo = None
