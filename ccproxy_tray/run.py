@@ -27,18 +27,20 @@ async def serve(
     ready: Ready,
     read_again: Read | None = None,
     data_dir: Path | None = None,
+    path: Path | None = None,
 ) -> int:
     """Serve until a signal ends it (see ``signals``); returns the exit code.
 
     ``ready`` is told the URLs as soon as connections are accepted. With ``read_again``, a changed configuration
-    file takes effect within two seconds. With ``data_dir``, cooldowns survive a restart. Raises CannotListen, which
-    says who has a taken port.
+    file takes effect within two seconds, also one that comes to its ``path`` only then. With ``data_dir``, cooldowns
+    survive a restart. Raises CannotListen, which says who has a taken port.
     """
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     signals = Signals(lambda: loop.call_soon_threadsafe(stop.set))
     signals.install()
     try:
-        return await _serve(App(loaded, environ, data_dir=data_dir), ready, read_again or (lambda: loaded), stop)
+        program = App(loaded, environ, data_dir=data_dir)
+        return await _serve(program, ready, read_again or (lambda: loaded), stop, path or Path(loaded.path))
     except PortTaken as taken:
         told = await asyncio.to_thread(who_has, taken)
         raise CannotListen(taken.host, taken.port, told) from taken
@@ -53,7 +55,7 @@ def who_has(taken: PortTaken) -> str:
     return port_owner.sentence(port_owner.owner(taken.host, taken.port), taken.port)
 
 
-async def _serve(program: App, ready: Ready, read: Read, stop: asyncio.Event) -> int:
+async def _serve(program: App, ready: Ready, read: Read, stop: asyncio.Event, path: Path) -> int:
     async with program as app:
         log.info("Serving at %s", " and ".join(app.urls))
         ready(app.urls)
@@ -67,7 +69,7 @@ async def _serve(program: App, ready: Ready, read: Read, stop: asyncio.Event) ->
         def resumed(seconds: float) -> None:
             loop.call_soon_threadsafe(app.resumed, seconds)
 
-        with Watch({Path(app.loaded.path): changed}, resumed):
+        with Watch({path: changed}, resumed):
             await stop.wait()
         log.info("Stopping: running requests may end first")
         following.cancel()

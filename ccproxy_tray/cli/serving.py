@@ -83,7 +83,8 @@ def serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
         read = _reader(args, environ, running_log, _warnings(loaded))
         with home:
-            return asyncio.run(run(loaded, environ, ready, again, files.data_dir(environ)))
+            serving = run(loaded, environ, ready, again, files.data_dir(environ), path_of(args, environ))
+            return asyncio.run(serving)
 
 
 class _Home:

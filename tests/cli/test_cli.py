@@ -198,6 +198,16 @@ def test_a_changed_file_takes_effect_and_a_broken_one_does_not(home: Path) -> No
     assert status["routing"]["max_wait_seconds"]["value"] == 7
 
 
+@POSIX
+def test_a_file_that_comes_after_the_start_takes_effect(home: Path) -> None:
+    config, later = home / "link.yaml", home / "elsewhere" / "later.yaml"
+    later.parent.mkdir()
+    config.symlink_to(later)
+    with started(home, "serve", env={"CCPROXY_CONFIG": str(config), "PORT": "0"}) as (_, url):
+        later.write_text("routing: { max_wait_seconds: 7 }\n")
+        until(lambda body: json.loads(body)["routing"]["max_wait_seconds"]["value"] == 7, f"{url}/debug")
+
+
 def test_status_tells_what_the_running_proxy_does(home: Path) -> None:
     config = home / "config.yaml"
     config.write_text(GOOD)
