@@ -33,7 +33,7 @@ UNFINISHED = ".ccproxy-tray"
 
 def config_path(environ: Mapping[str, str]) -> Path:
     """The configuration file. ``CCPROXY_CONFIG`` may name it, or an existing directory that holds it."""
-    given = environ.get(CONFIG_VARIABLE)
+    given = environ.get(CONFIG_VARIABLE, "").strip()
     if not given:
         return platformdirs.user_config_path(APP, appauthor=False) / FILE
     path = _expanded(given)
@@ -54,13 +54,13 @@ def stands(path: Path) -> bool:
 
 def data_dir(environ: Mapping[str, str]) -> Path:
     """Where history and state lie."""
-    given = environ.get(DATA_VARIABLE)
+    given = environ.get(DATA_VARIABLE, "").strip()
     return _expanded(given) if given else platformdirs.user_data_path(APP, appauthor=False)
 
 
 def log_dir(environ: Mapping[str, str]) -> Path:
     """Where the log lies: with the data, when those have a place of their own."""
-    given = environ.get(DATA_VARIABLE)
+    given = environ.get(DATA_VARIABLE, "").strip()
     return _expanded(given) / "log" if given else platformdirs.user_log_path(APP, appauthor=False)
 
 

@@ -33,6 +33,12 @@ def test_variables_move_the_places(tmp_path: Path) -> None:
     assert log_dir({"CCPROXY_DATA_DIR": str(tmp_path)}) == tmp_path / "log"
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t "])
+def test_a_blank_variable_moves_nothing(blank: str) -> None:
+    blanks = {"CCPROXY_CONFIG": blank, "CCPROXY_DATA_DIR": blank}
+    assert [place(blanks) for place in (config_path, data_dir, log_dir)] == [config_path({}), data_dir({}), log_dir({})]
+
+
 def test_the_file_of_the_first_start_says_exactly_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "new" / "config.yaml"
 
