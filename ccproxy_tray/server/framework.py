@@ -70,6 +70,13 @@ class Framework:
             if not connection.busy:
                 connection.force_close()
 
+    def drop_oldest(self) -> bool:
+        """Drop the first that came of those that wait for a request, or for the rest of one's head, if any does."""
+        idle = next((each for each in self.connections if not each.busy), None)
+        if idle is not None:
+            idle.force_close()
+        return idle is not None
+
     async def shutdown(self, patience: float) -> None:
         """Close every connection, whatever runs on it. Raises TimeoutError."""
         async with asyncio.timeout(patience):

@@ -12,6 +12,7 @@ from ccproxy_tray.config.address import http_url, is_loopback, reachable
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import CcproxyError
 from ccproxy_tray.server.plain import PlainConnection
+from ccproxy_tray.server.room import room
 from ccproxy_tray.server.wire import Answerer
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Listener:
             message = f"Listening on {settings.host} needs server.token: others than this machine could use it."
             raise CannotListen(settings.host, settings.port, message)
         self._settings = settings
+        self._room = room()
         both = settings.host in ("localhost", "127.0.0.1")
         for attempt in range(_TRIES):
             try:
@@ -116,9 +118,20 @@ class Listener:
             log.warning("Some connections did not close in time")
 
     def _connection(self) -> PlainConnection:
+        full = len(self.connections) >= self._room and not self._make_room()
         connection = PlainConnection(self._answer, self._hand_over, self._plain.discard, self._settings.idle_timeout)
+        if full:
+            connection.close()  # Its client comes again. Taken, it would keep the others from their providers.
         self._plain.add(connection)
         return connection
+
+    def _make_room(self) -> bool:
+        """Drop whoever has waited longest without a request, if anybody has."""
+        waiting = {each: since for each in self._plain if (since := each.idle_since) is not None}
+        if not waiting:
+            return self._framework is not None and self._framework.drop_oldest()
+        min(waiting, key=waiting.__getitem__).close()
+        return True
 
     def _hand_over(self, connection: PlainConnection, data: bytes) -> None:
         """Give a connection, with what came by it, to aiohttp."""

@@ -59,6 +59,12 @@ class PlainConnection(asyncio.Protocol):
         self._closing = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
+    @property
+    def idle_since(self) -> float | None:
+        """The moment since which it waits for a request; None while it does not."""
+        waits = self._wire is None and self.transport is not None and not self._closing
+        return self._idle_since if waits else None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
         self.transport = cast("asyncio.Transport", transport)

@@ -260,3 +260,55 @@ async def test_idle_connections_end_at_once_while_others_still_get_their_answer(
         assert not client.dispatch.cancelled.is_set()
         stopping.cancel()
         await asyncio.gather(stopping, return_exceptions=True)
+
+
+async def waiting(client: Client, head: bytes = b"") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection whose client has been answered, and says the beginning of something else."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(client.lines("GET", "/health", {}))
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(head)
+    return reader, writer
+
+
+async def test_a_client_that_asks_nothing_gives_way_when_there_is_no_room_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccproxy_tray.server.listener.room", lambda: 3)
+    async with serving() as client:
+        connections = [await waiting(client) for _ in range(4)]
+        assert b"ok" in await connections[0][0].read(), "closed after what it had been told"
+        for reader, writer in connections[1:]:
+            writer.write(client.lines("GET", "/health", {}))
+            assert b"200 OK" in await reader.readuntil(b"200 OK")
+        for _, writer in connections:
+            writer.transport.abort()
+
+
+async def test_half_a_request_gives_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccproxy_tray.server.listener.room", lambda: 2)
+    async with serving() as client:
+        slow = [await waiting(client, b"GET /health HT") for _ in range(2)]
+        await until(lambda: not client.endpoint._listener._plain)
+        _, writer = await waiting(client)
+        assert b"HTTP/1.1" not in await slow[0][0].read()
+        for each in (writer, *(writer for _, writer in slow)):
+            each.transport.abort()
+
+
+async def test_when_everybody_is_served_who_comes_is_sent_away_and_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccproxy_tray.server.listener.room", lambda: 1)
+    async with serving() as client:
+        release = asyncio.Event()
+
+        async def slow(request: MessagesRequest) -> Answer:
+            del request
+            await release.wait()
+            return Answer(200, {}, b'{"done": true}')
+
+        client.dispatch.reply = slow
+        asking = asyncio.create_task(client.post())
+        await client.dispatch.started.wait()
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        assert await reader.read() == b""
+        writer.transport.abort()
+        release.set()
+        assert (await asking).body == b'{"done": true}'
