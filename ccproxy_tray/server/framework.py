@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, cast
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import BadHttpMethod, LineTooLong
 from aiohttp.http_parser import HttpRequestParser
 
@@ -115,7 +115,8 @@ class _Wire:
         return 0 if transport is None else transport.get_write_buffer_size()
 
     def proceed(self) -> None:
-        if self._request.transport is not None:
+        # An older client would take it for the answer (RFC 9110, 10.1.1).
+        if self._request.transport is not None and self._request.version >= HttpVersion11:
             self._request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def arrived(self) -> bytes | None:

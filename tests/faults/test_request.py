@@ -64,6 +64,14 @@ async def test_c4_a_client_that_asks_first_is_told_to_go_on(tmp_path: Path) -> N
         await stage.expect(primary=1, backup=0, story=["primary ok"])
 
 
+async def test_c4_a_client_too_old_to_be_told_to_go_on_gets_nothing_but_its_answer(tmp_path: Path) -> None:
+    async with staged(tmp_path) as stage, connected(stage) as raw:
+        old = request(asking(stream=False), headers={"expect": "100-continue"}).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+        await raw.send(old)
+        assert (await stage.checked(await raw.answer())).status == 200
+        await stage.expect(primary=1, backup=0, story=["primary ok"])
+
+
 def asked(**fields: object) -> bytes:
     return json.dumps({**ASK, **fields}).encode()
 
