@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 _UNSIGNED = frozenset({"expect", "transfer-encoding", "user-agent", "x-amzn-trace-id"})
@@ -71,16 +72,22 @@ class Signer:
 
 def _canonical(method: str, url: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
     """The canonical request, and the names of the headers that it covers."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.port is not None and parts.port != _PORTS.get(parts.scheme):
-        host = f"{host}:{parts.port}"
+    host, path, query = _place(url)
     covered = {name.lower(): " ".join(value.split()) for name, value in headers.items()}
     covered = {"host": host, **{name: value for name, value in covered.items() if name not in _UNSIGNED}}
     names = sorted(covered)
     lines = "".join(f"{name}:{covered[name]}\n" for name in names)
-    # Every service but S3 encodes the path as it stands on the wire once more: %3A becomes %253A.
-    path = quote(parts.path or "/", safe="/~")
-    query = "&".join(sorted(parts.query.split("&"))) if parts.query else ""
     listed = ";".join(names)
     return "\n".join((method, path, query, lines, listed, hashlib.sha256(body).hexdigest())), listed
+
+
+@lru_cache(256)
+def _place(url: str) -> tuple[str, str, str]:
+    """Host, path and query in their canonical forms; a provider has few of them."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.port is not None and parts.port != _PORTS.get(parts.scheme):
+        host = f"{host}:{parts.port}"
+    # Every service but S3 encodes the path as it stands on the wire once more: %3A becomes %253A.
+    path = quote(parts.path or "/", safe="/~")
+    return host, path, "&".join(sorted(parts.query.split("&"))) if parts.query else ""

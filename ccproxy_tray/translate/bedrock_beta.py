@@ -9,12 +9,10 @@ from typing import Any
 from ccproxy_tray.catalog import Capabilities
 from ccproxy_tray.translate import beta, tool_search
 from ccproxy_tray.translate.messages import MessagesRequest
+from ccproxy_tray.translate.survey import CHANGE, TOOL_CHANGES, survey
 
 Json = Any
 Body = Mapping[str, Json]
-
-TOOL_CHANGES = ("tool_addition", "tool_removal")
-"""Blocks that change the tools in the middle of a conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,15 @@ class _Case:
 
     def thinking(self, key: str) -> Json:
         return (self.body.get("thinking") or {}).get(key)
+
+    def changes_tools(self) -> bool:
+        """Whether changes of the tools are still there, now that the body is shaped."""
+        return CHANGE in survey(self.request.body, self.request.memo) and any(
+            block["type"] in TOOL_CHANGES
+            for message in self.body["messages"]
+            if isinstance(message["content"], list)
+            for block in message["content"]
+        )
 
 
 _TABLE: tuple[tuple[str, Callable[[_Case], bool]], ...] = (
@@ -62,7 +69,7 @@ _TABLE: tuple[tuple[str, Callable[[_Case], bool]], ...] = (
             "fine-grained-tool-streaming" in case.asked or case.has_in_tools("eager_input_streaming", case.request.body)
         ),
     ),
-    ("mid-conversation-tool-changes-2026-07-01", lambda case: _changes_tools(case.body)),
+    ("mid-conversation-tool-changes-2026-07-01", lambda case: case.changes_tools()),
 )
 """Every other beta is left out: Bedrock refuses the whole request for one that it does not know."""
 _COMPUTER_USE = ("computer-use-2025-01-24", "computer-use-2025-11-24")
@@ -79,12 +86,3 @@ def bedrock_betas(request: MessagesRequest, body: Body, can: Capabilities) -> It
     case = _Case(frozenset(map(beta.family, asked)), request, body, can)
     yield from (name for name, is_wanted in _TABLE if is_wanted(case))
     yield from (name for name in _COMPUTER_USE if name in asked)
-
-
-def _changes_tools(body: Body) -> bool:
-    return any(
-        block["type"] in TOOL_CHANGES
-        for message in body["messages"]
-        if isinstance(message["content"], list)
-        for block in message["content"]
-    )

@@ -7,10 +7,10 @@ from typing import Any
 
 from ccproxy_tray.catalog import Capabilities
 from ccproxy_tray.translate import beta
-from ccproxy_tray.translate.bedrock_beta import TOOL_CHANGES
 from ccproxy_tray.translate.bedrock_tool import plain_breakpoint
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.sharing import put, without
+from ccproxy_tray.translate.survey import TOOL_CHANGES
 
 Json = Any
 Body = Mapping[str, Json]

@@ -15,13 +15,17 @@ Body = Mapping[str, Json]
 UNSIGNED = "unsigned thinking"
 ILLEGAL = "an illegal id"
 SOURCE = "a block with a source, or one of which nobody knows what is within"
+CHANGE = "a change of the tools"
+TOOL_CHANGES = ("tool_addition", "tool_removal")
+"""Blocks that change the tools in the middle of a conversation."""
 _THINKING = ("thinking", "redacted_thinking")
 _NOTHING: frozenset[str] = frozenset()
 
 
 def survey(body: Body, memo: Memo) -> frozenset[str]:
     """Everything of the above that is anywhere in the messages."""
-    return _NOTHING.union(*memo.each("survey", body["messages"], _of_message))
+    messages = body["messages"]
+    return memo.once("survey", messages, lambda: _NOTHING.union(*memo.each("survey", messages, _of_message)))
 
 
 def sound(body: Body, memo: Memo) -> Body:
@@ -43,6 +47,8 @@ def _of_blocks(blocks: list[Json]) -> set[str]:
         kind = block["type"]
         if kind in _THINKING and not is_signed(block):
             found.add(UNSIGNED)
+        if kind in TOOL_CHANGES:
+            found.add(CHANGE)
         if (ident := id_of(block)) is not None and not is_legal(ident):
             found.add(ILLEGAL)
         inner = block.get("content")
