@@ -6,7 +6,8 @@ A conversation that goes on has its earlier messages and its tools as the very s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from operator import is_
 from typing import Any, Final, TypeVar
 
 _Item = TypeVar("_Item")
@@ -24,7 +25,7 @@ class Memo:
 
     def __init__(self, *, keeps: bool = True) -> None:
         self._keeps = keeps
-        self._lists: dict[Hashable, Mapping[Hashable, tuple[object, Any]]] = {}
+        self._lists: dict[Hashable, tuple[Sequence[Any], list[Any]]] = {}
         self._values: dict[Hashable, tuple[object, Any]] = {}
 
     def once(self, name: Hashable, value: object, make: Callable[[], _Result]) -> _Result:
@@ -39,25 +40,32 @@ class Memo:
 
     def each(self, name: Hashable, items: Sequence[_Item], make: Callable[[_Item], _Result]) -> list[_Result]:
         """What ``make`` makes of each item."""
-        return self._all(name, [id(item) for item in items], items, make)
+        return self.along(name, items, lambda _, item: make(item), alone=True)
 
     def along(
-        self, name: Hashable, items: Sequence[_Item], make: Callable[[_Item | None, _Item], _Result]
+        self,
+        name: Hashable,
+        items: Sequence[_Item],
+        make: Callable[[_Item | None, _Item], _Result],
+        *,
+        alone: bool = False,
     ) -> list[_Result]:
-        """What ``make`` makes of each item and the one before it."""
-        pairs = list(zip([None, *items], items, strict=False))
-        return self._all(name, [(id(before), id(item)) for before, item in pairs], pairs, lambda pair: make(*pair))
-
-    def _all(
-        self, name: Hashable, keys: Sequence[Hashable], items: Sequence[_Item], make: Callable[[_Item], _Result]
-    ) -> list[_Result]:
-        # An id belongs to one object as long as that lives; and what is kept, lives.
-        known = self._lists.get(name, {})
-        found = [known.get(key) or (item, make(item)) for key, item in zip(keys, items, strict=True)]
+        """What ``make`` makes of the item before and each item; ``alone``: whatever item is before."""
+        kept, results = self._lists.get(name, _NOTHING)
+        # Most items are at the place where they were.
+        same = list(map(is_, kept, items))
+        known = same.index(False) if False in same else len(same)
+        found: list[_Result] = results[:known]
+        for place in range(known, len(items)):
+            if place < len(same) and same[place] and (alone or same[place - 1]):
+                found.append(results[place])
+            else:
+                found.append(make(items[place - 1] if place else None, items[place]))
         if self._keeps:
-            self._lists[name] = dict(zip(keys, found, strict=True))
-        return [result for _, result in found]
+            self._lists[name] = (items, found)
+        return found
 
 
+_NOTHING: Final[tuple[Sequence[Any], list[Any]]] = ((), [])
 NO_MEMO: Final = Memo(keeps=False)
 """For what comes once."""

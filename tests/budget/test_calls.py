@@ -35,9 +35,9 @@ routing: {{ provider_sequence: [ {{ name: {lane}, variants: [ {{ model: "{model}
 """
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "example"}
 MODELS = {"anthropic": "auto", "bedrock": "auto", "chat": "qwen-3-coder-480b"}
-PER_REQUEST = {"anthropic": 830, "bedrock": 1192, "chat": 1161}
+PER_REQUEST = {"anthropic": 830, "bedrock": 1124, "chat": 1161}
 """Calls for a small request with a whole answer."""
-PER_TURN = {"anthropic": 1014, "bedrock": 1862, "chat": 2149}
+PER_TURN = {"anthropic": 902, "bedrock": 1287, "chat": 1749}
 """Calls for a turn of Claude Code's of 150 KB, in a conversation that goes on."""
 PER_EVENT = {"anthropic": 0.5, "bedrock": 12.8, "chat": 1.0}
 """Calls for each delta of a stream that comes in one burst."""
