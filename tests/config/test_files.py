@@ -10,7 +10,15 @@ import platformdirs
 import pytest
 
 from ccproxy_tray.config import files
-from ccproxy_tray.config.files import config_path, create_default, data_dir, default_text, log_dir, permission_warning
+from ccproxy_tray.config.files import (
+    config_path,
+    create_default,
+    data_dir,
+    default_text,
+    log_dir,
+    permission_warning,
+    stands,
+)
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Config
 from ccproxy_tray.errors import ConfigError
@@ -243,6 +251,14 @@ def test_a_file_with_keys_that_others_can_read_is_mentioned(tmp_path: Path, text
     if warned:
         assert f"mode {mode:03o}" in warning
         assert f"chmod 600 '{path}'" in warning
+
+
+def test_a_file_stands_unless_nothing_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    assert not stands(path)
+    path.write_text("", encoding="utf-8")
+    assert stands(path)
+    assert stands(tmp_path / ("x" * 5000)), "what may not even be looked at is for the reader to judge"
 
 
 def test_a_missing_file_needs_no_warning(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ccproxy_tray.translate.conversation import KEPT_BYTES
 from ccproxy_tray.translate.reading import LONG, Reading
 
 
@@ -25,6 +26,15 @@ def test_a_short_text_is_not_read_again() -> None:
     reading = Reading(json.dumps({"text": "x" * LONG}).encode()[:LONG], value)
     reading.forget()
     assert reading.value is value
+
+
+def test_what_was_worked_out_about_a_text_that_nobody_else_keeps_is_forgotten() -> None:
+    for size, kept in ((KEPT_BYTES, True), (KEPT_BYTES + 1, False)):
+        reading = Reading(b"x" * size, {})
+        memo = reading.memo
+        reading.forget_work()
+        assert (reading.memo is memo) is kept
+        assert not reading.forgotten
 
 
 class Overtaken(Reading):

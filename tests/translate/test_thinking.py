@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from ccproxy_tray.translate.thinking import strip_thinking, strip_unsigned_thinking, without_thinking_parameter
+from ccproxy_tray.translate.thinking import (
+    is_omitted,
+    strip_thinking,
+    strip_unsigned_thinking,
+    without_thinking_parameter,
+)
 from tests import capture
 
 Json = Any
@@ -121,3 +126,11 @@ def test_a_real_tool_loop_loses_nothing_but_its_thinking() -> None:
     stripped = strip_thinking(body)
     assert [block["type"] for block in stripped["messages"][2]["content"]] == ["text", "tool_use"]
     assert {**stripped, "messages": body["messages"]} == body
+
+
+@pytest.mark.parametrize(
+    ("thinking", "omitted"),
+    [({"type": "adaptive", "display": "omitted"}, True), ({"type": "adaptive"}, False), (None, False)],
+)
+def test_thinking_is_omitted_where_the_client_says_so(thinking: Any, omitted: bool) -> None:
+    assert is_omitted({"thinking": thinking}) is omitted
