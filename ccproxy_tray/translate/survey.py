@@ -52,8 +52,9 @@ def _of_blocks(blocks: list[Json]) -> set[str]:
         if (ident := id_of(block)) is not None and not is_legal(ident):
             found.add(ILLEGAL)
         inner = block.get("content")
-        if kind == "tool_result" and isinstance(inner, list):
+        is_result = kind == "tool_result" and isinstance(inner, list)
+        if is_result:
             found |= _of_blocks(inner)
-        elif "source" in block or isinstance(inner, list):
+        if "source" in block or (isinstance(inner, list) and not is_result):
             found.add(SOURCE)
     return found

@@ -41,7 +41,9 @@ def test_where_no_source_is_seen_there_is_none(bodies: list[Json]) -> None:
 
 def test_what_an_unknown_block_holds_is_looked_at() -> None:
     file = {"type": "document", "source": {"type": "file", "file_id": "file_1"}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [], "source": file["source"]}
     for block in (
+        result,
         {"type": "new", "content": [file]},
         {"type": "document", "source": {"type": "content", "content": [file]}},
     ):
