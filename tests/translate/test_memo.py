@@ -63,6 +63,20 @@ def test_an_item_counts_together_with_the_one_before() -> None:
     assert memo.along("f", [], counting(seen)) == []
 
 
+def test_an_item_in_its_place_is_worked_out_again_behind_another_one() -> None:
+    memo, seen = Memo(), list[Json]()
+    one, two, three, four = ["1"], ["2"], ["3"], ["4"]
+    memo.along("f", [one, two, three], counting(seen))
+    memo.along("f", [four, two, three], counting(seen))
+    assert seen[3:] == [(None, four), (four, two)]
+
+
+def test_what_is_only_equal_is_not_the_same() -> None:
+    memo = Memo()
+    assert memo.each("f", [[1], [2]], repr) == ["[1]", "[2]"]
+    assert memo.each("f", [[True], [2.0]], repr) == ["[True]", "[2.0]"]
+
+
 def test_one_value_is_kept_until_another_comes() -> None:
     memo, seen = Memo(), list[Json]()
     one, two = ["1"], ["2"]
