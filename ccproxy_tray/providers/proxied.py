@@ -6,7 +6,7 @@ import asyncio
 import io
 import ssl
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
@@ -64,7 +64,7 @@ class _Way:
     """A proxy's address without its user's name and password; those are in ``headers``."""
 
     proxy: URL
-    headers: Mapping[str, str] | None
+    headers: Mapping[str, str] | None = field(repr=False)
 
 
 @lru_cache(maxsize=16)
