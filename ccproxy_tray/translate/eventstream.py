@@ -82,7 +82,7 @@ class EventStreamDecoder:
         """Total length and headers' length; a stream has few different ones, so those that were good are remembered."""
         known = self._preludes.get(raw)
         if known is None:
-            known = _prelude(raw)
+            known = _lengths(raw)
             if len(self._preludes) < _PRELUDES:
                 self._preludes[raw] = known
         return known
@@ -94,7 +94,7 @@ class EventStreamDecoder:
         return self._headers[1]
 
 
-def _prelude(raw: bytes) -> tuple[int, int]:
+def _lengths(raw: bytes) -> tuple[int, int]:
     """Total length and headers' length, checked before anything is believed or waited for."""
     total, headers_length, checksum = _PRELUDE.unpack(raw)
     if crc32(raw[:8]) != checksum:

@@ -32,7 +32,7 @@ _ORPHAN = "[result of an earlier tool call]"
 
 
 def chat_messages(body: Mapping[str, Json], model: ChatModel, names: ToolNames, memo: Memo = NO_MEMO) -> list[Json]:
-    """The system prompt and all turns of a request, to be changed by nobody who has not brought the memo alone."""
+    """The system prompt and all turns of a request; nobody may change what a ``memo`` keeps of them."""
     caching, echo = model.claude, model.echo
 
     def translated(before: _Turn | None, turn: _Turn) -> list[Json]:

@@ -12,7 +12,7 @@ from ccproxy_tray.server import framework
 from ccproxy_tray.server.app import Endpoint
 from ccproxy_tray.server.listener import CannotListen, PortTaken
 from ccproxy_tray.translate.messages import MessagesRequest
-from tests.server.harness import NOW, REQUEST, Client, FakeDispatch, FakeStream, serving, until
+from tests.server.harness import NOW, REQUEST, Client, FakeDispatch, FakeStream, Reply, serving, until
 from tests.server.test_relay import DELTA, START, error_of
 
 
@@ -164,7 +164,8 @@ async def test_settings_may_change_while_it_runs(client: Client) -> None:
     assert (await client.ask("GET", "/debug", Host="box.lan")).status == 200
 
 
-async def test_stopping_lets_a_running_answer_end(client: Client) -> None:
+async def held(client: Client) -> tuple[asyncio.Task[Reply], asyncio.Event]:
+    """A request that is being served until the event is set."""
     release = asyncio.Event()
 
     async def slow(request: MessagesRequest) -> Answer:
@@ -175,6 +176,11 @@ async def test_stopping_lets_a_running_answer_end(client: Client) -> None:
     client.dispatch.reply = slow
     asking = asyncio.create_task(client.post())
     await client.dispatch.started.wait()
+    return asking, release
+
+
+async def test_stopping_lets_a_running_answer_end(client: Client) -> None:
+    asking, release = await held(client)
     stopping = asyncio.create_task(client.endpoint.stop(5.0))
     while True:
         try:
@@ -297,16 +303,7 @@ async def test_half_a_request_gives_way_too(monkeypatch: pytest.MonkeyPatch) -> 
 async def test_when_everybody_is_served_who_comes_is_sent_away_and_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ccproxy_tray.server.listener.room", lambda: 1)
     async with serving() as client:
-        release = asyncio.Event()
-
-        async def slow(request: MessagesRequest) -> Answer:
-            del request
-            await release.wait()
-            return Answer(200, {}, b'{"done": true}')
-
-        client.dispatch.reply = slow
-        asking = asyncio.create_task(client.post())
-        await client.dispatch.started.wait()
+        asking, release = await held(client)
         reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
         assert await reader.read() == b""
         writer.transport.abort()

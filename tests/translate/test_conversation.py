@@ -16,6 +16,7 @@ from ccproxy_tray.errors import RequestError
 from ccproxy_tray.translate import conversation, jsontext, longtext, roundtrip
 from ccproxy_tray.translate.conversation import KEPT, KEPT_BYTES, SHORT, Conversations
 from ccproxy_tray.translate.messages import parse_request
+from tests.translate.test_roundtrip import outcome
 
 Json = Any
 LONG = "words " * (SHORT // 6)
@@ -334,14 +335,6 @@ def histories(draw: st.DrawFn) -> list[bytes]:
             raw = raw[:at] + draw(st.sampled_from([b"", b",", b"]", b"}", b'"', b"[]", b"0"])) + raw[at + 1 :]
         found.append(raw)
     return found
-
-
-def outcome(read: Callable[[], Json]) -> str:
-    """What is read, with the order of its keys; or in which words it is refused."""
-    try:
-        return repr(read())
-    except jsontext.JsonError as error:
-        return f"refused: {error}"
 
 
 @settings(max_examples=300)
