@@ -23,6 +23,7 @@ shared by all walks; they interleave only where they yield.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -114,8 +115,8 @@ class _Journey:
     failures: dict[Target, Failure] = field(default_factory=dict)
     """The latest of each target."""
     repairs: dict[Target, Repairs] = field(default_factory=dict)
-    repaired: set[Target] = field(default_factory=set)
-    """Targets that have had their one try without a refused field."""
+    repaired: Counter[Target] = field(default_factory=Counter)
+    """How often each target was asked again without a field that it had refused."""
     spent: set[Target] = field(default_factory=set)
     """Targets that time will not bring round: they refuse this very request."""
     refreshed: set[Target] = field(default_factory=set)
@@ -219,7 +220,7 @@ class _Journey:
             past=self.cooldowns.record(target),
             probe=probe,
             repairs=repairs,
-            repaired=target in self.repaired,
+            repaired=self.repaired[target],
             refreshed=target.account in self.refreshed,
             rate_limit=self.rules.rate_limit,
         )
@@ -230,7 +231,7 @@ class _Journey:
         if ruling.refresh:
             self.refreshed.add(target.account)
         elif ruling.fault is Fault.FIELD_REFUSED:
-            self.repaired.add(target)
+            self.repaired[target] += 1
         else:
             self.repairs[target] = ruling.repairs
 

@@ -28,6 +28,9 @@ UNREACHABLE_COOLING = 5.0
 CREDENTIALS_COOLING = 300.0
 NO_CREDIT_COOLING = 600.0
 NO_MODEL_COOLING = 3600.0
+MAX_FIELD_REPAIRS = 5
+"""Refused fields that one request loses at one target: servers name them one at a time. Claude Code gives up after as
+many; what is refused beyond that is remembered, and left out of the next request."""
 ACCESS = "access"
 """Subject of a CREDENTIALS failure that concerns this one model: the account as such is good."""
 _MAX_LEVEL = 16
@@ -78,14 +81,14 @@ class Circumstance:
     """How the failed attempt was made; with the failure it decides the verdict.
 
     ``past`` is the target's record from before this failure. ``repairs`` were applied to the request;
-    ``repaired`` says that one of them answered a refused field in this very walk. ``refreshed``: the credentials
+    ``repaired`` counts those that answered a refused field in this very walk. ``refreshed``: the credentials
     were fetched anew for this walk. ``rate_limit`` is the cooling (seconds) when a throttling provider names none.
     """
 
     past: Record | None = None
     probe: bool = False
     repairs: Repairs = Repairs()
-    repaired: bool = False
+    repaired: int = 0
     refreshed: bool = False
     rate_limit: float = 60.0
 
@@ -174,7 +177,7 @@ def _signature(failure: Failure, how: Circumstance) -> Verdict:
 
 def _field_refused(failure: Failure, how: Circumstance) -> Verdict:
     repairs = repairs_for(failure.subject)
-    if how.repaired or (repairs | how.repairs) == how.repairs:
+    if how.repaired >= MAX_FIELD_REPAIRS or (repairs | how.repairs) == how.repairs:
         return Verdict(Action.NEXT, failure.fault, _reason(failure), repairs=repairs)
     return Verdict(Action.RETRY, failure.fault, _reason(failure), repairs=repairs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,24 @@ async def test_u20_another_wire_s_refusal_keeps_its_wording(tmp_path: Path, wire
         assert refused.status == 400
         assert refused.error["message"] == "messages: at least one message is required"
         await stage.expect(primary=1, backup=0, story=["primary refused"])
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_u20_each_field_that_a_target_refuses_is_left_out_and_never_sent_there_again(
+    tmp_path: Path, stream: bool
+) -> None:
+    """Servers name one field at a time."""
+    ask: dict[str, Any] = {"stream": stream, "top_k": 5, "context_management": {"edits": []}, "service_tier": "auto"}
+    refused = ["context_management", "service_tier", "top_k"]
+    async with staged(tmp_path, alone=True) as stage:
+        for name in refused:
+            stage.primary.play(said(400, f"{name}: Extra inputs are not permitted", "invalid_request_error"))
+        assert (await stage.ask(**ask)).status == 200
+        await stage.expect(primary=4, backup=0, story=["primary field refused"] * 3 + ["primary ok"])
+        assert (await stage.ask(**ask)).status == 200
+        await stage.expect(primary=5, backup=0, story=["primary ok"])
+        sent = [sum(name in call.json for name in refused) for call in stage.primary.calls]
+        assert sent == [3, 2, 1, 0, 0]
 
 
 async def turned_away(stage: Stage, fault: str, seconds: float) -> None:

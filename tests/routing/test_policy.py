@@ -8,6 +8,7 @@ from ccproxy_tray.routing.cooldown import Cooldowns
 from ccproxy_tray.routing.policy import WalkRules, broke_off, walk
 from ccproxy_tray.routing.repair import repairs_for
 from ccproxy_tray.routing.target import Candidate, Repairs, Target
+from ccproxy_tray.routing.verdict import MAX_FIELD_REPAIRS
 
 A = Target("bedrock", "sonnet", "us-east-1")
 SISTER = Target("bedrock", "haiku", "us-east-1")
@@ -382,13 +383,33 @@ def test_a_refused_field_is_dropped_and_remembered_for_that_target() -> None:
     assert next(on_foot(B, cooldowns=cooldowns)) == Try(B)
 
 
-def test_a_second_refused_field_sends_the_request_on_and_teaches_for_next_time() -> None:
+def test_a_second_refused_field_is_dropped_too_and_both_are_remembered() -> None:
     cooldowns = Cooldowns()
 
-    end = play(on_foot(A, B, cooldowns=cooldowns), (Try(A), FIELD), (Try(A, NO_EFFORT), BETA), (Try(B), Served(B)))
+    end = play(
+        on_foot(A, B, cooldowns=cooldowns),
+        (Try(A), FIELD),
+        (Try(A, NO_EFFORT), BETA),
+        (Try(A, NO_EFFORT | NO_BETAS), Served(A)),
+    )
+
+    assert end == Served(A)
+    assert next(on_foot(A, cooldowns=cooldowns)) == Try(A, NO_EFFORT | NO_BETAS)
+
+
+def test_a_target_that_refuses_another_field_each_time_is_left_after_a_few_and_teaches_for_next_time() -> None:
+    cooldowns = Cooldowns()
+    steps: list[tuple[Command, Outcome]] = []
+    dropped = Repairs()
+    for number in range(MAX_FIELD_REPAIRS + 1):
+        name = f"field_{number}"
+        steps.append((Try(A, dropped), Failure(Fault.FIELD_REFUSED, f"{name}: no", 400, subject=name)))
+        dropped |= Repairs(drop_fields=frozenset({name}))
+
+    end = play(on_foot(A, B, cooldowns=cooldowns), *steps, (Try(B), Served(B)))
 
     assert end == Served(B)
-    assert next(on_foot(A, cooldowns=cooldowns)) == Try(A, NO_EFFORT | NO_BETAS)
+    assert next(on_foot(A, cooldowns=cooldowns)) == Try(A, dropped)
 
 
 def test_a_field_that_everybody_refuses_goes_back_to_the_client_without_another_pass() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.routing.target import Repairs
-from ccproxy_tray.routing.verdict import ACCESS, Action, Circumstance, Record, Scope, verdict
+from ccproxy_tray.routing.verdict import ACCESS, MAX_FIELD_REPAIRS, Action, Circumstance, Record, Scope, verdict
 
 FRESH = Circumstance()
 STRIP = Repairs(strip_thinking=True)
@@ -171,15 +171,24 @@ def test_a_foreign_signature_is_stripped_once_then_the_refusal_stands() -> None:
     assert (second.action, second.cool) == (Action.REFUSE, None)
 
 
-def test_a_refused_field_is_dropped_once_then_the_next_target_is_asked() -> None:
+def test_each_refused_field_is_dropped_once_then_the_next_target_is_asked() -> None:
     refusal = failure(Fault.FIELD_REFUSED, subject="effort")
 
     assert verdict(refusal, FRESH).action is Action.RETRY
     assert verdict(refusal, FRESH).repairs == DROP
     assert verdict(refusal, Circumstance(repairs=DROP)).action is Action.NEXT
-    another = verdict(failure(Fault.FIELD_REFUSED, subject="other"), Circumstance(repairs=DROP, repaired=True))
-    assert (another.action, another.cool) == (Action.NEXT, None)
-    assert another.repairs == Repairs(drop_fields=frozenset({"other"})), "it is remembered all the same"
+    another = verdict(failure(Fault.FIELD_REFUSED, subject="other"), Circumstance(repairs=DROP, repaired=1))
+    assert (another.action, another.repairs) == (Action.RETRY, Repairs(drop_fields=frozenset({"other"})))
+
+
+def test_a_target_that_refuses_ever_more_fields_is_left_in_the_end() -> None:
+    refusal = failure(Fault.FIELD_REFUSED, subject="other")
+
+    before = verdict(refusal, Circumstance(repairs=DROP, repaired=MAX_FIELD_REPAIRS - 1))
+    last = verdict(refusal, Circumstance(repairs=DROP, repaired=MAX_FIELD_REPAIRS))
+
+    assert (before.action, last.action, last.cool) == (Action.RETRY, Action.NEXT, None)
+    assert last.repairs == Repairs(drop_fields=frozenset({"other"})), "it is remembered all the same"
 
 
 def test_a_refusal_that_names_nothing_sends_the_request_on() -> None:
