@@ -10,6 +10,7 @@ import errno
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,9 @@ PRIVATE_DIRECTORY = 0o700
 PRIVATE_FILE = 0o600
 UNFINISHED = ".ccproxy-tray"
 """How the names of temporary files end; one that is still there was left by a writer that was killed."""
+PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
+"""Seconds between two attempts at replacing a file on Windows, which refuses that for as long as anybody has it open:
+a virus scanner, an indexer, another program that reads it. Most of them are done within milliseconds."""
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
@@ -104,7 +108,7 @@ def write_atomically(
     """Replace a file's text in one step; behind a symbolic link its target is replaced. Raises OSError.
 
     ``ready`` is asked at the last moment: on False the file stays as it is, and False is returned. ``mode`` holds
-    the new file's permissions; Windows has none.
+    the new file's permissions; Windows has none. Blocks there while others have the file open, for :data:`PAUSES`.
     """
     import tempfile  # as above
 
@@ -121,13 +125,22 @@ def write_atomically(
                 old = target.stat()
                 os.chown(temporary, old.st_uid, old.st_gid)  # root at work for a user must not lock that user out
             temporary.chmod(mode)
-        if not ready():
+        if not _replaced(temporary, target, ready):
             return False
-        temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)  # after a replacement there is nothing under this name
     sync_directory(target.parent)
     return True
+
+
+def _replaced(temporary: Path, target: Path, ready: Callable[[], bool]) -> bool:
+    """Put a file in the place of another; False, and nothing done, when ``ready`` says so."""
+    for pause in PAUSES if sys.platform == "win32" else ():
+        try:
+            return ready() and bool(temporary.replace(target))
+        except PermissionError:
+            time.sleep(pause)
+    return ready() and bool(temporary.replace(target))
 
 
 def sweep(path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import stat
 import sys
+import time
 from pathlib import Path
 
 import platformdirs
@@ -284,3 +285,67 @@ def test_what_killed_writers_left_beside_a_file_is_swept_and_nothing_else(tmp_pa
     files.sweep(path)
     assert {entry.name for entry in tmp_path.iterdir()} == kept
     files.sweep(tmp_path / "not there" / "config.yaml")
+
+
+class Held:
+    """A file that somebody has open, on a system where it cannot be replaced then; how it is let go of in time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, refusals: int) -> None:
+        self.refusals = refusals
+        self.pauses: list[float] = []
+        really = Path.replace
+
+        def replace(path: Path, target: Path) -> Path:
+            if self.refusals:
+                self.refusals -= 1
+                raise PermissionError(13, "Access is denied")
+            return really(path, target)
+
+        monkeypatch.setattr(sys, "platform", "win32")
+        monkeypatch.setattr(Path, "replace", replace)
+        monkeypatch.setattr(time, "sleep", self.pauses.append)
+
+
+def test_windows_replaces_a_file_as_soon_as_nobody_has_it_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("old", encoding="utf-8")
+    held = Held(monkeypatch, refusals=2)
+    assert files.write_atomically(path, "new")
+    assert path.read_text(encoding="utf-8") == "new"
+    assert held.pauses == [*files.PAUSES[:2]]
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_file_that_somebody_keeps_open_is_told_within_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("old", encoding="utf-8")
+    held = Held(monkeypatch, refusals=99)
+    with pytest.raises(PermissionError):
+        files.write_atomically(path, "new")
+    assert held.pauses == [*files.PAUSES]
+    assert sum(held.pauses) < 1
+    assert path.read_text(encoding="utf-8") == "old"
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_is_saved_while_the_file_is_held_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text("old", encoding="utf-8")
+    held = Held(monkeypatch, refusals=1)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: path.write_text("theirs", encoding="utf-8"))
+    assert not files.write_atomically(path, "new", ready=lambda: path.read_text(encoding="utf-8") == "old")
+    assert held.refusals == 0
+    assert path.read_text(encoding="utf-8") == "theirs"
+
+
+def test_elsewhere_a_refusal_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "settings.json"
+    held = Held(monkeypatch, refusals=1)
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.raises(PermissionError):
+        files.write_atomically(path, "new")
+    assert held.pauses == []
