@@ -33,6 +33,14 @@ class Silence:
         """Something was heard just now: the silence begins anew."""
         self._since = self._loop.time()
 
+    def shorten(self, limit: float) -> None:
+        """Wait no longer than ``limit`` from now on. Not to be called while somebody waits."""
+        if limit < self._limit:
+            self._limit = limit
+            self._since = self._loop.time()
+            self.close()
+            self._timer = None
+
     def close(self) -> None:
         """Nobody will wait any more."""
         if self._timer is not None:

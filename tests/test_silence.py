@@ -86,6 +86,21 @@ async def test_a_limit_that_ran_out_between_two_waits_ends_the_next_unless_its_a
         await task
 
 
+async def test_a_shortened_limit_begins_anew_and_is_never_longer(stage: Stage) -> None:
+    stage.silence.shorten(LIMIT + 1)
+    task = await stage.begins()
+    await stage.passes(LIMIT - 1)
+    stage.coming.set_result("first")
+    assert await task == "first"
+    stage.silence.shorten(5)
+    task = await stage.begins()
+    await stage.passes(4)
+    assert not task.done()
+    await stage.passes(1)
+    with pytest.raises(TimeoutError):
+        await task
+
+
 async def test_after_the_limit_one_may_wait_again(stage: Stage) -> None:
     for _ in range(2):
         task = await stage.begins()

@@ -9,6 +9,10 @@ from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault, error_
 from ccproxy_tray.providers.faults import unreachable
 from ccproxy_tray.silence import Silence
 
+GRACE = 5.0
+"""Seconds of silence that end an answer whose reason to stop is known. Only its counts and its end can still come: they
+follow at once or never (OpenRouter reckons the cost in between), and until they do the client takes it for unfinished.
+"""
 Ended = Callable[[Failure | None, bool], None]
 """Called once: the failure after commit (or None), and whether the answer was complete."""
 
@@ -26,6 +30,7 @@ class CommittedStream:
         self._request_id = request_id
         self._ended: Ended | None = ended
         self._silence = Silence(idle_timeout)
+        self._ending = False
 
     async def read(self) -> bytes:
         """The next whole events; empty at the end."""
@@ -50,11 +55,17 @@ class CommittedStream:
             self._response.close()
 
     async def _advance(self) -> bytes:
+        progress = self._codec.progress
+        if not self._ending and (progress.concluded or progress.stop_reason is not None):
+            self._ending = True
+            self._silence.shorten(GRACE)
         # Counted from the last byte, also by a reader that gave up and comes again.
         try:
             with self._silence:
                 data = await self._response.read()
         except TimeoutError:
+            if self._ending:
+                return self._codec.finish()
             return self._cut(unreachable(f"silent for {self._idle_timeout:g} s", "idle"))
         except AttemptFailed as error:
             return self._cut(error.failure)

@@ -17,6 +17,7 @@ from ccproxy_tray.translate.stream import Usage
 _CHUNK = (b'{"bytes":"', b'{"bytes": "')
 _BEFORE = len(b'{"bytes":')
 _TYPE = re.compile(rb'\{"type":"(\w+)"')
+_REASON = re.compile(rb'"stop_reason"\s*:\s*"')
 _DELTA = b'{"type":"content_block_delta"'
 _METRICS = "amazon-bedrock-invocationMetrics"
 _COUNT_OF_METRIC = {
@@ -84,6 +85,7 @@ class BedrockStream(NativeStream):
         yield from self._released()
         if kind == b"message_delta":
             self._held = text
+            self.progress.concluded = bool(_REASON.search(text))
         elif kind == b"error":
             raise AttemptFailed(faults.from_event(error_object(parse(text, duplicates=True)) or {}))
         elif kind:

@@ -130,6 +130,7 @@ class ChatStream:
             self._answer.cite(annotations)
         self._finish_reason = string(choice.get("finish_reason")) or self._finish_reason
         self._native = string(choice.get("native_finish_reason")) or self._native
+        self.progress.concluded = bool(self._finish_reason)
 
     def _start(self) -> None:
         if self.progress.started:

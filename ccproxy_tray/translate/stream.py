@@ -119,6 +119,8 @@ class Progress:
     """A content-bearing event was emitted (a delta, the start of a tool call or of a block that arrives whole, or a
     message_delta with a stop reason). Once it has reached the client there is no way back."""
     stop_reason: str | None = None
+    concluded: bool = False
+    """The upstream has said why it stops, though that is not passed on yet."""
     finished: bool = False
     """``message_stop`` was emitted: nothing may follow."""
     model: str = ""

@@ -143,6 +143,23 @@ async def test_silence_is_counted_from_the_last_byte_whoever_gives_up_in_between
     assert await stage.stream.read() == b""
 
 
+async def test_counts_that_come_late_are_waited_for_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccproxy_tray.dispatch.stream.GRACE", 0.01)
+    stage = Stage(sse(STOP, END))
+    assert b"message_stop" not in await stage.stream.read() + await stage.stream.read()
+    stage.response.pieces = [sse(END)]
+    assert await stage.stream.read() == sse(END), "it has not ended yet"
+    assert await stage.stream.read() == sse(LAST)
+    assert stage.ends == [(None, True)]
+
+
+async def test_an_idle_timeout_shorter_than_the_grace_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccproxy_tray.dispatch.stream.GRACE", 600.0)
+    stage = Stage(sse(STOP, END), idle=0.01)
+    assert (await stage.everything()).endswith(sse(LAST))
+    assert stage.ends == [(None, True)]
+
+
 async def test_a_whole_answer_is_a_stream_of_one_piece() -> None:
     stream = WholeStream(b"everything")
     assert await stream.read() == b"everything"

@@ -168,6 +168,27 @@ async def test_u13_an_answer_that_just_ends_is_not_taken_for_a_whole_one(
             await stage.expect(primary=number, backup=0, story=["primary broken"], cooling=cooling)
 
 
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "uncounted"])
+@pytest.mark.parametrize("wire", WIRES, ids=by_name)
+async def test_u14_an_answer_that_falls_silent_behind_its_stop_reason_is_ended_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: Wire, counted: bool
+) -> None:
+    """Long before the idle timeout of three minutes; what it took may still come in an event of its own."""
+    monkeypatch.setattr("ccproxy_tray.dispatch.stream.GRACE", 0.2)
+    known = None if counted or wire is not CHAT else -1
+    script = streamed(wire, lambda frames: (*frames.start, *frames.deltas, *frames.reason[:known]), end=b"")
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(script)
+        answered = await stage.ask()
+        assert not answered.error
+        assert answered.text() == text_of("primary1")
+        assert answered.body.count(b"event: message_stop") == 1
+        if known is None:
+            assert answered.message()["usage"]["output_tokens"] == TOKENS
+        await stage.primary.last.gone.wait()
+        await stage.expect(primary=1, backup=0, story=["primary ok"])
+
+
 COMPLETED = {**ENDS, "RST": (b"", reset)}
 
 

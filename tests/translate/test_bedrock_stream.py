@@ -202,6 +202,13 @@ def test_message_delta_is_held_until_the_next_event_and_no_longer() -> None:
     assert stream.feed(chunk(STOP)) == sse(STOP)
 
 
+@pytest.mark.parametrize(("reason", "known"), [("end_turn", True), (None, False)])
+def test_a_held_message_delta_with_a_reason_concludes_the_answer(reason: str | None, known: bool) -> None:
+    stream = codec()
+    stream.feed(frames(*HELLO[:-2], end(reason)))
+    assert (stream.progress.concluded, stream.progress.stop_reason) == (known, None)
+
+
 def test_message_stop_without_any_message_delta_is_completed() -> None:
     out, failure, progress = served(frames(*HELLO[:-2], with_metrics()))
     assert (check(out)[0], failure, progress.stop_reason) == ([], None, "end_turn")

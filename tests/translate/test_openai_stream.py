@@ -74,7 +74,9 @@ def test_text_streams_through_piece_by_piece() -> None:
     assert stream.feed(delta(content="Hel")).endswith(b'"delta":{"type":"text_delta","text":"Hel"}}\n\n')
     assert stream.progress.content
     assert stream.feed(delta(content="lo")).count(b"event:") == 1
+    assert not stream.progress.concluded
     assert stream.feed(delta("stop")) == b""
+    assert stream.progress.concluded
     assert stream.feed(DONE).endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
     assert stream.progress.stop_reason == "end_turn"
 
