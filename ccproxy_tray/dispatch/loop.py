@@ -93,7 +93,7 @@ class Dispatcher:
     def reconfigure(self, runtime: Runtime) -> None:
         """Serve new requests under another configuration; coolings that waited for a change end."""
         self.runtime = runtime
-        self.state.cooldowns.config_changed()
+        self.state.cooldowns.config_changed(self._clock.monotonic())
         self.state.sticky.clear()
         outage = self._rehearsal.outage
         if outage is not None and outage.provider not in runtime.providers:
@@ -276,7 +276,8 @@ class Dispatcher:
                 kept.add(last_event(failure, request_id))
             if failure is not None:
                 now = self._clock.monotonic()
-                broke_off(target, failure, self.state.cooldowns, passage.runtime.rules, now)
+                began = passage.chronicle.started
+                broke_off(target, failure, self.state.cooldowns, passage.runtime.rules, now, began=began)
                 self._tell()
             self._note_seals(passage)
             if complete:

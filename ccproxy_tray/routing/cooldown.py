@@ -6,6 +6,8 @@ Laws:
 * Only news from a probe ends or lengthens a cooling by growth. Requests that were under way when the cooling began
   tell about the past: their failures may extend it, their successes do not end it.
 * Accounts cool like targets (credentials, credit), under ``Target.account``.
+* A request goes on under the configuration that it began with: what a change may have mended meanwhile does not cool
+  for its sake.
 * A simulated outage leaves no trace: what it cools stands in a ledger of its own, which ends with it.
 * All moments are monotonic seconds and come from the caller.
 """
@@ -88,6 +90,7 @@ class Cooldowns:
         self._simulated = Ledger()
         self._silent: dict[str, float] = {}
         self._heard = NEVER
+        self._changed = NEVER
 
     def admit(self, target: Target, now: float, *, before: float | None = None) -> Admission:
         """May a request try this target? PROBE takes the probe: ``release`` must follow, whatever happens.
@@ -122,8 +125,15 @@ class Cooldowns:
         record = self._real.get(target)
         return record if record is None or broke_off or not record.answered else None
 
-    def failed(self, target: Target, verdict: Verdict, now: float) -> None:
-        """Every failed attempt is reported here: it is remembered, and the target cools if the verdict says so."""
+    def is_outdated(self, verdict: Verdict, began: float) -> bool:
+        """Whether a request that began at that moment has met what the user may have mended since."""
+        return verdict.until_config_change and began < self._changed
+
+    def failed(self, target: Target, verdict: Verdict, now: float, *, began: float | None = None) -> None:
+        """Every failed attempt is reported here: it is remembered, and the target cools if the verdict says so.
+
+        ``began`` is when its request did; None: just now.
+        """
         if verdict.simulated:
             if target.provider == self.rehearsed:  # A silent attempt may end after its outage has.
                 _cool(self._simulated, target, verdict, now)
@@ -134,6 +144,8 @@ class Cooldowns:
             self._silent[target.provider] = now
             if self.offline_since is not None:
                 return
+        if began is not None and self.is_outdated(verdict, began):
+            return
         _cool(self._real, target, verdict, now)
 
     def succeeded(self, target: Target, now: float, *, probe: bool = False) -> None:
@@ -192,8 +204,9 @@ class Cooldowns:
             else:
                 ledger.remove(target)
 
-    def config_changed(self) -> None:
+    def config_changed(self, now: float) -> None:
         """Config or credentials are not what they were: coolings that waited for that end, and lessons are void."""
+        self._changed = now
         self._real.drop(lambda record: record.lasting)
         self.learned.clear()
 

@@ -75,12 +75,17 @@ def walk(candidates: Sequence[Candidate], cooldowns: Cooldowns, rules: WalkRules
     return end if isinstance(end, Served) else replace(end, skipped=journey.untold())
 
 
-def broke_off(target: Target, failure: Failure, cooldowns: Cooldowns, rules: WalkRules, now: float) -> None:
-    """An answer failed after commit: there is no way back for it, but the target has to answer for it."""
+def broke_off(
+    target: Target, failure: Failure, cooldowns: Cooldowns, rules: WalkRules, now: float, *, began: float
+) -> None:
+    """An answer failed after commit: there is no way back for it, but the target has to answer for it.
+
+    ``began`` is when the request came in.
+    """
     if rules.enable:
         past = cooldowns.record(target, broke_off=True)
         how = Circumstance(past=past, refreshed=True, rate_limit=rules.rate_limit)
-        cooldowns.failed(target, verdict(failure, how), now)
+        cooldowns.failed(target, verdict(failure, how), now, began=began)
 
 
 def _straight(target: Target) -> Walk:
@@ -118,7 +123,8 @@ class _Journey:
     repaired: Counter[Target] = field(default_factory=Counter)
     """How often each target was asked again without a field that it had refused."""
     spent: set[Target] = field(default_factory=set)
-    """Targets that time will not bring round: they refuse this very request."""
+    """Targets that time will not bring round: they refuse this very request, or what it brings of an older
+    configuration."""
     refreshed: set[Target] = field(default_factory=set)
     """Accounts whose credentials were fetched anew."""
     skipped: dict[Target, str] = field(default_factory=dict)
@@ -202,7 +208,7 @@ class _Journey:
                 assert failure is not None, "a Try is answered with Served or a Failure"
                 ruling = self._ruling(target, failure, repairs, probe=probe)
                 self.failures[target] = failure
-                self.cooldowns.failed(target, ruling, now)
+                self.cooldowns.failed(target, ruling, now, began=self.started)
                 if ruling.fault is Fault.FIELD_REFUSED:  # What is refused by name now is refused tomorrow too.
                     self.cooldowns.learned.learn(target, ruling.repairs)
                 if ruling.action is not Action.RETRY:
@@ -239,7 +245,7 @@ class _Journey:
         """The end of the walk after a refusal; None when the next target is to be asked."""
         if ruling.action is Action.REFUSE:
             return answer.verbatim(failure)
-        if ruling.fault is Fault.FIELD_REFUSED:
+        if ruling.fault is Fault.FIELD_REFUSED or self.cooldowns.is_outdated(ruling, self.started):
             self.spent.add(target)
         return None
 

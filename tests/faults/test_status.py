@@ -224,6 +224,30 @@ async def test_u22_a_missing_model_is_left_alone_until_the_configuration_changes
         await stage.expect(primary=2, backup=2, story=["primary ok"])
 
 
+@pytest.mark.parametrize("failure", [said(401, "invalid x-api-key"), said(402, "no credit"), said(404, "no model")])
+async def test_u21_u22_a_request_from_before_a_change_does_not_put_to_rest_what_the_change_has_mended(
+    tmp_path: Path, failure: Script
+) -> None:
+    """It goes on under the old configuration, and is still refused when the user has mended that."""
+    asked = asyncio.Event()
+
+    async def in_the_end(call: Call) -> None:
+        await asked.wait()
+        await failure(call)
+
+    async with staged(tmp_path) as stage:
+        stage.primary.play(in_the_end)
+        before = asyncio.create_task(stage.ask())
+        await stage.primary.call()
+        stage.clock.advance(1.0)
+        await reload(stage.app, tmp_path)
+        asked.set()
+        await before
+        assert await stage.cooling() == {}
+        await stage.ask()
+        await stage.expect(primary=2, backup=1, story=["primary ok"])
+
+
 async def reload(app: App, tmp_path: Path) -> None:
     """As if the user had saved the file."""
     app.reload(await asyncio.to_thread(load, tmp_path / "config.yaml", {}))

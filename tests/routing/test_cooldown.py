@@ -258,7 +258,7 @@ def test_a_change_of_configuration_ends_what_the_user_had_to_mend() -> None:
     fail(cooldowns, other, 0.0)
     cooldowns.learned.learn(other, repairs_for("effort"))
 
-    cooldowns.config_changed()
+    cooldowns.config_changed(1.0)
 
     assert [cooling.target for cooling in cooldowns.view(1.0)] == [other]
     assert not cooldowns.learned.of(other)

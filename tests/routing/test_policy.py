@@ -614,24 +614,65 @@ def test_answers_that_break_off_three_times_in_a_row_cool_their_target() -> None
     cooldowns = Cooldowns()
     for now in (0.0, 1.0, 2.0):
         play(on_foot(A, cooldowns=cooldowns, started=now), (Try(A), Served(A)), started=now)
-        broke_off(A, BROKEN, cooldowns, RULES, now)
+        broke_off(A, BROKEN, cooldowns, RULES, now, began=now)
 
     assert cooldowns.left(A, 2.0) == 15
 
 
 def test_a_throttle_in_the_middle_of_an_answer_cools() -> None:
     cooldowns = Cooldowns()
-    broke_off(A, again_in(30), cooldowns, RULES, 0.0)
-    broke_off(B, again_in(30), cooldowns, OFF, 0.0)
+    broke_off(A, again_in(30), cooldowns, RULES, 0.0, began=0.0)
+    broke_off(B, again_in(30), cooldowns, OFF, 0.0, began=0.0)
 
     assert [cooling.target for cooling in cooldowns.view(0.0)] == [A]
 
 
 def test_credentials_that_expire_in_the_middle_of_an_answer_cool_their_account() -> None:
     cooldowns = Cooldowns()
-    broke_off(A, CREDENTIALS, cooldowns, RULES, 0.0)
+    broke_off(A, CREDENTIALS, cooldowns, RULES, 0.0, began=0.0)
 
     assert cooldowns.left(SISTER, 0.0) == 300
+
+
+@pytest.mark.parametrize("failure", [CREDENTIALS, NO_CREDIT, NO_MODEL])
+def test_a_request_from_before_a_change_says_nothing_about_what_that_has_mended(failure: Failure) -> None:
+    cooldowns = Cooldowns()
+    waiting = on_foot(A, B, cooldowns=cooldowns, rules=WalkRules(rate_limit=5.0))
+    assert next(waiting) == Try(A)
+    assert waiting.send((1.0, THROTTLED)) == Try(B)
+    assert waiting.send((1.0, THROTTLED)) == Wait(5.0)
+    cooldowns.config_changed(2.0)
+
+    assert waiting.send((6.0, None)) == Try(A, probe=True)
+    step = waiting.send((6.0, failure))
+    if failure is CREDENTIALS:
+        assert step == Try(A, probe=True, refresh=True)
+        step = waiting.send((6.0, failure))
+    assert step == Try(B, probe=True)
+    assert not cooldowns.view(6.0)
+    assert waiting.send((6.0, again_in(1))) == Wait(2.0), "who refuses the old configuration is not waited for"
+    assert waiting.send((8.0, None)) == Try(B, probe=True)
+    waiting.close()
+    assert next(on_foot(A, cooldowns=cooldowns, started=8.0)) == Try(A, probe=True)
+
+
+@pytest.mark.parametrize(("began", "seconds"), [(1.0, None), (2.0, 300.0), (3.0, 300.0)])
+def test_an_answer_from_before_a_change_that_breaks_off_cools_nothing_that_has_been_mended(
+    began: float, seconds: float | None
+) -> None:
+    cooldowns = Cooldowns()
+    cooldowns.config_changed(2.0)
+    broke_off(A, CREDENTIALS, cooldowns, RULES, 4.0, began=began)
+
+    assert cooldowns.left(A, 4.0) == seconds
+
+
+def test_a_throttled_target_rests_also_for_a_request_from_before_a_change() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.config_changed(2.0)
+    broke_off(A, again_in(30), cooldowns, RULES, 4.0, began=1.0)
+
+    assert cooldowns.left(A, 4.0) == 30
 
 
 def test_a_try_must_be_answered() -> None:

@@ -67,6 +67,7 @@ class Rider:
     command: Command
     tried: set[Target] = field(default_factory=set)
     failed: set[Target] = field(default_factory=set)
+    spent: set[Target] = field(default_factory=set)
     last_resort: bool = False
 
 
@@ -77,6 +78,7 @@ class Routing(RuleBasedStateMachine):
         self.cooldowns = Cooldowns()
         self.model: dict[Target, Model] = {}
         self.riders: list[Rider] = []
+        self.changed = -math.inf
 
     # What the model expects.
 
@@ -95,12 +97,12 @@ class Routing(RuleBasedStateMachine):
         """The command that must come next; None for the end."""
         while True:
             for target in rider.plan:
-                if target not in rider.tried and self.may_try(rider, target):
+                if target not in rider.tried | rider.spent and self.may_try(rider, target):
                     cooled = self.cooled(target)
                     for model in cooled:
                         model.probed = self.now
                     return Try(target, probe=bool(cooled))
-            if rider.last_resort:
+            if rider.last_resort or rider.spent >= set(rider.plan):
                 return None
             pause = self.pause(rider)
             if self.now + pause <= rider.started + RULES.max_wait:
@@ -111,14 +113,17 @@ class Routing(RuleBasedStateMachine):
 
     def pause(self, rider: Rider) -> float:
         moments = []
-        for target in rider.plan:
+        for target in set(rider.plan) - rider.spent:
             worst = max(self.cooled(target), key=lambda model: model.until, default=None)
             if worst is None or worst.until <= self.now or not worst.lasting:
                 moments.append(worst.until if worst else self.now)
         return max(RULES.retry_timeout, min(moments, default=math.inf) - self.now)
 
-    def note_failure(self, target: Target, failure: Failure, *, probe: bool) -> None:
+    def note_failure(self, rider: Rider, target: Target, failure: Failure, *, probe: bool) -> None:
         fault = failure.fault
+        if fault in LASTING and rider.started < self.changed:
+            rider.spent.add(target)
+            return
         key = target.account if fault is Fault.NO_CREDIT else target
         past = self.model.get(key)
         level = past.level + probe if past and past.fault is fault else 0
@@ -163,7 +168,7 @@ class Routing(RuleBasedStateMachine):
             self.release(rider)
             self.ends(rider, failure)
         else:
-            self.note_failure(target, failure, probe=probe)
+            self.note_failure(rider, target, failure, probe=probe)
             self.release(rider)
             rider.tried.add(target)
             rider.failed.add(target)
@@ -206,7 +211,8 @@ class Routing(RuleBasedStateMachine):
 
     @rule()
     def the_configuration_changes(self) -> None:
-        self.cooldowns.config_changed()
+        self.cooldowns.config_changed(self.now)
+        self.changed = self.now
         self.model = {key: model for key, model in self.model.items() if not model.lasting}
 
     # What must hold.
