@@ -12,7 +12,9 @@ from typing import Any
 
 from ccproxy_tray import catalog
 from ccproxy_tray.catalog import Capabilities
+from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.sharing import put, without
+from ccproxy_tray.translate.survey import sound
 from ccproxy_tray.translate.system_message import fold_system_messages
 from ccproxy_tray.translate.thinking import settled, strip_thinking, without_thinking_parameter
 
@@ -24,6 +26,14 @@ MIN_BUDGET = 1024
 _BUDGET_SHARE = {"low": 0.2, "medium": 0.5, "high": 0.8}
 """How much of the answer an effort may spend on thinking, where thinking has a budget."""
 _SAMPLING = ("temperature", "top_p", "top_k")
+
+
+def fit(body: Body, requested: str, model: str, memo: Memo = NO_MEMO) -> Body:
+    """The request as one of Claude's models takes it, whoever answered before and whatever model was asked for.
+
+    The same object when nothing has to be done.
+    """
+    return adapt(settled(sound(body, memo)), requested, model)
 
 
 def adapt(body: Body, requested: str, model: str) -> Body:

@@ -16,7 +16,7 @@ from ccproxy_tray import catalog
 from ccproxy_tray.catalog import Capabilities
 from ccproxy_tray.routing.target import Repairs
 from ccproxy_tray.translate import beta, jsontext, tool_search
-from ccproxy_tray.translate.adaptation import adapt, clamp_effort, clamp_max_tokens
+from ccproxy_tray.translate.adaptation import clamp_effort, clamp_max_tokens, fit
 from ccproxy_tray.translate.bedrock_beta import bedrock_betas
 from ccproxy_tray.translate.bedrock_content import (
     messages_content,
@@ -29,9 +29,9 @@ from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.output_format import with_output_format
 from ccproxy_tray.translate.sharing import put, without
-from ccproxy_tray.translate.survey import SOURCE, sound, survey
+from ccproxy_tray.translate.survey import SOURCE, survey
 from ccproxy_tray.translate.system_message import fold_system_messages
-from ccproxy_tray.translate.thinking import settled, strip_thinking
+from ccproxy_tray.translate.thinking import strip_thinking
 
 Json = Any
 Body = Mapping[str, Json]
@@ -57,7 +57,7 @@ def bedrock_body(
 ) -> Body:
     """The JSON body for this model, by Bedrock's name of it. The model and the streaming are in the URL there."""
     can = catalog.capabilities(model_id if catalog.is_claude(model_id) else request.model)
-    body = adapt(settled(sound(request.body, request.memo)), request.model, model_id)
+    body = fit(request.body, request.model, model_id, request.memo)
     if repairs.strip_thinking:
         body = strip_thinking(body)
     shaped = _shaped(body, can, frozenset(request.betas), request.memo)

@@ -9,12 +9,12 @@ from typing import Any
 from ccproxy_tray import catalog
 from ccproxy_tray.routing.target import Repairs
 from ccproxy_tray.translate import beta
-from ccproxy_tray.translate.adaptation import adapt
+from ccproxy_tray.translate.adaptation import fit
 from ccproxy_tray.translate.messages import MessagesRequest, sent_body
 from ccproxy_tray.translate.output_format import with_output_format
 from ccproxy_tray.translate.splice import with_fields
 from ccproxy_tray.translate.survey import sound
-from ccproxy_tray.translate.thinking import settled, strip_thinking
+from ccproxy_tray.translate.thinking import strip_thinking
 
 Json = Any
 Body = Mapping[str, Json]
@@ -89,10 +89,8 @@ def _prepared(
     extra_betas: Collection[str],
     drop_betas: Collection[str],
 ) -> tuple[Body, tuple[str, ...]]:
-    body = sound(asked, request.memo)
-    if catalog.is_claude(model):
-        body = settled(body)  # whoever began the turn may not think at all
-    body = adapt(body, request.model, model)
+    claude = catalog.is_claude(model)
+    body = fit(asked, request.model, model, request.memo) if claude else sound(asked, request.memo)
     wanted = dict.fromkeys((*request.betas, *_window_beta(request, model), *extra_betas))
     body, betas = beta.drop(body, tuple(wanted), drop_betas)
     return repaired(body, betas, repairs)

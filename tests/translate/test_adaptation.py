@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ccproxy_tray.translate.adaptation import adapt
+from ccproxy_tray.translate.adaptation import adapt, fit
 from tests import capture
 
 Json = Any
@@ -135,3 +135,23 @@ def test_a_budget_is_off_in_a_tool_loop_that_began_without_thinking() -> None:
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}]},
     ]
     assert adapt(body(messages=loop, thinking=ADAPTIVE), "claude-other-9", SONNET_45) == body(messages=loop)
+
+
+def test_a_request_is_fit_for_whoever_takes_over_in_one_step() -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": ""}
+    called = {"type": "tool_use", "id": "functions.Bash:0", "name": "a", "input": {}}
+    loop = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [thought, called]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "functions.Bash:0"}]},
+    ]
+    fitted = fit(body(messages=loop, thinking=budget(5_000), max_tokens=128_000), "claude-opus-5-5", SONNET_45)
+    [call], [result] = (message["content"] for message in fitted["messages"][1:])
+    assert call["id"] == result["tool_use_id"] == "toolu_" + call["id"].removeprefix("toolu_")
+    assert "thinking" not in fitted
+    assert fitted["max_tokens"] == 64_000
+
+
+def test_what_is_fit_already_stays_the_same_object() -> None:
+    request = capture.request("01")
+    assert fit(request.body, request.model, request.model, request.memo) is request.body
