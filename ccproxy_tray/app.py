@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -92,6 +93,7 @@ class App:
         self._elsewhere = elsewhere
         self._subscriptions: list[Callable[[], None]] = []
         self._warming: asyncio.Task[None] | None = None
+        self._ending = False
 
     async def __aenter__(self) -> Self:
         """Listen. Raises CannotListen; nothing is left open then."""
@@ -139,6 +141,7 @@ class App:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Accept nothing more, let running requests end, close every connection; within 10 s."""
+        self._ending = True
         self._looking.cancel()
         if self._warming is not None:
             self._warming.cancel()
@@ -212,19 +215,30 @@ class App:
         self._looking.cancel()
         self._looking = asyncio.create_task(self._look_for_credentials(runtime))
 
-    async def _look_for_credentials(self, runtime: Runtime) -> None:
-        """Find out in the background which providers can serve, and say so once."""
+    def _credentials_changed(self, runtime: Runtime, provider: Provider, known: Sequence[ProviderState]) -> None:
+        """A provider has found credentials, or has lost them: what was said of them is no longer true."""
+        if runtime is self._dispatcher.runtime and not self._ending:
+            if not provider.missing():
+                self._dispatcher.mended(provider.name)
+            self._looking.cancel()
+            self._looking = asyncio.create_task(self._look_for_credentials(runtime, known))
+
+    async def _look_for_credentials(self, runtime: Runtime, known: Sequence[ProviderState] = ()) -> None:
+        """Find out in the background which providers can serve, and say what is not ``known``."""
         used = _used(runtime)
         for name in used:
             await runtime.providers[name].prepare()
         states = tuple(_state(provider, looked=name in used) for name, provider in runtime.providers.items())
         self._record(lambda at: events.ProvidersChecked(at, states))
         for state in states:
-            if state.name in used and state.remedy:
+            if state.name in used and state.remedy and state not in known:
                 log.warning("%s cannot serve: %s", state.name, state.remedy)
-        for provider in runtime.providers.values():
-            if isinstance(provider, BedrockProvider) and provider.name in used and not provider.missing():
-                await discover_profiles(provider, self._transport)
+        accounts = [each for each in runtime.providers.values() if isinstance(each, BedrockProvider)]
+        for account in accounts:
+            account.subscribe(partial(self._credentials_changed, runtime, account, states))
+        for account in accounts:
+            if account.name in used and not account.missing():
+                await discover_profiles(account, self._transport)
 
     def _remembered(self) -> dict[str, Any]:
         return self._state.cooldowns.dump(self._clock.monotonic(), self._clock.wall())

@@ -19,7 +19,7 @@ from ccproxy_tray.dispatch.refusal import refusal
 from ccproxy_tray.dispatch.rehearsal import Rehearsal
 from ccproxy_tray.dispatch.runtime import INLINE, Runtime, State
 from ccproxy_tray.dispatch.stream import CommittedStream, WholeStream, last_event
-from ccproxy_tray.errors import Failure
+from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.providers.base import Call, Reply
@@ -105,6 +105,12 @@ class Dispatcher:
         self.state.cooldowns.clear(target)
         self._tell()
         self._wake()
+
+    def mended(self, provider: str) -> None:
+        """It has other credentials than those that were refused."""
+        for cooling in self.state.cooldowns.view(self._clock.monotonic()):
+            if cooling.fault is Fault.CREDENTIALS and cooling.target.provider == provider:
+                self.clear(cooling.target)
 
     def simulate(self, outage: Outage | None) -> None:
         """Break a provider until a moment, in the place of what is played now, or end that.

@@ -2,18 +2,19 @@
 
 botocore is imported on first use, in a thread: it costs 0.2 s and 17 MB that a user without Bedrock, or with keys in
 the environment, never pays. Its credential chain (environment, profile, SSO, assumed role, process, container,
-instance) may wait for the network, so every lookup and every refresh runs in a thread too.
+instance) may wait for the network, or for a program of the user's that asks for a password, so every lookup and every
+refresh runs in a thread too, and is waited for no longer than :data:`PATIENCE`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from ccproxy_tray.aside import aside
+from ccproxy_tray.aside import apart, aside
 from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault
 from ccproxy_tray.providers.sigv4 import Keys, Signer
 from ccproxy_tray.redact import redact
@@ -34,14 +35,24 @@ _PARTITIONS = (
 """Regions by their beginning: the partition's domain, and the one of its dual-stack hosts, if it has any."""
 LOOK_AGAIN_SECONDS = 15.0
 """How often missing credentials are looked for again, while requests want them."""
+PATIENCE = 10.0
+"""Seconds that requests wait for a look, all of them together, and each for a renewal: then others may serve them."""
+STILL = "AWS credentials are waited for: a program or server that the AWS configuration names does not answer"
 NO_CREDENTIALS = (
     "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_BEARER_TOKEN_BEDROCK, "
     "or name a profile in providers.{name}.profile"
 )
 
 
+class _Unanswered(Exception):
+    """A renewal has taken longer than anybody waits for it."""
+
+
 class AwsAccount:
-    """One profile's (or the environment's) access to Bedrock. A ``bearer`` key wins over the environment's."""
+    """One profile's (or the environment's) access to Bedrock. A ``bearer`` key wins over the environment's.
+
+    ``told`` is called, on the loop, whenever :attr:`problem` has changed.
+    """
 
     def __init__(self, name: str, profile: str, bearer: str, environ: Mapping[str, str]) -> None:
         self._name = name
@@ -56,8 +67,9 @@ class AwsAccount:
         self._looked = False
         self._looked_at = 0.0
         self._looking: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[Any] | None = None
         self._problem = ""
-        self._lock = asyncio.Lock()
+        self.told: Callable[[], None] = lambda: None
 
     @property
     def problem(self) -> str:
@@ -70,20 +82,29 @@ class AwsAccount:
         Where there were none, the user may have logged in since: that is looked at again in the background, so that
         no request waits for a chain that may end at a metadata service which does not answer.
         """
-        if self._bearer:
+        if self._bearer or (self._looked and not self._problem):
             return
-        if not self._looked:
-            await self._look()
-        elif self._problem and asyncio.get_running_loop().time() > self._looked_at + LOOK_AGAIN_SECONDS:
-            self._looked_at = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        if self._looking is None and (not self._looked or now > self._looked_at + LOOK_AGAIN_SECONDS):
+            self._looked_at = now
             self._looking = asyncio.create_task(self._look())
+        if self._looking is not None and not self._looked:
+            await asyncio.wait((self._looking,), timeout=max(0.0, self._looked_at + PATIENCE - now))
+            if not self._looked:
+                self._settle(STILL)
 
     async def _look(self) -> None:
-        async with self._lock:
-            if self._looked and not self._problem:
-                return
-            self._credentials, self._problem = await asyncio.to_thread(self._find)
-            self._looked, self._looked_at = True, asyncio.get_running_loop().time()
+        try:
+            self._credentials, problem = await apart(self._find, "aws")
+        finally:
+            self._looking = None
+        self._looked, self._looked_at = True, asyncio.get_running_loop().time()
+        self._settle(problem)
+
+    def _settle(self, problem: str) -> None:
+        if problem != self._problem:
+            self._problem = problem
+            self.told()
 
     async def refresh(self) -> bool:
         """Look again from the start; True when other credentials turned up than were refused. Never raises."""
@@ -130,13 +151,29 @@ class AwsAccount:
         due = getattr(credentials, "refresh_needed", None)
         try:
             if due is not None and due():
-                frozen = await asyncio.to_thread(credentials.get_frozen_credentials)
+                frozen = await self._renewed(credentials)
             else:
                 frozen = credentials.get_frozen_credentials()
-        except _botocore_errors() as error:
-            self._problem = self._explain(error)
+        except Exception as error:
+            self._settle(self._explain(error))
             raise AttemptFailed(_refused(self._problem)) from error
         return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+
+    async def _renewed(self, credentials: Any) -> Any:
+        """Whoever needs them meanwhile shares the answer, and the thread. Raises whatever the renewal does."""
+        renewing = self._renewing
+        if renewing is None:
+            renewing = self._renewing = asyncio.create_task(apart(credentials.get_frozen_credentials, "aws"))
+            renewing.add_done_callback(self._over)
+        await asyncio.wait((renewing,), timeout=PATIENCE)
+        if not renewing.done():
+            raise _Unanswered
+        return renewing.result()
+
+    def _over(self, renewing: asyncio.Task[Any]) -> None:
+        self._renewing = None
+        if not renewing.cancelled():
+            renewing.exception()  # It is told to whoever still waits.
 
     def _find(self) -> tuple[Any, str]:
         """Runs in a thread."""
@@ -150,18 +187,21 @@ class AwsAccount:
             if credentials is None:
                 return None, NO_CREDENTIALS.format(name=self._name)
             credentials.get_frozen_credentials()
-        except _botocore_errors() as error:
+        except Exception as error:  # noqa: BLE001 - botocore raises anything about the nonsense that a program says
             return None, self._explain(error)
         return credentials, ""
 
     def _explain(self, error: BaseException) -> str:
         """The library's own words with the remedy that fits; it knows the causes by the names of its exceptions."""
         kind = type(error).__name__
+        if isinstance(error, _Unanswered):
+            return STILL
         if "SSO" in kind or kind == "TokenRetrievalError":
             return f"the AWS SSO login has expired: run aws sso login --profile {self._profile or 'default'}"
         if kind == "ProfileNotFound":
             return f"the AWS profile {self._profile!r} does not exist: correct providers.{self._name}.profile"
-        return f"AWS credentials cannot be used: {redact(str(error))[:200]}"
+        said = str(error) if isinstance(error, _own_errors()) else f"{kind}: {error}"
+        return f"AWS credentials cannot be used: {redact(said)[:200]}"
 
 
 def _is_on(environ: Mapping[str, str], name: str) -> bool:
@@ -182,7 +222,8 @@ def _refused(problem: str) -> Failure:
     return Failure(Fault.CREDENTIALS, problem, error_type=ErrorType.PERMISSION)
 
 
-def _botocore_errors() -> tuple[type[BaseException], ...]:
+def _own_errors() -> tuple[type[BaseException], ...]:
+    """Those whose words say for themselves what is wrong."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     return (BotoCoreError, ClientError, OSError)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from urllib.parse import quote
 
@@ -58,6 +58,10 @@ class BedrockProvider:
     async def prepare(self) -> None:
         """Look through AWS's credential chain, once."""
         await self._account.look()
+
+    def subscribe(self, told: Callable[[], None]) -> None:
+        """Call this on the loop whenever ``missing`` says something else: a login is over, or there is a new one."""
+        self._account.told = told
 
     async def outgoing(self, call: Call) -> Outgoing:
         """The request as InvokeModel wants it, signed."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from aiohappyeyeballs import start_connection
 
+from ccproxy_tray.aside import apart
 from ccproxy_tray.errors import AttemptFailed
 from ccproxy_tray.providers import trust
 from ccproxy_tray.providers.connection import Connection
@@ -26,12 +27,12 @@ Addresses = Sequence[tuple[Any, ...]]
 class Resolver:
     """Asks the system for addresses. Who asks for the same host meanwhile shares the answer, and the thread.
 
-    So a resolver that hangs costs one thread for each host, however many requests want to go there. Answers are not
-    kept: systems do that, and connections are.
+    So a resolver that hangs costs one thread for each host, however many requests want to go there, and none that
+    others need. Answers are not kept: systems do that, and connections are.
     """
 
     def __init__(self) -> None:
-        self._asked: dict[tuple[str, int], asyncio.Future[Addresses]] = {}
+        self._asked: dict[tuple[str, int], asyncio.Task[Addresses]] = {}
 
     async def find(self, host: str, port: int) -> Addresses:
         """The addresses to be tried, in order. Raises OSError."""
@@ -40,14 +41,12 @@ class Resolver:
         key = (host, port)
         asked = self._asked.get(key)
         if asked is None:
-            lookup = asyncio.get_running_loop().getaddrinfo(
-                host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-            )
-            asked = self._asked[key] = asyncio.ensure_future(lookup)
+            lookup = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+            asked = self._asked[key] = asyncio.create_task(apart(lookup, "resolver"))
             asked.add_done_callback(partial(self._answered, key))
         return await asyncio.shield(asked)
 
-    def _answered(self, key: tuple[str, int], asked: asyncio.Future[Addresses]) -> None:
+    def _answered(self, key: tuple[str, int], asked: asyncio.Task[Addresses]) -> None:
         del self._asked[key]
         if not asked.cancelled():
             asked.exception()  # It is told to whoever still waits.

@@ -7,12 +7,13 @@ read ``~/.netrc`` and add credentials.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
+from ccproxy_tray.aside import apart
 from ccproxy_tray.config.address import is_loopback
 
 _PORTS = {"http": 80, "https": 443}
@@ -63,5 +64,5 @@ class Proxies:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._known:
-            self._known[origin] = await asyncio.to_thread(proxy_for, origin)
+            self._known[origin] = await apart(partial(proxy_for, origin), "proxies")
         return self._known[origin]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,11 @@ import pytest
 
 from ccproxy_tray.app import App
 from ccproxy_tray.config.load import load
+from ccproxy_tray.journal.events import Credentials
+from ccproxy_tray.journal.snapshot import Snapshot
+from ccproxy_tray.providers import aws as aws_module
 from ccproxy_tray.providers import response
+from ccproxy_tray.providers.bedrock import BedrockProvider
 from tests.faults.faultd import Call, Script, head
 from tests.faults.stage import Stage, staged
 from tests.faults.wire import BEDROCK, CHAT, JSON, MESSAGES, WIRES, Wire, compact, envelope, sse, status, streamed
@@ -168,6 +176,92 @@ async def test_u21_aws_credentials_that_changed_meanwhile_are_taken_at_once(
         assert "AKIAFIRST" in first
         assert "AKIASECOND" in second
         await stage.expect(primary=2, backup=0, story=["primary credentials", "primary ok"])
+
+
+@pytest.fixture
+def credentials_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """AWS credentials are what this file says."""
+    said, configuration = tmp_path / "said", tmp_path / "aws"
+    configuration.write_text(f"[default]\ncredential_process = cat {said}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(configuration))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(aws_module, "LOOK_AGAIN_SECONDS", 0.0)
+    return said
+
+
+def log_in(told: Path) -> None:
+    """There are credentials, for an hour."""
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    keys = {"Version": 1, "AccessKeyId": "ASIA0", "SecretAccessKey": "canary", "Expiration": until}
+    told.write_text(json.dumps(keys))
+
+
+def log_out(told: Path) -> None:
+    """There are none, and words instead."""
+    told.write_text("Please log in\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a program of Unix")
+async def test_u21_a_credential_program_that_says_nonsense_keeps_nobody_from_the_next_target(
+    tmp_path: Path, credentials_told: Path
+) -> None:
+    log_out(credentials_told)
+    async with staged(tmp_path, BEDROCK, keys=NO_KEY) as stage:
+        assert (await stage.ask()).status == 200
+        await stage.expect(primary=0, backup=1, story=["backup ok"])
+        assert (await stage.debug())["providers"]["primary"]["credentials"] == "missing"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a program of Unix")
+async def test_u21_a_credential_program_that_does_not_answer_keeps_nobody_from_the_next_target(
+    tmp_path: Path, credentials_told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws_module, "PATIENCE", 0.0)
+    os.mkfifo(credentials_told)
+    async with staged(tmp_path, BEDROCK, keys=NO_KEY) as stage:
+        assert (await stage.ask()).status == 200
+        await stage.expect(primary=0, backup=1, story=["backup ok"])
+        assert "does not answer" in (await stage.debug())["providers"]["primary"]["remedy"]
+        await asyncio.to_thread(log_in, credentials_told)
+        await until_found(stage)
+        await stage.ask()
+        await stage.expect(primary=1, backup=1, story=["primary ok"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a program of Unix")
+async def test_u21_a_login_that_is_over_and_one_that_is_new_are_told_as_soon_as_they_are_met(
+    tmp_path: Path, credentials_told: Path
+) -> None:
+    log_in(credentials_told)
+    async with staged(tmp_path, BEDROCK, keys=NO_KEY) as stage:
+        assert (await stage.debug())["providers"]["primary"]["credentials"] == "found"
+        log_out(credentials_told)
+        primary = stage.app._dispatcher.runtime.providers["primary"]
+        assert isinstance(primary, BedrockProvider)
+        primary._account._credentials._expiry_time = datetime.now(UTC)
+        await stage.ask()
+        assert (await stage.debug())["providers"]["primary"]["credentials"] == "missing"
+        await stage.expect(primary=0, backup=1, story=["primary credentials", "backup ok"], cooling={"primary": 300.0})
+        log_in(credentials_told)
+        await stage.ask()
+        await until_found(stage)
+        await stage.ask()
+        await stage.expect(primary=1, backup=2, story=["primary ok"])
+
+
+async def until_found(stage: Stage) -> None:
+    """Wait until the primary's credentials are known to be there."""
+    found = asyncio.Event()
+
+    def look(_event: object, snapshot: Snapshot) -> None:
+        if all(state.credentials is Credentials.FOUND for state in snapshot.providers if state.name == "primary"):
+            found.set()
+
+    unsubscribe = stage.app.journal.subscribe(look)
+    look(None, stage.app.journal.snapshot)
+    await found.wait()
+    unsubscribe()
 
 
 async def test_u21_the_same_aws_credentials_are_not_tried_twice(tmp_path: Path) -> None:

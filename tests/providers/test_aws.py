@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import os
 import stat
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 from ccproxy_tray.errors import AttemptFailed, Fault
 from ccproxy_tray.providers import aws
 from ccproxy_tray.providers.aws import AwsAccount
+from ccproxy_tray.providers.sigv4 import Keys
 from tests.blocking import nothing_blocks
 
 URL = "https://bedrock-runtime.us-east-1.amazonaws.com/model/x%3A0/invoke"
@@ -163,6 +167,121 @@ async def test_credentials_that_cannot_be_renewed_any_more_are_a_failure_and_a_r
     assert caught.value.failure.fault is Fault.CREDENTIALS
     assert not await account.refresh()
     assert account.problem
+
+
+def process(tmp_path: Path, script: str) -> AwsAccount:
+    """An account whose credentials a program tells."""
+    program = tmp_path / "process"
+    write(program, f"#!/bin/sh\ncd {tmp_path}\n{script}\n")
+    program.chmod(stat.S_IRWXU)
+    write(tmp_path / "config", f"[default]\ncredential_process = {program}\n")
+    return AwsAccount("bedrock", "", "", {})
+
+
+def told(key: str) -> str:
+    """What such a program says of credentials that last for an hour."""
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    return json.dumps({"Version": 1, "AccessKeyId": key, "SecretAccessKey": "s", "Expiration": until})
+
+
+NONSENSE = {
+    "nothing": ":",
+    "words": "echo Please log in",
+    "a list": "echo []",
+    "another version": "echo '{\"Version\": 9}'",
+    "no key": "echo '{\"Version\": 1}'",
+    "no date": """echo '{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "s", "Expiration": "never"}'""",
+    "no text": "printf '\\377'",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
+@pytest.mark.parametrize("script", NONSENSE.values(), ids=NONSENSE.keys())
+async def test_a_program_that_says_nonsense_is_a_problem_to_be_shown(tmp_path: Path, script: str) -> None:
+    account = process(tmp_path, script)
+    await account.look()
+    assert account.problem.startswith("AWS credentials cannot be used: ")
+    with pytest.raises(AttemptFailed) as caught:
+        await headers(account)
+    assert caught.value.failure.fault is Fault.CREDENTIALS
+    assert not await account.refresh()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
+async def test_a_renewal_that_says_nonsense_is_a_failure(tmp_path: Path) -> None:
+    account = process(tmp_path, f"test -e logged-out && exec echo Please log in\nprintf '%s' '{told('ASIA0')}'")
+    await account.look()
+    assert account.problem == ""
+    write(tmp_path / "logged-out", "")
+    account._credentials._expiry_time = datetime.now(UTC) - timedelta(seconds=1)
+    with pytest.raises(AttemptFailed) as caught:
+        await headers(account)
+    assert caught.value.failure.fault is Fault.CREDENTIALS
+    assert account.problem.startswith("AWS credentials cannot be used: ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
+async def test_a_program_that_does_not_answer_is_waited_for_by_nobody_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "PATIENCE", 0.0)
+    os.mkfifo(tmp_path / "fifo")
+    account, changes = process(tmp_path, "cat fifo"), []
+    account.told = lambda: changes.append(account.problem)
+    for _ in range(2):
+        await account.look()
+        assert account.problem == aws.STILL
+    looking = account._looking
+    assert looking is not None
+    await asyncio.to_thread(write, tmp_path / "fifo", told("ASIA1"))
+    await looking
+    assert "Credential=ASIA1/" in (await headers(account))["Authorization"]
+    assert changes == [aws.STILL, ""]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
+async def test_a_renewal_that_does_not_end_is_shared_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    write(tmp_path / "first", told("ASIA0"))
+    script = "echo >> count\ntest -e asked && exec cat fifo\ntouch asked\ncat first"
+    account = process(tmp_path, script)
+    await account.look()
+    assert account.problem == ""
+    account._credentials._expiry_time = datetime.now(UTC) - timedelta(seconds=1)
+    monkeypatch.setattr(aws, "PATIENCE", 0.0)
+    for _ in range(3):
+        with pytest.raises(AttemptFailed) as caught:
+            await account._frozen()
+        assert caught.value.failure.message == aws.STILL
+    renewing = account._renewing
+    assert renewing is not None
+    await asyncio.to_thread(write, tmp_path / "fifo", told("ASIA1"))
+    await renewing
+    assert (tmp_path / "count").read_text() == "\n\n"
+    assert (await account._frozen()).access_key == "ASIA1"
+
+
+async def test_whoever_leaves_while_credentials_are_looked_for_takes_them_from_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    release = threading.Event()
+    account = AwsAccount("bedrock", "", "", {})
+    keys = Keys("AKIA1", "s")
+
+    def find() -> tuple[Keys, str]:
+        release.wait()
+        return keys, ""
+
+    monkeypatch.setattr(account, "_find", find)
+    asking = [asyncio.create_task(account.look()) for _ in range(2)]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    release.set()
+    await asking[1]
+    assert account.problem == ""
+    assert await account._frozen() is keys
 
 
 REGIONS = (
