@@ -13,6 +13,7 @@ from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import CcproxyError
 from ccproxy_tray.server.plain import PlainConnection
 from ccproxy_tray.server.room import room
+from ccproxy_tray.server.vigil import Vigil, lost
 from ccproxy_tray.server.wire import Answerer
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Listener:
     def __init__(self, answer: Answerer) -> None:
         self._answer = answer
         self._servers: list[asyncio.Server] = []
+        self._hosts: list[str] = []
+        self._vigil: Vigil | None = None
         self._plain: set[PlainConnection] = set()
         self._moving: dict[asyncio.Task[None], asyncio.Transport] = {}
         self._framework: Framework | None = None
@@ -84,6 +87,7 @@ class Listener:
                 await self.close()
                 if settings.port != 0 or not isinstance(error, PortTaken) or attempt == _TRIES - 1:
                     raise
+        self._vigil = Vigil(self._servers, self._reopen)
         addresses = [server.sockets[0].getsockname()[:2] for server in self._servers]
         return [http_url(reachable(host), port) for host, port in addresses]
 
@@ -94,9 +98,12 @@ class Listener:
 
     async def close(self) -> None:
         """Accept no further connection, and drop those that wait for a request."""
+        if self._vigil is not None:
+            self._vigil.end()
+            self._vigil = None
         for server in self._servers:
             server.close()
-        self._servers = []
+        self._servers, self._hosts = [], []
         await asyncio.sleep(0)  # what was accepted in this moment still begins
         for connection in [each for each in self._plain if not each.busy]:
             connection.close()
@@ -166,15 +173,25 @@ class Listener:
         return self._framework
 
     async def _bind(self, host: str, port: int) -> int:
+        server = await self._open(host, port)
+        self._servers.append(server)
+        self._hosts.append(host)
+        bound: int = server.sockets[0].getsockname()[1]
+        return bound
+
+    async def _open(self, host: str, port: int) -> asyncio.Server:
         try:
-            server = await asyncio.get_running_loop().create_server(self._connection, host, port, backlog=_BACKLOG)
+            return await asyncio.get_running_loop().create_server(self._connection, host, port, backlog=_BACKLOG)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortTaken(host, port) from error
             raise CannotListen(host, port, f"Cannot listen on {host} port {port}: {error.strerror or error}") from error
-        self._servers.append(server)
-        bound: int = server.sockets[0].getsockname()[1]
-        return bound
+
+    async def _reopen(self) -> None:
+        """Listen again wherever the loop has stopped to. Raises CannotListen, PortTaken."""
+        for index, host in enumerate(self._hosts):
+            if lost(self._servers[index]):
+                self._servers[index] = await self._open(host, self.port)
 
     async def _bind_second(self) -> None:
         """IPv6 loopback, where there is one. A port taken there is an error: ``localhost`` may lead to that program."""
