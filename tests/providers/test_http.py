@@ -809,6 +809,29 @@ async def test_a_resolver_that_hangs_costs_one_thread_however_many_ask(monkeypat
         release.set()
 
 
+async def test_a_resolver_that_hangs_for_many_names_holds_up_no_other_name(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = threading.Event()
+    original = socket.getaddrinfo
+
+    def getaddrinfo(host: str, *rest: Any, **more: Any) -> object:
+        if host.startswith("hanging"):
+            release.wait(60)
+        return original("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    async with scripted(Server()) as url:
+        port = url.rpartition(":")[2].strip("/")
+        many = [f"http://hanging{number}.localhost:{port}/" for number in range(100)]
+        hanging = [asyncio.create_task(fetch(transport, each)) for each in many]
+        try:
+            assert await fetch(transport, f"http://local.localhost:{port}/") == b"ok"
+        finally:
+            release.set()
+        assert await asyncio.gather(*hanging) == [b"ok"] * 100
+
+
 async def test_a_connection_that_is_closed_as_soon_as_it_is_open_is_a_failure(
     transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
