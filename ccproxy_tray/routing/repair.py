@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from ccproxy_tray.routing.target import NO_REPAIRS, Repairs, Target
+from ccproxy_tray.routing.target import NO_REPAIRS, Need, Repairs, Target
 
 BETA = "beta:"
 """Prefix of a refusal's subject that names betas, joined by commas."""
 ALL_BETAS = "betas"
 """The subject of a refusal that names no single beta, and the entry of ``Repairs.drop_betas`` that means all."""
+NEED = "need:"
+"""Prefix of a refusal's subject that names a :class:`~ccproxy_tray.routing.target.Need`."""
 _ESSENTIAL = frozenset({"anthropic_version", "messages", "model", "stream", "tools"})
 """No request is left without these, so a target that refuses them cannot be helped. An answer of a model that was not
 told of its tools is worse than none: another target may do the work."""
@@ -16,15 +18,17 @@ _MAX_NAMES = 64
 
 
 def repairs_for(subject: str) -> Repairs:
-    """What to leave out after a refusal with this subject (see :class:`~ccproxy_tray.errors.Failure`).
+    """What to change after a refusal with this subject (see :class:`~ccproxy_tray.errors.Failure`).
 
-    Empty when the refusal names nothing that can be left out.
+    Empty when the refusal names nothing that can be left out or supplied.
     """
     if subject == ALL_BETAS:
         return Repairs(drop_betas=frozenset({ALL_BETAS}))
     if subject.startswith(BETA):
         names = (name.strip() for name in subject.removeprefix(BETA).split(","))
         return Repairs(drop_betas=frozenset(name for name in names if name))
+    if subject.startswith(NEED):
+        return Repairs(needs=frozenset({Need(subject.removeprefix(NEED))}))
     if not subject or subject in _ESSENTIAL:
         return Repairs()
     return Repairs(drop_fields=frozenset({subject}))

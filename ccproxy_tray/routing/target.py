@@ -56,6 +56,23 @@ class Candidate:
     no_model: bool = False
 
 
+class Need(StrEnum):
+    """What one maker's servers insist on and others do not know. They say so in a refusal of their own wording."""
+
+    THINKING = "thinking"
+    """Every turn of the assistant brings its thinking (DeepSeek, Moonshot, Xiaomi), whoever spoke it."""
+    CALL_SEALS = "call seals"
+    """Every tool call brings a seal of the thinking behind it (Gemini)."""
+    SHORT_IDS = "short ids"
+    """Ids of tool calls are nine letters and digits (Mistral)."""
+    NO_EFFORT = "no effort"
+    """Tools go with no reasoning effort but an outspoken ``none`` (OpenAI's newer models in chat completions)."""
+    PLAIN_SCHEMAS = "plain schemas"
+    """Tools are described in the small part of JSON Schema that everybody reads (Gemini, OpenAI, Moonshot)."""
+    NO_SYSTEM = "no system"
+    """No message has the role ``system``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Repairs:
     """Changes to a request that one target asked for, applied before it is sent there (again)."""
@@ -63,9 +80,10 @@ class Repairs:
     strip_thinking: bool = False
     drop_fields: frozenset[str] = frozenset()
     drop_betas: frozenset[str] = frozenset()
+    needs: frozenset[Need] = frozenset()
 
     def __bool__(self) -> bool:
-        return self.strip_thinking or bool(self.drop_fields) or bool(self.drop_betas)
+        return self.strip_thinking or bool(self.drop_fields) or bool(self.drop_betas) or bool(self.needs)
 
     def __or__(self, other: Repairs) -> Repairs:
         if not other:
@@ -74,6 +92,7 @@ class Repairs:
             self.strip_thinking or other.strip_thinking,
             self.drop_fields | other.drop_fields,
             self.drop_betas | other.drop_betas,
+            self.needs | other.needs,
         )
 
 

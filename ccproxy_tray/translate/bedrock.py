@@ -14,7 +14,7 @@ from typing import Any
 
 from ccproxy_tray import catalog
 from ccproxy_tray.catalog import Capabilities
-from ccproxy_tray.routing.target import Repairs
+from ccproxy_tray.routing.target import Need, Repairs
 from ccproxy_tray.translate import beta, jsontext, tool_search
 from ccproxy_tray.translate.adaptation import clamp_effort, clamp_max_tokens, fit
 from ccproxy_tray.translate.bedrock_beta import bedrock_betas
@@ -28,6 +28,7 @@ from ccproxy_tray.translate.bedrock_tool import is_server_tool, shaped_tools
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.output_format import with_output_format
+from ccproxy_tray.translate.plain_schema import with_plain_schemas
 from ccproxy_tray.translate.sharing import put, without
 from ccproxy_tray.translate.survey import SOURCE, survey
 from ccproxy_tray.translate.system_message import fold_system_messages
@@ -60,6 +61,8 @@ def bedrock_body(
     body = fit(request.body, request.model, model_id, request.memo)
     if repairs.strip_thinking:
         body = strip_thinking(body)
+    if Need.PLAIN_SCHEMAS in repairs.needs:
+        body = with_plain_schemas(body)
     shaped = _shaped(body, can, frozenset(request.betas), request.memo)
     betas = tuple(dict.fromkeys((*bedrock_betas(request, shaped, can), *extra_betas)))
     shaped, betas = beta.drop(shaped, betas, {*drop_betas, *repairs.drop_betas}, repairs.drop_fields)

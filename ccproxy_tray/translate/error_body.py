@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from email.utils import mktime_tz, parsedate_tz
 
@@ -36,6 +37,9 @@ _FAULT_OF_STATUS = {
 _OF_REQUEST = frozenset({400, 412, 422, 431})
 """What is wrong with the request itself, whoever reads it. Every other 4xx is about this server: time, conflicts, its
 proxies, its capacity (Groq's 498). The next one may well answer."""
+_EVENT = re.compile(rb"^data: ?", re.MULTILINE)
+_HEAD = 200
+"""Bytes in which the data of an event begin."""
 _EXCERPT = 200
 """Characters of a body without structure that are worth showing."""
 
@@ -48,9 +52,13 @@ def header(headers: Mapping[str, str], name: str) -> str:
 
 
 def parsed(body: bytes) -> jsontext.Json:
-    """The body as JSON; None for everything else, however deep or broken."""
+    """The body as JSON; None for everything else, however deep or broken.
+
+    Some servers say why they do not stream in the form of the stream that was asked for: one event.
+    """
+    event = _EVENT.search(body[:_HEAD]) if body[:6].startswith((b"data:", b"event:")) else None
     try:
-        return jsontext.parse(body, duplicates=True)
+        return jsontext.parse(body[event.end() :].split(b"\n", 1)[0] if event else body, duplicates=True)
     except jsontext.JsonError:
         return None
 

@@ -74,6 +74,9 @@ class ErrorObject:
         """The innermost wording: what a provider behind OpenRouter said is what Claude Code acts on."""
         own = self.error.get("message")
         own = own if isinstance(own, str) and own else self.otherwise or "the provider gave no reason"
+        where = self.error.get("param")
+        if isinstance(where, str) and " " in where.strip():
+            own = f"{own}: {where}"  # MiMo: no field's name, but the reason itself
         raw = self._mapping("metadata").get("raw")
         if not isinstance(raw, str) or not raw.strip():
             return own

@@ -56,6 +56,8 @@ class ChatModel:
 
     name: str
     dialect: ChatDialect
+    thinks_aloud: bool = False
+    """The server has refused a turn of the assistant without its thinking."""
 
     @property
     def claude(self) -> bool:
@@ -67,7 +69,7 @@ class ChatModel:
         """Signed thinking goes to Claude only; the makers that ask for their reasoning get it as text."""
         if self.claude:
             return Echo.DETAILS
-        if not _WANTS_ITS_THINKING_BACK.search(self.name):
+        if not (self.thinks_aloud or _WANTS_ITS_THINKING_BACK.search(self.name)):
             return Echo.NONE
         return Echo.STRING if self.dialect.reasoning else Echo.CONTENT
 

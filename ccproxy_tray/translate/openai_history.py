@@ -28,23 +28,26 @@ _NO_RESULT = "(no result: the call was interrupted)"
 _NO_OUTPUT = "(no output)"
 _SEE_MEDIA = "(see the attached media)"
 _NOTHING = "(empty message)"
+_UNKNOWN_THOUGHT = "."
+"""The thinking of a turn that brought none, as those of other makers' models, for a server that insists on some."""
 _ORPHAN = "[result of an earlier tool call]"
 
 
 def chat_messages(body: Mapping[str, Json], model: ChatModel, names: ToolNames, memo: Memo = NO_MEMO) -> list[Json]:
     """The system prompt and all turns of a request; nobody may change what a ``memo`` keeps of them."""
     caching, echo = model.claude, model.echo
+    otherwise = _UNKNOWN_THOUGHT if model.thinks_aloud and not model.claude else ""
 
     def translated(before: _Turn | None, turn: _Turn) -> list[Json]:
         role, said = turn
         if role == "assistant":
-            return [_assistant(said, names, caching=caching, echo=echo)]
+            return [_assistant(said, names, caching=caching, echo=echo, otherwise=otherwise)]
         return _user(said, _calls(before), caching=caching)
 
     turns = _turns(memo.each("turns", body.get("messages", []), _turn))
     if names.wire:
         memo = NO_MEMO  # names are shortened by what others there are
-    name = ("messages for chat", caching, echo)
+    name = ("messages for chat", caching, echo, otherwise)
     found = [message for messages in memo.along(name, turns, translated) for message in messages]
     unanswered = _calls(turns[-1]) if turns else []
     return [
@@ -125,7 +128,7 @@ def _reminder(found: list[Block]) -> list[Block]:
     return [{"type": "text", "text": text, "cache_control": found[-1].get("cache_control")}]
 
 
-def _assistant(turn: list[Block], names: ToolNames, *, caching: bool, echo: Echo) -> Json:
+def _assistant(turn: list[Block], names: ToolNames, *, caching: bool, echo: Echo, otherwise: str) -> Json:
     said = [part for block in turn for part in parts(block, caching=caching) if not is_media(part)]
     calls: dict[str, Json] = {}
     for block in turn:
@@ -135,7 +138,7 @@ def _assistant(turn: list[Block], names: ToolNames, *, caching: bool, echo: Echo
     message: dict[str, Json] = {"role": "assistant", "content": content(said, caching=caching) or None}
     if calls:
         message["tool_calls"] = list(calls.values())
-    if echo is not Echo.NONE and (thinking := _thinking(turn, echo, in_tool_loop=bool(calls))):
+    if echo is not Echo.NONE and (thinking := _thinking(turn, echo, in_tool_loop=bool(calls)) or otherwise):
         message[echo.value] = thinking
     return message
 

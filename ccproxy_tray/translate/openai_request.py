@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from ccproxy_tray.routing.target import Repairs
+from ccproxy_tray.routing.target import Need, Repairs
 from ccproxy_tray.translate import web_search
-from ccproxy_tray.translate.adaptation import adapt
+from ccproxy_tray.translate.adaptation import fit
 from ccproxy_tray.translate.field import drop_fields
 from ccproxy_tray.translate.jsontext import Json, parse
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.openai_content import blocks, files
-from ccproxy_tray.translate.openai_dialect import ChatDialect, ChatModel, mapping, string
+from ccproxy_tray.translate.openai_dialect import ChatDialect, ChatModel, Echo, mapping, string
 from ccproxy_tray.translate.openai_history import chat_messages
+from ccproxy_tray.translate.openai_need import with_needs
 from ccproxy_tray.translate.openai_tools import ToolNames, function_tools, is_custom, tool_choice, tool_names
 from ccproxy_tray.translate.survey import SOURCE, survey
-from ccproxy_tray.translate.thinking import settled, strip_thinking, strip_unsigned_thinking
+from ccproxy_tray.translate.thinking import strip_thinking
 
 MAX_OUTPUT = 32_000
 """Most output tokens asked of a model that is not Claude. Claude Code asks its newest models for 128,000, which other
@@ -48,19 +49,26 @@ def chat_request(
     """
     if repairs.strip_thinking:
         body = strip_thinking(body)
-    chat, names = _translated(body, ChatModel(model, dialect), session, memo)
+    target = ChatModel(model, dialect, thinks_aloud=Need.THINKING in repairs.needs)
+    chat, names = _translated(body, target, session, memo)
     if "max_tokens" in repairs.drop_fields and "max_tokens" in chat:
         # A model of OpenAI's under a name of its own, such as Azure's: it takes the newer field alone.
         chat["max_completion_tokens"] = chat.pop("max_tokens")
-    return dict(drop_fields(chat, repairs.drop_fields)), names
+    return with_needs(drop_fields(chat, _unwanted(repairs.drop_fields)), repairs.needs), names
+
+
+def _unwanted(fields: frozenset[str]) -> frozenset[str]:
+    """What to leave out. Servers that refuse thinking in a turn do not always say where it is (Groq)."""
+    in_turns = Echo.CONTENT.value
+    return fields | {f"messages.0.{in_turns}"} if any(path.endswith(in_turns) for path in fields) else fields
 
 
 def _translated(
     body: Mapping[str, Json], target: ChatModel, session: str, memo: Memo
 ) -> tuple[dict[str, Json], ToolNames]:
     if target.claude:
+        body = fit(body, string(body.get("model")), target.name, memo)
         memo = NO_MEMO  # its marks of the cache are not the same in every request
-        body = adapt(settled(strip_unsigned_thinking(body)), string(body.get("model")), target.name)
     names = tool_names(body, memo)
     chat: dict[str, Json] = {"model": target.name, "messages": chat_messages(body, target, names, memo)}
     chat.update(_limits(body, target))

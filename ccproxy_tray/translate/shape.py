@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ccproxy_tray import catalog
-from ccproxy_tray.routing.target import Repairs
+from ccproxy_tray.routing.target import Need, Repairs
 from ccproxy_tray.translate import beta
 from ccproxy_tray.translate.adaptation import fit
 from ccproxy_tray.translate.messages import MessagesRequest, sent_body
 from ccproxy_tray.translate.output_format import with_output_format
+from ccproxy_tray.translate.plain_schema import with_plain_schemas
 from ccproxy_tray.translate.splice import with_fields
 from ccproxy_tray.translate.survey import sound
-from ccproxy_tray.translate.thinking import strip_thinking
+from ccproxy_tray.translate.system_message import fold_system_messages
+from ccproxy_tray.translate.thinking import strip_thinking, with_thinking
 
 Json = Any
 Body = Mapping[str, Json]
@@ -29,6 +31,11 @@ _OPENROUTER_FIELDS = frozenset({
     *("models", "fallbacks", "provider", "plugins", "session_id", "stop_server_tools_when", "trace"),
 })  # fmt: skip
 """OpenRouter, "Create a message": every other field is refused or ignored there."""
+_NEEDS: Mapping[Need, Callable[[Body], Body]] = {
+    Need.NO_SYSTEM: fold_system_messages,
+    Need.THINKING: with_thinking,
+    Need.PLAIN_SCHEMAS: with_plain_schemas,
+}
 _FIRST_PARTY = {"order": ["anthropic"], "allow_fallbacks": True}
 """OpenRouter promises that Claude Code works only with Anthropic behind it."""
 
@@ -78,6 +85,9 @@ def repaired(body: Body, betas: tuple[str, ...], repairs: Repairs) -> tuple[Body
     """A body and its betas after the repairs that a target asked for."""
     if repairs.strip_thinking:
         body = strip_thinking(body)
+    for need, meet in _NEEDS.items():
+        if need in repairs.needs:
+            body = meet(body)
     return beta.drop(body, betas, repairs.drop_betas, repairs.drop_fields)
 
 

@@ -17,6 +17,8 @@ Block = Mapping[str, Json]
 Body = Mapping[str, Json]
 
 _THINKING = ("thinking", "redacted_thinking")
+_UNKNOWN: Block = {"type": "thinking", "thinking": ".", "signature": ""}
+"""Stands for thinking that was never there, such as that of another maker's model."""
 _EMPTIED = [{"type": "text", "text": "."}]
 """The content of a turn that was nothing but thinking: without the turn, two turns of one role would follow."""
 
@@ -39,6 +41,19 @@ def strip_unsigned_thinking(body: Body) -> Body:
     """The conversation without the thinking that no Claude server can have signed, such as a chat model's."""
     stripped = _filtered(body, is_signed)
     return body if stripped is body else settled(stripped)
+
+
+def with_thinking(body: Body) -> Body:
+    """The conversation with thinking in every turn of the assistant, for the servers that insist on some."""
+
+    def message(item: Block) -> Block:
+        content = item["content"]
+        found = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        if item["role"] != "assistant" or any(block["type"] in _THINKING for block in found):
+            return item
+        return put(item, "content", [_UNKNOWN, *found])
+
+    return put(body, "messages", each(body["messages"], message))
 
 
 def is_signed(block: Block) -> bool:

@@ -12,11 +12,14 @@ import re
 from dataclasses import dataclass
 
 from ccproxy_tray.errors import Fault
+from ccproxy_tray.routing.target import Need
 
 ALL_BETAS = "betas"
 """The subject of a refusal that names no single beta: none may be sent."""
 BETA = "beta:"
 """Prefix of a subject that names betas; several are joined by commas."""
+NEED = "need:"
+"""Prefix of a subject that names a :class:`~ccproxy_tray.routing.target.Need`."""
 
 ACCESS = "access"
 """The subject of a CREDENTIALS failure that concerns one model: the account as such is good."""
@@ -110,7 +113,36 @@ _FIELD = (
     re.compile(r"unsupported value: '([\w.\[\]-]+)' does not support", re.IGNORECASE),
     re.compile(r"unrecognized request arguments? supplied: ([\w.-]+)", re.IGNORECASE),
     re.compile(r"property '([\w.-]+)' is unsupported", re.IGNORECASE),
+    re.compile(r"argument not supported on this model: ([\w.]+)", re.IGNORECASE),
+    re.compile(r"model [\w./:-]{1,100} does not support parameter ([\w.]+)", re.IGNORECASE),
 )
+_NEEDS: tuple[tuple[Need, re.Pattern[str]], ...] = (
+    # DeepSeek, MiMo; Moonshot, on both wires; DeepSeek before V4.
+    (
+        Need.THINKING,
+        re.compile(
+            r"(?:reasoning_content|content\[\]\.thinking).{0,40}must be passed back"
+            r"|reasoning_content is missing in assistant|missing reasoning_content field in the assistant"
+        ),
+    ),
+    (Need.CALL_SEALS, re.compile(r"is missing a thought_signature")),
+    (Need.SHORT_IDS, re.compile(r"tool call id.{0,200}must be a-z, a-z, 0-9, with a length of 9")),
+    (Need.NO_EFFORT, re.compile(r"function tools with reasoning_effort are not supported")),
+    (
+        Need.PLAIN_SCHEMAS,
+        re.compile(
+            r"invalid schema for function|moonshot flavored json schema|invalid json schema for tool"
+            r"|function_declarations\[\d+\]\.parameters|functiondeclaration.{0,200} schema"
+            r"|input_schema does not support oneof, allof, or anyof at the top level"
+        ),
+    ),
+    # Two other wordings make Claude Code itself fold such messages.
+    (
+        Need.NO_SYSTEM,
+        re.compile(r"role: unknown variant system, expected|role must be (?:either|one of):? ['\"]?(?:user|assistant)"),
+    ),
+)
+"""What the makers of other models insist on, each in its own words."""
 _BETA_HEADER = re.compile(r"unexpected value\(s\)(.{0,2000}?)for the anthropic-beta header", re.DOTALL)
 _BETA_NAME = re.compile(r"[\w.-]+")
 _LONG_CONTEXT = "the long context beta is not yet available"
@@ -149,7 +181,7 @@ def read(message: str) -> Reading:
     """What a 400 with this message means; ``REFUSED`` when nothing says that another target may do better."""
     message = _QUOTE.split(message[:_READ].replace("`", ""), 1)[0]
     plain = message.lower()
-    return _beta(plain) or _field(message) or Reading(_cue(plain))
+    return _beta(plain) or _field(message) or _need(plain) or Reading(_cue(plain))
 
 
 def is_overflow(message: str) -> bool:
@@ -190,6 +222,11 @@ def _field(message: str) -> Reading | None:
         if match := pattern.search(message):
             return Reading(Fault.FIELD_REFUSED, _dotted(match[1]))
     return None
+
+
+def _need(plain: str) -> Reading | None:
+    found = next((need for need, pattern in _NEEDS if pattern.search(plain)), None)
+    return None if found is None else Reading(Fault.FIELD_REFUSED, NEED + found)
 
 
 def _dotted(path: str) -> str:

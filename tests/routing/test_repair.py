@@ -1,7 +1,7 @@
 import pytest
 
 from ccproxy_tray.routing.repair import ALL_BETAS, Learned, repairs_for
-from ccproxy_tray.routing.target import Repairs, Target
+from ccproxy_tray.routing.target import Need, Repairs, Target
 
 A = Target("bedrock", "a", "us-east-1")
 B = Target("openrouter", "b")
@@ -15,6 +15,7 @@ B = Target("openrouter", "b")
         ("beta:one", Repairs(drop_betas=frozenset({"one"}))),
         ("beta:one, two,", Repairs(drop_betas=frozenset({"one", "two"}))),
         ("betas", Repairs(drop_betas=frozenset({ALL_BETAS}))),
+        ("need:thinking", Repairs(needs=frozenset({Need.THINKING}))),
         ("", Repairs()),
         ("beta:", Repairs()),
         ("max_tokens", Repairs(drop_fields=frozenset({"max_tokens"}))),

@@ -1,6 +1,6 @@
 import pytest
 
-from ccproxy_tray.routing.target import Repairs, Target
+from ccproxy_tray.routing.target import Need, Repairs, Target
 
 
 def test_a_target_reads_as_provider_region_model() -> None:
@@ -18,7 +18,12 @@ def test_an_account_is_the_provider_in_its_region() -> None:
 
 @pytest.mark.parametrize(
     "repairs",
-    [Repairs(strip_thinking=True), Repairs(drop_fields=frozenset("f")), Repairs(drop_betas=frozenset("b"))],
+    [
+        Repairs(strip_thinking=True),
+        Repairs(drop_fields=frozenset("f")),
+        Repairs(drop_betas=frozenset("b")),
+        Repairs(needs=frozenset({Need.THINKING})),
+    ],
 )
 def test_repairs_are_true_when_they_change_something(repairs: Repairs) -> None:
     assert repairs
@@ -26,6 +31,7 @@ def test_repairs_are_true_when_they_change_something(repairs: Repairs) -> None:
 
 
 def test_repairs_add_up() -> None:
-    both = Repairs(drop_fields=frozenset("f")) | Repairs(strip_thinking=True, drop_betas=frozenset("b"))
+    needs = frozenset({Need.SHORT_IDS})
+    both = Repairs(drop_fields=frozenset("f")) | Repairs(strip_thinking=True, drop_betas=frozenset("b"), needs=needs)
 
-    assert both == Repairs(strip_thinking=True, drop_fields=frozenset("f"), drop_betas=frozenset("b"))
+    assert both == Repairs(True, frozenset("f"), frozenset("b"), needs)

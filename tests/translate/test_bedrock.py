@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ccproxy_tray import catalog
-from ccproxy_tray.routing.target import Repairs
+from ccproxy_tray.routing.target import Need, Repairs
 from ccproxy_tray.translate.bedrock import bedrock_body, count_body, unservable
 from ccproxy_tray.translate.messages import MessagesRequest, parse_request
 from tests import capture
@@ -236,6 +236,12 @@ def test_a_field_arrives_as_bedrock_takes_it(model: str, fields: Json, betas: st
 def test_formats_are_not_sent_where_they_do_not_work() -> None:
     sent = request("claude-opus-5-5", output_config={"format": {}, "effort": "low"})
     assert bedrock_body(sent, OPUS_55)["output_config"] == {"effort": "low"}
+
+
+def test_schemas_are_made_plain_once_bedrock_has_refused_one() -> None:
+    sent = request(tools=[{"name": "Read", "input_schema": {"type": "object", "anyOf": [{"required": ["a"]}]}}])
+    body = bedrock_body(sent, own(sent), repairs=Repairs(needs=frozenset({Need.PLAIN_SCHEMAS})))
+    assert body["tools"] == [{"name": "Read", "input_schema": {"type": "object", "properties": {}}}]
 
 
 def test_repairs_are_made() -> None:

@@ -262,7 +262,6 @@ def test_chat_servers_are_understood_in_all_their_shapes(status: int, body: Json
     [
         ({"message": "No endpoints found that support image input", "code": 404}, Fault.FIELD_REFUSED, 400),
         ({"message": "Failed to call a function.", "code": "tool_use_failed"}, Fault.BROKEN, 400),
-        ({"message": "Invalid schema for 'x'", "code": "invalid_function_parameters"}, Fault.FIELD_REFUSED, 400),
         ({"message": "x does not support tools", "code": None}, Fault.NO_MODEL, 400),
     ],
 )
@@ -270,6 +269,28 @@ def test_what_one_model_cannot_do_is_not_the_fault_of_the_request(error: Json, f
     code = error["code"] if isinstance(error["code"], int) else 400
     failure = faults.from_chat_http(code, {}, json.dumps({"error": error}).encode())
     assert (failure.fault, failure.status, failure.subject) == (fault, status, "")
+
+
+def test_a_schema_that_one_server_is_too_strict_for_is_to_be_made_plain() -> None:
+    error = {"message": "Invalid schema for 'x'", "code": "invalid_function_parameters"}
+    failure = faults.from_chat_http(400, {}, json.dumps({"error": error}).encode())
+    assert (failure.fault, failure.status, failure.subject) == (Fault.FIELD_REFUSED, 400, "need:plain schemas")
+
+
+def test_a_reason_that_stands_where_a_field_s_name_belongs_is_read() -> None:
+    error = {"message": "Param Incorrect", "param": "Text is too long.", "code": "400"}
+    assert faults.from_chat_http(400, {}, json.dumps({"error": error}).encode()).message == (
+        "Param Incorrect: Text is too long."
+    )
+    error["param"] = "messages[0].content"
+    assert faults.from_chat_http(400, {}, json.dumps({"error": error}).encode()).message == "Param Incorrect"
+
+
+@pytest.mark.parametrize(
+    "body", [b'data: {"error":{"message":"no"}}\n\n', b'event: error\r\ndata:{"error":{"message":"no"}}\r\n\r\n']
+)
+def test_an_error_in_the_form_of_an_event_is_read(body: bytes) -> None:
+    assert faults.from_chat_http(400, {}, body).message == "no"
 
 
 def gemini(code: int, message: str, *details: Json) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from ccproxy_tray import catalog
 from ccproxy_tray.routing.origin import Origin
-from ccproxy_tray.routing.target import Repairs
+from ccproxy_tray.routing.target import Need, Repairs
 from ccproxy_tray.translate.messages import MessagesRequest, parse_request
 from ccproxy_tray.translate.reading import Reading
 from ccproxy_tray.translate.shape import anthropic_request, openrouter_request
@@ -140,6 +140,24 @@ def test_repairs_are_made() -> None:
         assert "context_management" not in read
         assert all(block["type"] != "thinking" for block in read["messages"][2]["content"])
         assert not any(beta.startswith(("advanced-tool-use", "context-management")) for beta in betas)
+
+
+def test_thinking_is_put_before_every_turn_that_has_none() -> None:
+    seal = {"type": "redacted_thinking", "data": "D"}
+    said = {"type": "text", "text": "y"}
+    turns: Json = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [said]},
+        {"role": "user", "content": [said]},
+        {"role": "assistant", "content": [seal, said]},
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": "y"},
+        {"role": "user", "content": "hi"},
+    ]
+    body, _ = anthropic_request(request(messages=turns), "kimi-k2.6", Repairs(needs=frozenset({Need.THINKING})))
+    unknown = {"type": "thinking", "thinking": ".", "signature": ""}
+    turns[1]["content"] = turns[5]["content"] = [unknown, said]
+    assert json.loads(body)["messages"] == turns
 
 
 def test_the_user_adds_and_drops_betas() -> None:

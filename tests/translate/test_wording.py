@@ -83,6 +83,37 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("Unknown parameter: 'tools[0].strict'.", Fault.FIELD_REFUSED, "tools.0.strict"),
         ("Unrecognized request argument supplied: parallel_tool_calls", Fault.FIELD_REFUSED, "parallel_tool_calls"),
         ("property 'stream_options' is unsupported", Fault.FIELD_REFUSED, "stream_options"),
+        ("Argument not supported on this model: stop", Fault.FIELD_REFUSED, "stop"),
+        ("Model grok-4-latest does not support parameter user.", Fault.FIELD_REFUSED, "user"),
+        # What one maker's servers insist on.
+        ("The `content[].thinking` in the thinking mode must be passed back.", Fault.FIELD_REFUSED, "need:thinking"),
+        (
+            "Missing `reasoning_content` field in the assistant message at message index 1.",
+            Fault.FIELD_REFUSED,
+            "need:thinking",
+        ),
+        (
+            "function call `WebSearch` in the 6. content block is missing a `thought_signature`. Learn more",
+            Fault.FIELD_REFUSED,
+            "need:call seals",
+        ),
+        (
+            "Tool call id was x_y but must be a-z, A-Z, 0-9, with a length of 9.",
+            Fault.FIELD_REFUSED,
+            "need:short ids",
+        ),
+        (
+            "Function tools with reasoning_effort are not supported for gpt-5.4 in /v1/chat/completions.",
+            Fault.FIELD_REFUSED,
+            "need:no effort",
+        ),
+        (
+            "Unable to submit request because `x` functionDeclaration `parameters.y` schema didn't specify the type",
+            Fault.FIELD_REFUSED,
+            "need:plain schemas",
+        ),
+        ("messages[1].role must be either 'user' or 'assistant'", Fault.FIELD_REFUSED, "need:no system"),
+        ("the thinking mode has no reasoning_content", Fault.REFUSED, ""),
         (
             "tools.11: Input tag 'web_search_20260209' found using 'type' does not match any of the expected tags: 'x'",
             Fault.FIELD_REFUSED,

@@ -1,0 +1,131 @@
+"""JSON Schemas in the small part of that language which every maker of models reads.
+
+Gemini knows a dozen keywords and no references, OpenAI no alternatives at the top, Moonshot no type beside them; and
+each refuses the whole request for one tool that says more. What is lost are limits on values: the tool itself still
+checks what it is given. (Gemini, "Function calling", ``Schema``; OpenAI, "Function calling"; Moonshot, "Tool use".)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ccproxy_tray.translate.sharing import each, put
+
+Json = Any
+Schema = dict[str, Json]
+
+_KEPT = frozenset({"type", "description", "enum", "properties", "required", "items", "minimum", "maximum"})
+_REFERENCES = 3
+"""So many are followed into each other: a schema may contain itself, and several of them each other."""
+
+
+def plain_schema(schema: Mapping[str, Json]) -> Schema:
+    """The schema of a tool's arguments: an object, at its top without alternatives."""
+    found = _Plain(schema).schema({**schema, "type": "object"})
+    for branch in found.pop("anyOf", ()):
+        found["properties"] = {**branch.get("properties", {}), **found.get("properties", {})}
+    return {"properties": {}, **found, "type": "object"}
+
+
+def with_plain_schemas(body: Mapping[str, Json]) -> Mapping[str, Json]:
+    """A Messages request with the schemas of its tools made plain; the same object when it has none."""
+
+    def tool(item: Json) -> Json:
+        schema = item.get("input_schema")
+        return put(item, "input_schema", plain_schema(schema)) if isinstance(schema, dict) else item
+
+    return put(body, "tools", each(body["tools"], tool)) if body.get("tools") else body
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """Makes schemas plain that stand inside ``root``. ``seen`` are the references that led there."""
+
+    root: Mapping[str, Json]
+    seen: tuple[str, ...] = ()
+
+    def schema(self, found: Json) -> Schema:
+        """One schema; a text where it says nothing, for which there is no word."""
+        inside, whole = self.joined(_mapping(found))
+        kept = {key: value for key, value in whole.items() if key in _KEPT}
+        if not isinstance(kept.get("properties"), dict):
+            kept = _without(kept, "properties")
+        options = inside.options(whole)
+        if len(options) == 1:
+            kept = {**options[0], **_without(kept, "type")}
+        elif options:
+            kept = {**kept, "anyOf": options}
+        kept = _with_type(_with_values(kept, whole))
+        kept = inside.object(kept) if "properties" in kept else _without(kept, "required")
+        if kept.get("type") == "array":
+            return {**kept, "items": inside.schema(kept.get("items"))}
+        return _without(kept, "items")
+
+    def joined(self, found: Schema) -> tuple[_Plain, Schema]:
+        """A schema with what it refers to and with all that has to hold besides, and by which references."""
+        inside, parts = self, [_mapping(part) for part in _list(found.get("allOf"))]
+        if isinstance(reference := found.get("$ref"), str):
+            known = reference in self.seen or len(self.seen) == _REFERENCES
+            parts.append({"type": "object"} if known else _referred(reference, self.root))
+            inside = _Plain(self.root, (*self.seen, reference))
+        whole: Schema = {}
+        for part in [*(inside.joined(part)[1] for part in parts), _without(found, "allOf", "$ref")]:
+            both: Schema = {"properties": {**_mapping(whole.get("properties")), **_mapping(part.get("properties"))}}
+            both["required"] = [*_list(whole.get("required")), *_list(part.get("required"))]
+            whole = {**whole, **part, **{key: value for key, value in both.items() if value}}
+        return inside, whole
+
+    def options(self, whole: Schema) -> list[Schema]:
+        """The alternatives; that of ``null`` goes without saying."""
+        listed = _list(whole.get("anyOf")) or _list(whole.get("oneOf"))
+        types = [kind for kind in _list(whole.get("type")) if kind != "null"]
+        if len(types) > 1 and not listed:
+            listed = [{"type": kind} for kind in types]
+        return [self.schema(option) for option in listed if _mapping(option).get("type") != "null"]
+
+    def object(self, kept: Schema) -> Schema:
+        """With plain properties, of which no others are required."""
+        properties = {name: self.schema(inner) for name, inner in kept["properties"].items()}
+        required = [name for name in dict.fromkeys(map(str, _list(kept.get("required")))) if name in properties]
+        return {**_without(kept, "required"), "properties": properties, **({"required": required} if required else {})}
+
+
+def _with_values(kept: Schema, whole: Schema) -> Schema:
+    """The values that are allowed, where all of them are texts."""
+    values = _list(kept.get("enum")) or ([whole["const"]] if "const" in whole else [])
+    texts = [value for value in values if value is not None]
+    kept = _without(kept, "enum")
+    if texts and all(isinstance(text, str) for text in texts):
+        return {**kept, "type": "string", "enum": texts}
+    return kept
+
+
+def _with_type(kept: Schema) -> Schema:
+    """Exactly one type, but none beside alternatives."""
+    if "anyOf" in kept:
+        return _without(kept, "type")
+    kinds = [kind for kind in (kept.get("type"), *_list(kept.get("type"))) if isinstance(kind, str) and kind != "null"]
+    guessed = "object" if "properties" in kept else "array" if "items" in kept else "string"
+    return {**kept, "type": kinds[0] if kinds else guessed}
+
+
+def _referred(reference: str, root: Mapping[str, Json]) -> Schema:
+    """What ``#/$defs/Name`` stands for; nothing for a place that is not there."""
+    found: Json = root
+    for step in reference.split("/")[1:]:
+        found = _mapping(found).get(step)
+    return _mapping(found)
+
+
+def _without(schema: Schema, *keys: str) -> Schema:
+    return {key: value for key, value in schema.items() if key not in keys}
+
+
+def _list(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: Json) -> Schema:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,298 @@
+"""What one maker's servers insist on: they say so once, in their own words, and get it from then on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.faultd import Script
+from tests.faults.stage import staged
+from tests.faults.wire import CHAT, MESSAGES, Wire, compact, status
+
+Json = Any
+PLACE = {"type": "string", "enum": ["a", "b"]}
+ASK: dict[str, Json] = {
+    "messages": [
+        {"role": "user", "content": "read a"},
+        {"role": "system", "content": "Be quick."},
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": "toolu_0123456789", "name": "Read", "input": {"path": "a"}}],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_0123456789", "content": "A"}]},
+        {"role": "assistant", "content": "It says A."},
+        {"role": "user", "content": "and b?"},
+    ],
+    "tools": [
+        {
+            "name": "Read",
+            "input_schema": {
+                "type": "object",
+                "properties": {"path": {"$ref": "#/$defs/Place"}, "limit": {"type": "integer", "exclusiveMinimum": 0}},
+                "anyOf": [{"required": ["path"]}, {"required": ["limit"]}],
+                "$defs": {"Place": PLACE},
+            },
+        }
+    ],
+}
+PLAIN = {"type": "object", "properties": {"path": PLACE, "limit": {"type": "integer"}}}
+
+
+def refusal(message: str, kind: str = "invalid_request_error", code: int = 400, **more: str) -> Script:
+    """As OpenAI's kind of server says it."""
+    return status(code, compact({"error": {"message": message, "type": kind, "code": None, **more}}))
+
+
+def turns(body: Json, role: str) -> list[Json]:
+    """The messages of one speaker."""
+    return [message for message in body["messages"] if message["role"] == role]
+
+
+def thinks_in_every_turn(body: Json) -> bool:
+    return all(turn.get("reasoning_content") for turn in turns(body, "assistant"))
+
+
+def seals_its_calls(body: Json) -> bool:
+    calls = [call for turn in turns(body, "assistant") for call in turn.get("tool_calls", [])]
+    return all(call.get("extra_content", {}).get("google", {}).get("thought_signature") for call in calls)
+
+
+def has_short_ids(body: Json) -> bool:
+    [call] = [call for turn in turns(body, "assistant") for call in turn.get("tool_calls", [])]
+    [answer] = turns(body, "tool")
+    ident: str = call["id"]
+    return len(ident) == 9 and ident.isalnum() and answer["tool_call_id"] == ident
+
+
+def does_without_effort(body: Json) -> bool:
+    return bool(body.get("reasoning_effort") == "none")
+
+
+def has_plain_schemas(body: Json) -> bool:
+    return bool(body["tools"][0]["function"]["parameters"] == PLAIN)
+
+
+def has_no_stops(body: Json) -> bool:
+    return "stop" not in body
+
+
+def begins_every_turn_with_thinking(body: Json) -> bool:
+    return all(turn["content"][0]["type"] == "thinking" for turn in turns(body, "assistant"))
+
+
+def has_plain_inputs(body: Json) -> bool:
+    return bool(body["tools"][0]["input_schema"] == PLAIN)
+
+
+def has_no_system_messages(body: Json) -> bool:
+    return turns(body, "system") == []
+
+
+CASES: tuple[tuple[str, Wire, Script, Callable[[Json], bool]], ...] = (
+    (
+        "Moonshot",
+        CHAT,
+        refusal("thinking is enabled but reasoning_content is missing in assistant tool call message at index 2"),
+        thinks_in_every_turn,
+    ),
+    (
+        "DeepSeek",
+        CHAT,
+        refusal("The `reasoning_content` in the thinking mode must be passed back to the API."),
+        thinks_in_every_turn,
+    ),
+    (
+        "MiMo",
+        CHAT,
+        refusal("Param Incorrect", param="The reasoning_content in the thinking mode must be passed back to the API."),
+        thinks_in_every_turn,
+    ),
+    (
+        "MiMo, framed as an event",
+        CHAT,
+        status(
+            400,
+            b'data:{"error":{"code":"400","message":"Param Incorrect","param":"The reasoning_content in the thinking '
+            b'mode must be passed back to the API.","type":""}}\n\n',
+        ),
+        thinks_in_every_turn,
+    ),
+    (
+        "Gemini",
+        CHAT,
+        status(
+            400,
+            compact(
+                [
+                    {
+                        "error": {
+                            "code": 400,
+                            "message": "Function call is missing a thought_signature in functionCall parts. This is"
+                            " required for tools to work correctly. Additional data, function call `default_api:Read` ,"
+                            " position 2.",
+                            "status": "INVALID_ARGUMENT",
+                        }
+                    }
+                ]
+            ),
+        ),
+        seals_its_calls,
+    ),
+    (
+        "Mistral",
+        CHAT,
+        status(
+            400,
+            compact(
+                {
+                    "object": "error",
+                    "message": "Tool call id was toolu_0123456789 but must be a-z, A-Z, 0-9, with a length of 9.",
+                    "type": "invalid_function_call",
+                    "code": "3280",
+                }
+            ),
+        ),
+        has_short_ids,
+    ),
+    (
+        "OpenAI",
+        CHAT,
+        refusal(
+            "Function tools with reasoning_effort are not supported for gpt-5.6-terra in /v1/chat/completions. To use"
+            " function tools, use /v1/responses or set reasoning_effort to 'none'.",
+            param="reasoning_effort",
+        ),
+        does_without_effort,
+    ),
+    (
+        "OpenAI, by its code",
+        CHAT,
+        status(
+            400,
+            compact(
+                {
+                    "error": {
+                        "message": "Invalid schema for function 'Read': schema must have type 'object' and not have"
+                        " 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level.",
+                        "type": "invalid_request_error",
+                        "param": "tools[0].function.parameters",
+                        "code": "invalid_function_parameters",
+                    }
+                }
+            ),
+        ),
+        has_plain_schemas,
+    ),
+    (
+        "Moonshot's schemas",
+        CHAT,
+        refusal(
+            "tools.function.parameters is not a valid moonshot flavored json schema, details: <At path 'root': when"
+            " using anyOf, type should be defined in anyOf items instead of the parent schema>"
+        ),
+        has_plain_schemas,
+    ),
+    (
+        "Gemini's schemas",
+        CHAT,
+        refusal(
+            'Invalid JSON payload received. Unknown name "exclusiveMinimum" at'
+            " 'tools[0].function_declarations[0].parameters.properties[1].value': Cannot find field."
+        ),
+        has_plain_schemas,
+    ),
+    (
+        "xAI",
+        CHAT,
+        status(
+            400,
+            compact(
+                {
+                    "code": "Client specified an invalid argument",
+                    "error": "Argument not supported on this model: stop",
+                }
+            ),
+        ),
+        has_no_stops,
+    ),
+    (
+        "DeepSeek's Messages",
+        MESSAGES,
+        refusal("The `content[].thinking` in the thinking mode must be passed back to the API."),
+        begins_every_turn_with_thinking,
+    ),
+    (
+        "Moonshot's Messages",
+        MESSAGES,
+        refusal("thinking is enabled but reasoning_content is missing in assistant tool call message at index 2"),
+        begins_every_turn_with_thinking,
+    ),
+    (
+        "Anthropic's schemas",
+        MESSAGES,
+        refusal("tools.0.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level"),
+        has_plain_inputs,
+    ),
+    (
+        "DeepSeek's roles",
+        MESSAGES,
+        refusal(
+            "Failed to deserialize the JSON body into the target type: messages[1].role: unknown variant `system`,"
+            " expected `user` or `assistant` at line 1 column 79"
+        ),
+        has_no_system_messages,
+    ),
+    (
+        "Zhipu's roles",
+        MESSAGES,
+        refusal("messages[1].role must be either 'user' or 'assistant', but got 'system'"),
+        has_no_system_messages,
+    ),
+)
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize(("wire", "script", "is_met"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+async def test_what_a_server_insists_on_is_supplied_once_it_has_said_so(
+    tmp_path: Path, wire: Wire, script: Script, is_met: Callable[[Json], bool], stream: bool
+) -> None:
+    ask = {**ASK, "stream": stream, "stop_sequences": ["END"]}
+    async with staged(tmp_path, wire, alone=True) as stage:
+        stage.primary.play(script)
+        assert (await stage.ask(**ask)).status == 200
+        await stage.expect(primary=2, backup=0, story=["primary field refused", "primary ok"])
+        assert (await stage.ask(**ask)).status == 200
+        await stage.expect(primary=3, backup=0, story=["primary ok"])
+        assert [is_met(call.json) for call in stage.primary.calls] == [False, True, True]
+
+
+async def test_a_server_that_insists_all_the_same_leaves_the_request_to_the_next(tmp_path: Path) -> None:
+    refused = refusal("The `reasoning_content` in the thinking mode must be passed back to the API.")
+    async with staged(tmp_path, CHAT) as stage:
+        stage.primary.play(refused, refused, refused)
+        assert (await stage.ask(**ASK)).message()["id"].startswith("msg_backup")
+        await stage.expect(primary=2, backup=1, story=["primary field refused"] * 2 + ["backup ok"])
+        assert (await stage.ask(**ASK)).message()["id"].startswith("msg_backup")
+        await stage.expect(primary=3, backup=2, story=["primary field refused", "backup ok"])
+
+
+async def test_thinking_in_turns_that_a_server_refuses_is_left_out_of_all_of_them(tmp_path: Path) -> None:
+    """Groq: some models of those makers want theirs back, but this server takes none."""
+    thought = {"type": "thinking", "thinking": "hm", "signature": ""}
+    ask = json.loads(json.dumps(ASK))
+    ask["messages"][2]["content"].insert(0, thought)
+    refused = refusal(
+        "'messages.2' : for 'role:assistant' the following must be satisfied[('messages.2' : property"
+        " 'reasoning_content' is unsupported)]"
+    )
+    async with staged(tmp_path, CHAT, alone=True, routing="max_wait_seconds: 0") as stage:
+        stage.primary.play(refusal("Missing `reasoning_content` field in the assistant message at message index 1."))
+        stage.primary.play(refused)
+        assert (await stage.ask(**ask)).status == 200
+        await stage.expect(primary=3, backup=0, story=["primary field refused"] * 2 + ["primary ok"])
+        thinking = [["reasoning_content" in turn for turn in turns(call.json, "assistant")] for call in stage.calls]
+        assert thinking == [[False, False], [True, True], [False, False]]

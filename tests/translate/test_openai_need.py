@@ -1,0 +1,88 @@
+"""What one maker's servers insist on stands in the chat request, and only there."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from ccproxy_tray.routing.target import Need, Repairs
+from ccproxy_tray.translate.openai_dialect import GENERIC, OPENROUTER, ChatDialect
+from ccproxy_tray.translate.openai_need import with_needs
+from ccproxy_tray.translate.openai_request import chat_request
+
+Json = Any
+CALL = {"id": "call_1", "type": "function", "function": {"name": "Read", "arguments": "{}"}}
+TOOL = {"type": "function", "function": {"name": "Read", "parameters": {"oneOf": [], "type": "object"}}}
+CHAT: Json = {
+    "messages": [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": None, "tool_calls": [CALL, {**CALL, "id": "abcDEF123"}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "ok"},
+        {"role": "tool", "tool_call_id": "abcDEF123", "content": "ok"},
+    ],
+    "tools": [TOOL, {"type": "openrouter:web_search"}],
+    "reasoning_effort": "high",
+}
+
+
+def test_nothing_is_changed_in_the_request_that_is_given() -> None:
+    before = copy.deepcopy(CHAT)
+    assert with_needs(CHAT, frozenset(Need)) != CHAT
+    assert before == CHAT
+    assert with_needs(CHAT, ()) == CHAT
+
+
+def test_an_id_becomes_nine_letters_and_digits_and_always_the_same() -> None:
+    found = with_needs(CHAT, {Need.SHORT_IDS})
+    first, second = [call["id"] for call in found["messages"][1]["tool_calls"]]
+    assert [message["tool_call_id"] for message in found["messages"][2:]] == [first, second]
+    assert (len(first), first.isalnum(), first.isascii()) == (9, True, True)
+    assert second == "abcDEF123"
+    assert with_needs(CHAT, {Need.SHORT_IDS}) == found
+
+
+def test_a_request_without_tools_needs_nothing_for_them() -> None:
+    bare = {"messages": CHAT["messages"][:1]}
+    assert with_needs(bare, frozenset(Need)) == bare
+
+
+def test_a_tool_of_the_server_s_own_keeps_its_form() -> None:
+    found = with_needs(CHAT, {Need.PLAIN_SCHEMAS})
+    assert found["tools"][0]["function"]["parameters"] == {"type": "object", "properties": {}}
+    assert found["tools"][1] == {"type": "openrouter:web_search"}
+
+
+def test_every_call_has_a_seal() -> None:
+    found = with_needs(CHAT, {Need.CALL_SEALS})
+    seal = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+    assert [call["extra_content"] for call in found["messages"][1]["tool_calls"]] == [seal, seal]
+
+
+@pytest.mark.parametrize(
+    ("model", "dialect", "field", "known"),
+    [
+        ("mimo-v2.5", GENERIC, "reasoning_content", "hm"),
+        ("deepseek-v4-pro", GENERIC, "reasoning_content", "hm"),
+        ("xiaomi/mimo-v2.5", OPENROUTER, "reasoning", "hm"),
+        ("anthropic/claude-sonnet-4.5", OPENROUTER, "reasoning_details", None),
+    ],
+)
+def test_turns_bring_the_thinking_that_is_known_and_otherwise_a_sign(
+    model: str, dialect: ChatDialect, field: str, known: str | None
+) -> None:
+    thought = {"type": "thinking", "thinking": "hm", "signature": ""}
+    use = {"type": "tool_use", "id": "t", "name": "Read", "input": {}}
+    body = {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": [thought, use]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "ok"}]},
+            {"role": "assistant", "content": [{"type": "text", "text": "done"}]},
+            {"role": "user", "content": "again"},
+        ]
+    }
+    found, _ = chat_request(body, model=model, dialect=dialect, repairs=Repairs(needs=frozenset({Need.THINKING})))
+    turns = [message for message in found["messages"] if message["role"] == "assistant"]
+    assert [turn.get(field) for turn in turns] == ([known, "."] if known else [None, None])
