@@ -41,6 +41,8 @@ TERMINATE_CANCEL, TERMINATE_NOW = 0, 1
 """NSApplicationTerminateReply."""
 QUIT_REASON = 0x7768793F
 """kAEQuitReason ('why?'), which a quit event carries when the session ends."""
+AWAKE = 0x00EFFFFF
+"""NSActivityUserInitiatedAllowingIdleSystemSleep."""
 WILL_POWER_OFF = "NSWorkspaceWillPowerOffNotification"
 NOTIFYING_SECONDS = 10
 """How long osascript may take."""
@@ -128,11 +130,16 @@ class MacIcon(_Icon):  # type: ignore[misc]  # pystray ships no types
         self._app.setDelegate_(self._app_delegate)
         centre = AppKit.NSWorkspace.sharedWorkspace().notificationCenter()
         centre.addObserver_selector_name_object_(self._app_delegate, b"sessionEnds:", WILL_POWER_OFF, None)
+        # A program without a window takes naps (App Nap): its timers come late, its network comes last, also for
+        # requests. The machine itself may sleep.
+        process = Foundation.NSProcessInfo.processInfo()
+        activity = process.beginActivityWithOptions_reason_(AWAKE, "Requests of this user's programs are served")
         self.post(partial(self._begin, ready))
         try:
             self._app.run()
         finally:
             self._over = True
+            process.endActivity_(activity)
             centre.removeObserver_(self._app_delegate)
             self.vanish()
 

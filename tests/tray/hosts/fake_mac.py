@@ -51,6 +51,8 @@ class Mac:
     mach_signals: dict[int, Any] = field(default_factory=dict)
     observers: dict[str, tuple[Any, bytes]] = field(default_factory=dict)
     quit_reason: object | None = None
+    activities: list[tuple[int, str]] = field(default_factory=list)
+    """What keeps the program from napping: options and reasons."""
 
     def check(self, name: str) -> None:
         """Write something that belongs to AppKit."""
@@ -387,10 +389,17 @@ def _foundation(mac: Mac) -> ModuleType:
     module = ModuleType("Foundation")
     event = SimpleNamespace(attributeDescriptorForKeyword_=lambda key: mac.quit_reason if key == 0x7768793F else None)
     manager = SimpleNamespace(currentAppleEvent=lambda: event if mac.quit_reason != "" else None)
+
+    def begin(options: int, reason: str) -> tuple[int, str]:
+        mac.activities.append((options, reason))
+        return mac.activities[-1]
+
+    process = SimpleNamespace(beginActivityWithOptions_reason_=begin, endActivity_=mac.activities.remove)
     vars(module).update(
         NSObject=NSObject,
         NSData=Data,
         NSAppleEventManager=SimpleNamespace(sharedAppleEventManager=lambda: manager),
+        NSProcessInfo=SimpleNamespace(processInfo=lambda: process),
     )
     return module
 

@@ -29,6 +29,7 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mac]:
     assert mac.sins == []
     assert mac.items == []
     assert mac.observers == {}
+    assert mac.activities == []
 
 
 @pytest.fixture
@@ -376,3 +377,10 @@ def test_plain_pystray_writes_off_the_main_thread(monkeypatch: pytest.MonkeyPatc
 
         icon.run(setup)
     assert mac.sins == ["setImage_", "setAutoenablesItems_"], "macOS 26 had ended it at the first"
+
+
+def test_the_program_takes_no_nap_while_it_serves_and_lets_the_machine_sleep(mac: Mac, host: Host) -> None:
+    found: list[int] = []
+    drive(host, lambda: found.extend(options for options, _reason in mac.activities))
+    idle_system_sleep_disabled, user_initiated = 1 << 20, 0x00FFFFFF
+    assert found == [user_initiated & ~idle_system_sleep_disabled]
