@@ -812,11 +812,15 @@ async def test_a_resolver_that_hangs_costs_one_thread_however_many_ask(monkeypat
 async def test_a_resolver_that_hangs_for_many_names_holds_up_no_other_name(
     transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release = threading.Event()
+    loop, all_hang, release = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    asked: set[str] = set()
     original = socket.getaddrinfo
 
     def getaddrinfo(host: str, *rest: Any, **more: Any) -> object:
         if host.startswith("hanging"):
+            asked.add(host)
+            if len(asked) == 100:
+                loop.call_soon_threadsafe(all_hang.set)
             release.wait(60)
         return original("127.0.0.1", *rest, **more)
 
@@ -826,10 +830,13 @@ async def test_a_resolver_that_hangs_for_many_names_holds_up_no_other_name(
         many = [f"http://hanging{number}.localhost:{port}/" for number in range(100)]
         hanging = [asyncio.create_task(fetch(transport, each)) for each in many]
         try:
+            async with asyncio.timeout(4.0):
+                await all_hang.wait()
             assert await fetch(transport, f"http://local.localhost:{port}/") == b"ok"
         finally:
             release.set()
-        assert await asyncio.gather(*hanging) == [b"ok"] * 100
+            await asyncio.wait(hanging)
+        assert [each.result() for each in hanging] == [b"ok"] * 100
 
 
 async def test_a_connection_that_is_closed_as_soon_as_it_is_open_is_a_failure(
