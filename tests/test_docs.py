@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,14 @@ def test_the_routes_table_has_every_word_and_its_example_is_valid(tmp_path: Path
     loaded = load(path, {})
     assert {route.trait.word for route in loaded.config.routing.models if route.trait is not None} == set(Word)
     assert not loaded.warnings
+
+
+def test_every_library_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    reasons = (ROOT / "docs" / "decisions" / "0001-dependencies.md").read_text(encoding="utf-8")
+    given = re.findall(r"^\| (\w+)", reasons, re.MULTILINE)[1:]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["keyring"]]
+    assert sorted(given) == sorted(re.split(r"\W", each)[0] for each in needed)
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("docs/**/*.md")), ids=lambda path: path.name)
