@@ -27,10 +27,15 @@ _WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared only
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _ELSEWHERE = "choose another port with --port, PORT or server.port"
 _WAYS_TO_LOOK = {
-    "win32": "netstat -abno (as administrator)",
     "darwin": "sudo lsof -nP -iTCP:{port} -sTCP:LISTEN",
     "linux": "sudo ss -ltnp 'sport = :{port}'",
 }
+_KEPT_BACK = (
+    "Port {port} is taken by a program of the system, or kept back by Windows for Hyper-V, WSL or Docker "
+    "(`netsh interface ipv4 show excludedportrange protocol=tcp`):"
+)
+_BLOCK, _BLOCKS = 100, 9
+"""Windows keeps ports back by the hundred."""
 
 
 class Kind(StrEnum):
@@ -167,6 +172,8 @@ def sentence(found: Owner, port: int, platform: str = sys.platform) -> str:
     if found.kind is Kind.KNOWN:
         told = f"{name} (pid {found.pid})" if name else f"the program with pid {found.pid}"
         return f"Port {port} is taken by {told}: stop that program, or {_ELSEWHERE}."
+    if platform == "win32":  # which shows the programs of all users, and nobody where it keeps a port back
+        return f"{_KEPT_BACK.format(port=port)} {_ELSEWHERE}."
     way = _WAYS_TO_LOOK.get(platform, _WAYS_TO_LOOK["linux"]).format(port=port)
     return f"Port {port} is taken by a program of another user or of the system: `{way}` names it, or {_ELSEWHERE}."
 
@@ -174,11 +181,14 @@ def sentence(found: Owner, port: int, platform: str = sys.platform) -> str:
 def free_port(host: str, first: int, tries: int = 10) -> int | None:
     """The first port from ``first`` on that can be bound, on both loopbacks where both would be; None within ``tries``.
 
-    Somebody else may be quicker than whoever uses the answer.
+    On Windows some further ones are tried, beyond the blocks that it keeps back. Somebody else may be quicker than
+    whoever uses the answer.
     """
     hosts = _LOOPBACKS if host in ("localhost", _LOOPBACKS[0]) else (host,)
-    candidates = range(first, min(first + tries, 65536))
-    return next((port for port in candidates if all(_free(each, port) for each in hosts)), None)
+    candidates = [*range(first, first + tries)]
+    if sys.platform == "win32":
+        candidates += [first + number * _BLOCK for number in range(1, _BLOCKS + 1)]
+    return next((port for port in candidates if port < 65536 and all(_free(each, port) for each in hosts)), None)
 
 
 def _free(host: str, port: int) -> bool:

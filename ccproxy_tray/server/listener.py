@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -183,7 +184,7 @@ class Listener:
         try:
             return await asyncio.get_running_loop().create_server(self._connection, host, port, backlog=_BACKLOG)
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
+            if error.errno in _taken():
                 raise PortTaken(host, port) from error
             raise CannotListen(host, port, f"Cannot listen on {host} port {port}: {error.strerror or error}") from error
 
@@ -201,3 +202,8 @@ class Listener:
             raise
         except CannotListen as error:
             log.debug("No IPv6 loopback: %s", error)
+
+
+def _taken() -> tuple[int, ...]:
+    """How the system says that a port is somebody else's. Windows forbids those that it keeps back (WSAEACCES)."""
+    return (errno.EADDRINUSE, errno.EACCES) if sys.platform == "win32" else (errno.EADDRINUSE,)

@@ -298,8 +298,8 @@ REST = "choose another port with --port, PORT or server.port."
             Owner(Kind.STRANGER),
             "win32",
             (
-                "Port 80 is taken by a program of another user or of the system: "
-                f"`netstat -abno (as administrator)` names it, or {REST}"
+                "Port 80 is taken by a program of the system, or kept back by Windows for Hyper-V, WSL or Docker "
+                f"(`netsh interface ipv4 show excludedportrange protocol=tcp`): {REST}"
             ),
         ),
     ],
@@ -349,6 +349,23 @@ def test_ports_are_tried_in_order_and_not_beyond_the_last(monkeypatch: pytest.Mo
     tried.clear()
     assert free_port("192.0.2.1", 65534) is None
     assert tried == [("192.0.2.1", 65534), ("192.0.2.1", 65535)]
+
+
+def test_windows_keeps_whole_blocks_of_ports_back_which_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def free(_host: str, port: int) -> bool:
+        tried.append(port)
+        return port >= 8180
+
+    monkeypatch.setattr(port_owner, "_free", free)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert free_port("192.0.2.1", 8001) == 8201
+    assert tried == [*range(8001, 8011), 8101, 8201]
+    assert free_port("192.0.2.1", 8200) == 8200
+    tried.clear()
+    assert free_port("192.0.2.1", 7000) is None
+    assert tried == [*range(7000, 7010), *range(7100, 8000, 100)]
 
 
 def test_a_machine_without_ipv6_has_one_loopback(monkeypatch: pytest.MonkeyPatch) -> None:

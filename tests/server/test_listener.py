@@ -1,6 +1,8 @@
 import asyncio
+import errno
 import json
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -87,6 +89,22 @@ async def test_a_port_taken_on_the_ipv6_loopback_alone_counts_because_localhost_
     assert subject._listener._servers == []
     with socket.socket() as free:
         free.bind(("127.0.0.1", taken6))
+
+
+@pytest.mark.parametrize(("platform", "error"), [("win32", PortTaken), ("linux", CannotListen)])
+async def test_a_port_that_windows_keeps_back_counts_as_taken(
+    monkeypatch: pytest.MonkeyPatch, platform: str, error: type[CannotListen]
+) -> None:
+    """Hyper-V, WSL and Docker have ports kept back by the hundred; elsewhere the user may not open that port."""
+
+    def forbidden(_sock: socket.socket, _address: object) -> None:
+        raise PermissionError(errno.EACCES, "An attempt was made to access a socket in a way forbidden")
+
+    monkeypatch.setattr(socket.socket, "bind", forbidden)
+    monkeypatch.setattr(sys, "platform", platform)
+    with pytest.raises(CannotListen) as caught:
+        await endpoint(Server(port=8000)).start()
+    assert type(caught.value) is error
 
 
 async def test_any_free_port_is_looked_for_again_when_the_other_address_has_it_taken(
