@@ -200,7 +200,10 @@ class _Writer:
             taken = [self._waiting.get(), *self._rest()]
             lines = [line for line in taken if line is not None]
             for sink in self._sinks:
-                sink.write(lines)
+                try:
+                    sink.write(lines)
+                except Exception:  # noqa: BLE001 - the last line of defence: nobody would ever write another line
+                    self.dropped += len(lines)
             if len(lines) < len(taken):
                 return
             self._hurry.wait(REST_SECONDS)

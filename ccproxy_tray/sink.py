@@ -77,8 +77,9 @@ class Console:
 class LogFile:
     """Appends to a private file, which becomes ``name.1`` (and that ``name.2``, ...) when it has grown too large.
 
-    It is opened when there is something to write. Whatever the operating system refuses costs lines: they are counted
-    in ``dropped``, the first refusal is told elsewhere, and their number is noted once the file can be written again.
+    It is opened when there is something to write, and again when somebody has deleted or moved it. Whatever the
+    operating system refuses costs lines: they are counted in ``dropped``, the first refusal is told elsewhere, and
+    their number is noted once the file can be written again.
     """
 
     def __init__(self, path: Path, tell: Tell, *, max_bytes: int = MAX_FILE, backups: int = BACKUPS) -> None:
@@ -117,6 +118,9 @@ class LogFile:
 
     def _made_room(self, size: int) -> io.FileIO:
         """The file, or a new one where so many bytes more would be too many."""
+        if self._file is not None and not self._stands(self._file):
+            self.close()
+            self._size = 0
         file = self._file or self._open()
         if self._size and self._size + size > self._max_bytes:
             self.close()
@@ -144,6 +148,13 @@ class LogFile:
         self._file = io.FileIO(self.path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
         self._size = self._size or self._file.tell()
         return self._file
+
+    def _stands(self, file: io.FileIO) -> bool:
+        """Whether what is written into the file can be found under its name."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(file.fileno()))
+        except OSError:
+            return False
 
     def _rotate(self) -> None:
         """Make room. A file that cannot be moved (Windows, while somebody reads it) just grows by one more share."""

@@ -344,3 +344,24 @@ def test_a_line_that_the_console_cannot_encode_costs_no_other() -> None:
         LOGGER.info("two")
     assert [line.rpartition(b": ")[2] for line in written.getvalue().splitlines()] == [b"one", b"two"]
     assert running.dropped == 1
+
+
+def test_a_stream_that_fails_as_none_should_costs_its_lines_and_not_the_log(tmp_path: Path) -> None:
+    failed = threading.Event()
+
+    class Odd(Console):
+        def write(self, text: str) -> int:
+            if "first" in text:
+                failed.set()
+                raise LookupError
+            return super().write(text)
+
+    stream = Odd()
+    running = setup("INFO", tmp_path, {}, stream=stream)
+    LOGGER.warning("first")
+    assert failed.wait(10)
+    LOGGER.warning("second")
+    running.close()
+    assert [line.rpartition(" ")[2] for line in stream.lines] == ["second"]
+    assert (tmp_path / FILE).read_text(encoding="utf-8").count("\n") == 2
+    assert running.dropped == 1

@@ -125,3 +125,38 @@ def test_a_file_that_cannot_be_moved_goes_on_growing(tmp_path: Path, monkeypatch
 
     assert file.dropped == 0
     assert len((tmp_path / "log").read_text(encoding="utf-8").splitlines()) == 10
+
+
+def test_a_file_that_was_deleted_or_moved_by_somebody_else_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "log" / "file"
+    file = LogFile(path, untold)
+    file.write([Line("first")])
+    path.unlink()
+    file.write([Line("second")])
+    assert path.read_text(encoding="utf-8") == "second\n"
+
+    path.rename(tmp_path / "kept")
+    file.write([Line("third")])
+    assert path.read_text(encoding="utf-8") == "third\n"
+
+    shutil.rmtree(path.parent)
+    file.write([Line("fourth")])
+    file.close()
+    assert path.read_text(encoding="utf-8") == "fourth\n"
+    assert (tmp_path / "kept").read_text(encoding="utf-8") == "second\n"
+    assert file.dropped == 0
+
+
+def test_a_file_that_takes_the_place_of_ours_is_continued_and_counts(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    file = LogFile(path, untold, max_bytes=200, backups=1)
+    file.write([Line("a" * 150)])
+    path.rename(tmp_path / "kept")
+    path.write_text("b" * 100 + "\n", encoding="utf-8")
+    file.write([Line("c" * 50)])
+    file.write([Line("d" * 60)])
+    file.close()
+
+    assert (tmp_path / "log.0").exists() is False
+    assert (tmp_path / "log.1").read_text(encoding="utf-8") == "b" * 100 + "\n" + "c" * 50 + "\n"
+    assert path.read_text(encoding="utf-8") == "d" * 60 + "\n"
