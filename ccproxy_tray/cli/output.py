@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -70,11 +71,15 @@ def _writable() -> Iterator[None]:
     """A reader that has seen enough (``| head``) is no fault. Raises Lost for everything else."""
     try:
         yield
-    except BrokenPipeError:
-        _discard(sys.stdout)
     except OSError as fault:
         _discard(sys.stdout)
-        raise Lost(fault) from None
+        if not _has_gone(fault):
+            raise Lost(fault) from None
+
+
+def _has_gone(fault: OSError) -> bool:
+    """Whether nobody reads any more. Windows may call writing then an invalid argument (CPython's issue 79935)."""
+    return isinstance(fault, BrokenPipeError) or (sys.platform == "win32" and fault.errno == errno.EINVAL)
 
 
 def _discard(stream: TextIO) -> None:

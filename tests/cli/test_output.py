@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import subprocess
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ccproxy_tray.cli import FAILED, OK, main
 from tests.cli.test_cli import GOOD, environment, home, run, until
 
 __all__ = ["home"]
@@ -45,6 +48,23 @@ def test_a_reader_that_has_gone_is_no_fault(home: Path, command: str) -> None:
             stderr=subprocess.PIPE, text=True, timeout=60, cwd=home, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stderr) == (told.returncode, told.stderr)
+
+
+class Left(io.StringIO):
+    """A pipe of Windows whose reader has gone."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+
+@pytest.mark.parametrize(("platform", "lost"), [("win32", False), ("linux", True)])
+def test_windows_calls_a_pipe_without_a_reader_an_invalid_argument(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], platform: str, lost: bool
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(sys, "stdout", Left())
+    assert main(["config", "path"]) == (FAILED if lost else OK)
+    assert capsys.readouterr().err == ("the answer cannot be written: Invalid argument\n" if lost else "")
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs a device that is always full")
