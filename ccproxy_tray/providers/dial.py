@@ -41,7 +41,7 @@ class Resolver:
         key = (host, port)
         asked = self._asked.get(key)
         if asked is None:
-            lookup = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+            lookup = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, flags=_flags(host))
             asked = self._asked[key] = asyncio.create_task(apart(lookup, "resolver"))
             asked.add_done_callback(partial(self._answered, key))
         return await asyncio.shield(asked)
@@ -66,6 +66,14 @@ async def dial(origin: Origin, made: Callable[[], Connection], resolver: Resolve
     except OSError as error:
         raise AttemptFailed(from_connecting(error)) from error
     return connection
+
+
+def _flags(host: str) -> int:
+    """Only families that this machine has an address of, except for its own name.
+
+    That needs none: Windows without a network finds no ``localhost`` otherwise (getaddrinfo, AI_ADDRCONFIG).
+    """
+    return 0 if f".{host.rstrip('.').lower()}".endswith(".localhost") else socket.AI_ADDRCONFIG
 
 
 def _literal(host: str, port: int) -> tuple[Any, ...] | None:

@@ -744,6 +744,25 @@ async def test_http_1_1_is_agreed_on_and_nothing_blocks_meanwhile(
     assert agreed == ["http/1.1"] * 2
 
 
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST.", "host.localhost"])
+async def test_a_machine_without_a_network_finds_itself(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As Windows looks for names: with AI_ADDRCONFIG it takes loopback addresses for none."""
+    original = socket.getaddrinfo
+
+    def offline(_host: str, *rest: Any, flags: int = 0, **more: Any) -> object:
+        if flags & socket.AI_ADDRCONFIG:
+            raise socket.gaierror(socket.EAI_NONAME, "getaddrinfo failed")
+        return original("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", offline)
+    async with scripted(Server()) as url:
+        assert await fetch(transport, url.replace("127.0.0.1", name)) == b"ok"
+        error = await failed(transport, Outgoing(url.replace("127.0.0.1", "localhost.example"), {}))
+    assert error.failure.subject == "dns"
+
+
 async def test_requests_that_need_the_same_name_ask_for_it_once(
     transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
