@@ -9,10 +9,11 @@ from ccproxy_tray.translate.event_writer import DELTA_OF
 from ccproxy_tray.translate.faults import from_chat
 from ccproxy_tray.translate.jsontext import Json, JsonError
 from ccproxy_tray.translate.openai_answer import Answering, ChatAnswer
+from ccproxy_tray.translate.openai_call import broken
 from ccproxy_tray.translate.openai_content import blocks
 from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_tools import ToolNames
-from ccproxy_tray.translate.openai_usage import rendered, searches, stop_reason, thought, usage
+from ccproxy_tray.translate.openai_usage import miscalled, rendered, searches, stop_reason, thought, usage
 from ccproxy_tray.translate.seal import seals_in
 from ccproxy_tray.translate.stream import Progress
 
@@ -44,6 +45,8 @@ def message(
     answer.cite(choice.get("annotations"))
     answer.end(searches(chat.get("usage")))
     finish, native = string(choice.get("finish_reason")), string(choice.get("native_finish_reason"))
+    if not answer.tools and miscalled(finish, native):
+        raise broken("a tool call that it could not read itself")
     if not content.blocks and not finish:
         raise AttemptFailed(Failure(Fault.BROKEN, "the provider's answer neither says anything nor ends", 502))
     counted = usage(chat.get("usage"), input_estimate=input_estimate, characters=answer.characters)

@@ -8,11 +8,12 @@ from ccproxy_tray.errors import AttemptFailed, Failure, Fault, ProtocolError
 from ccproxy_tray.translate.event_writer import EventWriter
 from ccproxy_tray.translate.jsontext import Json, JsonError, parse
 from ccproxy_tray.translate.openai_answer import Answering, ChatAnswer
+from ccproxy_tray.translate.openai_call import broken
 from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_reply import error_of
 from ccproxy_tray.translate.openai_template import Template
 from ccproxy_tray.translate.openai_tools import ToolNames
-from ccproxy_tray.translate.openai_usage import counts_of, rendered, searches, stop_reason, thought, usage
+from ccproxy_tray.translate.openai_usage import counts_of, miscalled, rendered, searches, stop_reason, thought, usage
 from ccproxy_tray.translate.sse import Event, SseDecoder
 from ccproxy_tray.translate.stream import Progress, Usage
 
@@ -153,6 +154,8 @@ class ChatStream:
             self.failure = Failure(Fault.BROKEN, "the provider's stream ended before its answer did", 502)
             return
         self._answer.end(searches(self._usage))
+        if not self._answer.tools and miscalled(self._finish_reason, self._native):
+            raise broken("a tool call that it could not read itself")
         counted = usage(self._usage, input_estimate=self._estimate, characters=self._answer.characters)
         self.progress.usage = counted
         reason = stop_reason(

@@ -8,6 +8,17 @@ from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.openai_dialect import mapping
 from ccproxy_tray.translate.stream import CHARACTERS_PER_TOKEN, MOST, Usage, charged
 
+_LENGTH = frozenset({"length", "max_tokens"})
+_FILTERED = frozenset({
+    *("content_filter", "safety", "recitation", "blocklist", "prohibited_content", "spii", "language"),
+    *("image_safety", "image_prohibited_content", "image_recitation"),
+})  # fmt: skip
+_MISCALLED = frozenset({
+    *("function_call_filter", "malformed_function_call", "unexpected_tool_call", "too_many_tool_calls"),
+    *("malformed_response", "missing_thought_signature"),
+})  # fmt: skip
+"""Reasons to stop (OpenAI, "Chat completions"; Gemini, ``FinishReason``), in lower case."""
+
 
 def usage(counts: Json, *, input_estimate: int = 0, characters: int = 0) -> Usage:
     """The ``usage`` object of a chat answer, as Anthropic counts.
@@ -85,13 +96,27 @@ def stop_reason(finish: str, native: str, *, called: bool, refused: bool) -> str
 
     ``finish`` is OpenAI's ``finish_reason``, ``native`` what OpenRouter says the model's own server said.
     """
-    if finish == "length":
+    word = _word(finish)
+    if word in _LENGTH:
         return native if native == "model_context_window_exceeded" else "max_tokens"
-    if finish == "content_filter" or native == "refusal" or refused:
+    if word in _FILTERED or native == "refusal" or refused:
         return "refusal"
     if called:
         return "tool_use"
     return native if native == "stop_sequence" else "end_turn"
+
+
+def miscalled(finish: str, native: str) -> bool:
+    """Whether the server says that the model tried to call a tool, and that there is nothing to be read in it.
+
+    Taken for an end, it would end the work of an agent in silence.
+    """
+    return not _MISCALLED.isdisjoint((_word(finish), _word(native)))
+
+
+def _word(finish: str) -> str:
+    """``content_filter: SAFETY`` as ``content_filter``: Gemini's own reasons, and how its chat interface has them."""
+    return finish.partition(":")[0].lower()
 
 
 def _first(*values: Json) -> int:

@@ -67,6 +67,31 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
         ),
     ),
     (
+        # How many tools, and which turns in which order: every maker, and every chat template, has rules of its own.
+        Fault.FIELD_REFUSED,
+        (
+            "invalid 'tools': array too long",
+            "'tools' : maximum number of items",
+            "maximum tools limit reached",
+            "number of tools exceeds",
+            "turn comes immediately after a",
+            "requests ending with a model turn",
+            "unexpected role 'user' after role 'tool'",
+            "expected last role user or tool",
+            "roles must alternate user/assistant",
+            "only user and assistant roles are supported",
+            "system role not supported",
+            "prefill is incompatible with enable_thinking",
+            "text is not present",
+            "the messages parameter is illegal",
+            "invalid value: 'file'",
+            "input tag 'file'",
+            "unknown variant file",
+            "unknown variant tool_reference",
+            "input tag 'tool_reference'",
+        ),
+    ),
+    (
         Fault.NO_MODEL,
         (
             # Bedrock InvokeModel, ValidationException.

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.faultd import Script
 from tests.faults.stage import staged
-from tests.faults.wire import CHAT, MESSAGES, Wire, compact, status
+from tests.faults.wire import CHAT, MESSAGES, Wire, chat_chunk, compact, data, status, streamed
 
 Json = Any
 PLACE = {"type": "string", "enum": ["a", "b"]}
@@ -268,6 +268,38 @@ async def test_what_a_server_insists_on_is_supplied_once_it_has_said_so(
         assert (await stage.ask(**ask)).status == 200
         await stage.expect(primary=3, backup=0, story=["primary ok"])
         assert [is_met(call.json) for call in stage.primary.calls] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length 142.",
+        "Please ensure that function call turn comes immediately after a user turn or after a function response turn.",
+        "Unexpected role 'user' after role 'tool'",
+    ],
+)
+async def test_a_rule_that_nobody_can_keep_for_the_client_leaves_the_request_to_the_next(
+    tmp_path: Path, message: str
+) -> None:
+    async with staged(tmp_path, CHAT) as stage:
+        stage.primary.play(refusal(message))
+        assert (await stage.ask(**ASK)).message()["id"].startswith("msg_backup")
+        await stage.expect(primary=1, backup=1, story=["primary field refused", "backup ok"])
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_a_call_that_the_server_could_not_read_itself_leaves_the_request_to_the_next(
+    tmp_path: Path, stream: bool
+) -> None:
+    """Gemini, in 200 and with nothing but a reason to stop."""
+    reason = "function_call_filter: MALFORMED_FUNCTION_CALL"
+    choice = {"index": 0, "message": {"role": "assistant", "content": None}, "finish_reason": reason}
+    whole = status(200, compact({"id": "gen", "object": "chat.completion", "choices": [choice]}))
+    pieces = streamed(CHAT, lambda frames: (*frames.start, data(chat_chunk("x", {}, reason)), *frames.stop))
+    async with staged(tmp_path, CHAT) as stage:
+        stage.primary.play(pieces if stream else whole)
+        assert (await stage.ask(stream=stream)).message()["id"].startswith("msg_backup")
+        await stage.expect(primary=1, backup=1, story=["primary broken", "backup ok"])
 
 
 async def test_a_server_that_insists_all_the_same_leaves_the_request_to_the_next(tmp_path: Path) -> None:

@@ -283,3 +283,10 @@ def test_pieces_that_come_together_are_what_they_are_one_by_one() -> None:
     for sink in (together, alone):
         sink.close()
     assert together.blocks == alone.blocks == [{"type": "text", "text": "one two"}]
+
+
+def test_a_call_that_its_own_server_could_not_read_is_no_answer() -> None:
+    finish = "function_call_filter: MALFORMED_FUNCTION_CALL"
+    assert failure(chat({"role": "assistant", "content": None}, finish)).fault is Fault.BROKEN
+    said = {"role": "assistant", "tool_calls": [call("{}")]}
+    assert read(chat(said, finish))["stop_reason"] == "tool_use"

@@ -426,3 +426,19 @@ def test_any_split_of_the_bytes_gives_the_same_events(size: int) -> None:
     found = b"".join(pieces.feed(data[i : i + size]) for i in range(0, len(data), size)) + pieces.finish()
     assert found == expected
     assert pieces.progress == whole.progress
+
+
+@pytest.mark.parametrize("said", [{}, {"content": "I will read it."}])
+def test_a_call_that_its_own_server_could_not_read_is_a_failure(said: dict[str, Any]) -> None:
+    """Gemini. Taken for an end, it would end the work of an agent in silence."""
+    failure, _ = failed(delta(**said), delta("function_call_filter: MALFORMED_FUNCTION_CALL"), DONE)
+    assert failure.fault is Fault.BROKEN
+
+
+def test_a_call_beside_one_that_its_server_could_not_read_is_made() -> None:
+    answer = answered(
+        call(index=0, id="call_1", name="Read", arguments="{}"),
+        delta("function_call_filter: MALFORMED_FUNCTION_CALL"),
+        DONE,
+    )
+    assert answer["stop_reason"] == "tool_use"

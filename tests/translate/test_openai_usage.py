@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ccproxy_tray.translate.openai_usage import counts_input, rendered, searches, stop_reason, thought, usage
+from ccproxy_tray.translate.openai_usage import counts_input, miscalled, rendered, searches, stop_reason, thought, usage
 from ccproxy_tray.translate.stream import Usage
 
 
@@ -99,6 +99,20 @@ def test_tokens_of_thinking_are_those_of_the_answer() -> None:
 
 
 @pytest.mark.parametrize(
+    ("finish", "native", "expected"),
+    [
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", "", True),
+        ("MALFORMED_FUNCTION_CALL", "", True),
+        ("stop", "MALFORMED_FUNCTION_CALL", True),
+        ("stop", "STOP", False),
+        ("function_call", "", False),
+    ],
+)
+def test_a_call_that_its_own_server_could_not_read_is_no_end(finish: str, native: str, expected: bool) -> None:
+    assert miscalled(finish, native) is expected
+
+
+@pytest.mark.parametrize(
     ("finish", "native", "called", "refused", "expected"),
     [
         ("stop", "end_turn", False, False, "end_turn"),
@@ -113,6 +127,11 @@ def test_tokens_of_thinking_are_those_of_the_answer() -> None:
         ("stop", "", False, True, "refusal"),
         ("stop", "refusal", False, False, "refusal"),
         ("eos", "", False, False, "end_turn"),
+        # Gemini's own words, as its chat interface and gateways in front of it have them.
+        ("content_filter: PROHIBITED_CONTENT", "", False, False, "refusal"),
+        ("SAFETY", "", False, False, "refusal"),
+        ("MAX_TOKENS", "", False, False, "max_tokens"),
+        ("STOP", "", True, False, "tool_use"),
     ],
 )
 def test_stop_reasons_follow_what_was_sent(

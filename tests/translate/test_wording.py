@@ -85,6 +85,26 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("property 'stream_options' is unsupported", Fault.FIELD_REFUSED, "stream_options"),
         ("Argument not supported on this model: stop", Fault.FIELD_REFUSED, "stop"),
         ("Model grok-4-latest does not support parameter user.", Fault.FIELD_REFUSED, "user"),
+        # Rules that one maker or one chat template has: how many tools, which turns, which parts.
+        (
+            "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with 142.",
+            Fault.FIELD_REFUSED,
+            "",
+        ),
+        ("'tools' : maximum number of items is 128", Fault.FIELD_REFUSED, ""),
+        ("Maximum tools limit reached. 219 tools have been provided but the maximum is 200.", Fault.FIELD_REFUSED, ""),
+        (
+            "Please ensure that function call turn comes immediately after a user turn or after a function response.",
+            Fault.FIELD_REFUSED,
+            "",
+        ),
+        ("Requests ending with a model turn are not supported.", Fault.FIELD_REFUSED, ""),
+        ("Unexpected role 'user' after role 'tool'", Fault.FIELD_REFUSED, ""),
+        ("Conversation roles must alternate user/assistant/user/assistant/...", Fault.FIELD_REFUSED, ""),
+        ("Param Incorrect: `text` is not present", Fault.FIELD_REFUSED, ""),
+        ("The messages parameter is illegal. Please check the documentation.", Fault.FIELD_REFUSED, ""),
+        ("Invalid value: 'file'. Supported values are: 'text', 'image_url'.", Fault.FIELD_REFUSED, ""),
+        ("messages[2].content[0]: unknown variant `tool_reference`, expected `text`", Fault.FIELD_REFUSED, ""),
         # What one maker's servers insist on.
         ("The `content[].thinking` in the thinking mode must be passed back.", Fault.FIELD_REFUSED, "need:thinking"),
         (
