@@ -77,3 +77,13 @@ async def test_a_change_during_a_write_is_written_after_it(tmp_path: Path, monke
     kept.touch()
     await kept.close()
     assert (tmp_path / FILE).read_text() == '{"a": 2}'
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links take rights there")
+async def test_a_link_that_leads_in_a_circle_is_replaced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / FILE
+    path.symlink_to(FILE)
+    assert await Memory(path, dict).load() is None
+    assert "cannot be read" in caplog.text
+    await saved(path, {"a": 3})
+    assert await Memory(path, dict).load() == {"a": 3}

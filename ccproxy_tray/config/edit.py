@@ -15,7 +15,7 @@ from itertools import combinations
 from pathlib import Path
 
 from ccproxy_tray.config.document import MAX_BYTES, Listing, Node, Scalar, Table, find, parse
-from ccproxy_tray.config.files import PRIVATE_FILE, default_text, remedy, write_atomically
+from ccproxy_tray.config.files import PRIVATE_FILE, default_text, real, remedy, write_atomically
 from ccproxy_tray.config.report import Report
 from ccproxy_tray.config.source import BY_HAND, CannotEdit, Source
 from ccproxy_tray.config.spelling import Value, plain
@@ -58,7 +58,7 @@ def _attempt(path: Path, changes: Mapping[str, Value]) -> bool | None:
     mode = PRIVATE_FILE if before is None else stat.S_IMODE(path.stat().st_mode)
     if before is not None and not (mode & stat.S_IWUSR and os.access(path, os.W_OK)):
         raise CannotEdit(f"{path} is read-only; make it writable, or {BY_HAND}")
-    if not path.resolve().parent.is_dir():
+    if not real(path).parent.is_dir():
         raise CannotEdit(f"the directory of {path} is gone; bring it back, or start again to have a new file")
     return write_atomically(path, after, mode=mode, ready=lambda: _read(path) == before) or None
 

@@ -84,6 +84,14 @@ def _expanded(text: str) -> Path:
     return Path(os.path.expanduser(text)).absolute()  # noqa: PTH111 - see above
 
 
+def real(path: Path) -> Path:
+    """Where a path leads, behind all links; links in a circle lead nowhere, which whoever opens them is told.
+
+    Before Python 3.13, Path.resolve raises RuntimeError for these.
+    """
+    return Path(os.path.realpath(path))
+
+
 def default_text() -> str:
     """The commented configuration that the first start writes."""
     from importlib.resources import files  # most starts find a file, and write none before they serve
@@ -112,7 +120,7 @@ def write_atomically(
     """
     import tempfile  # as above
 
-    target = path.resolve()
+    target = real(path)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=UNFINISHED)  # mode 0600
     temporary = Path(name)
     try:
@@ -145,7 +153,7 @@ def _replaced(temporary: Path, target: Path, ready: Callable[[], bool]) -> bool:
 
 def sweep(path: Path) -> None:
     """Remove what killed writers of a file left beside it. Only for who knows that nobody is writing it now."""
-    target = path.resolve()
+    target = real(path)
     with suppress(OSError):  # a folder that cannot be listed holds nothing of ours
         for left in target.parent.iterdir():
             if left.name.startswith(f".{target.name}.") and left.name.endswith(UNFINISHED):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from ccproxy_tray.config.files import PRIVATE_DIRECTORY, sweep
+from ccproxy_tray.config.files import PRIVATE_DIRECTORY, real, sweep
 from ccproxy_tray.desktop import claude_record, claude_settings, mutex
 from ccproxy_tray.desktop.claude_plan import auth_key, holds_ours, recorded, restored, settled, strays
 from ccproxy_tray.desktop.claude_record import Record
@@ -77,7 +77,7 @@ class Hookup:
     ) -> None:
         self._settings = settings.absolute()
         self._record = record.absolute()
-        self._owner = "" if owner is None else str(owner.resolve())
+        self._owner = "" if owner is None else str(real(owner))
         self._alive = alive
 
     def connect(self, url: str, token: str = "") -> None:

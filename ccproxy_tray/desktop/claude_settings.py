@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from json import loads
 from pathlib import Path
 
-from ccproxy_tray.config.files import PRIVATE_FILE, remedy, sync_directory, write_atomically
+from ccproxy_tray.config.files import PRIVATE_FILE, real, remedy, sync_directory, write_atomically
 from ccproxy_tray.desktop import json_edit
 from ccproxy_tray.desktop.json_text import Document, NotEditable, read
 from ccproxy_tray.errors import CcproxyError
@@ -84,7 +84,7 @@ def load(path: Path) -> Reading:
 def obstacle(reading: Reading) -> str:
     """Why the file could not be changed, as one sentence; empty when it can, as far as one can know without trying."""
     path = reading.path
-    target = path.resolve()
+    target = real(path)
     if reading.content is None:
         if path.is_symlink() and not target.parent.is_dir():
             return f"{path} leads to {target}, whose folder is not there; bring it back, or remove the link"
@@ -107,7 +107,7 @@ def store(reading: Reading, text: str) -> bool:
 def remove(reading: Reading) -> bool:
     """Remove the settings file that was read; False when somebody else has changed it since. Raises CannotConnect."""
     with explained(reading.path, "removed"):
-        target = reading.path.resolve()
+        target = real(reading.path)
         if not _unchanged(reading):
             return False
         target.unlink()

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ccproxy_tray.config.files import PRIVATE_DIRECTORY, PRIVATE_FILE, sweep, write_atomically
+from ccproxy_tray.config.files import PRIVATE_DIRECTORY, PRIVATE_FILE, real, sweep, write_atomically
 from ccproxy_tray.desktop.lock import Lock, native
 from ccproxy_tray.errors import CcproxyError
 from ccproxy_tray.redact import shown
@@ -140,8 +140,8 @@ def running(folder: Path, config: Path, *, lock: Lock | None = None) -> Note | N
 
 def _files(folder: Path, config: Path) -> tuple[Path, Path]:
     """The lock and the note for a configuration file, whichever way its path is written."""
-    real = os.path.normcase(config.resolve())
-    name = hashlib.sha256(os.fsencode(real)).hexdigest()[:16]
+    place = os.path.normcase(real(config))
+    name = hashlib.sha256(os.fsencode(place)).hexdigest()[:16]
     return folder / f"instance-{name}.lock", folder / f"instance-{name}.json"
 
 

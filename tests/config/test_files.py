@@ -164,6 +164,19 @@ def test_writing_through_a_link_keeps_the_link(tmp_path: Path) -> None:
     assert real.read_bytes() == b"new\n"
 
 
+@posix
+def test_a_link_that_leads_in_a_circle_gives_way_to_the_file(tmp_path: Path) -> None:
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.symlink_to(back)
+    back.symlink_to(there)
+
+    files.sweep(there)
+    files.write_atomically(there, "new\n")
+
+    assert there.read_bytes() == b"new\n"
+    assert back.read_bytes() == b"new\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root gives files away")
 def test_a_file_that_root_writes_stays_the_user_s(tmp_path: Path) -> None:
     path = tmp_path / "settings.json"

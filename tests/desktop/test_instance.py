@@ -49,6 +49,14 @@ def test_the_first_is_the_one_and_the_second_learns_where_it_is(folder: Path, co
     Instance.claim(folder, config).release()
 
 
+@posix
+def test_a_configuration_whose_link_leads_in_a_circle_is_no_hindrance(folder: Path, config: Path) -> None:
+    config.unlink()
+    config.symlink_to(config.name)
+    with Instance.claim(folder, config), pytest.raises(AlreadyRunning):
+        Instance.claim(folder, config)
+
+
 def test_what_a_killed_program_left_half_written_goes(folder: Path, config: Path) -> None:
     with Instance.claim(folder, config):
         note = next(folder.glob("instance-*.json"))
