@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from ccproxy_tray.desktop import console_window
+
 IMPATIENT = 130
 """The exit code of a program that was told twice to end: the shell's for SIGINT."""
 ECHO = 0.5
@@ -22,7 +24,8 @@ class Signals:
     """Calls ``stop`` in a thread of its own on the first signal that ends programs; one after ECHO ends it at once.
 
     Python runs its handlers on the main thread, between two of its instructions, and a tray's loop that waits in C
-    never comes to the next one. The interpreter's wakeup socket is written by the C handler itself.
+    never comes to the next one. The interpreter's wakeup socket is written by the C handler itself. A console window of
+    Windows that is closed counts as a signal.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Signals:
         self._clock = clock
         self._outbox: socket.socket | None = None
         self._thread: threading.Thread | None = None
+        self._leave_window: Callable[[], None] = lambda: None
 
     def install(self) -> None:
         """Take over the signals; on the main thread, after anybody else who sets handlers. Once is enough."""
@@ -44,6 +48,7 @@ class Signals:
             self._outbox.setblocking(False)
             self._thread = threading.Thread(target=self._listen, args=(inbox,), name="signals", daemon=True)
             self._thread.start()
+            self._leave_window = console_window.watch(self._stop)
         signal.set_wakeup_fd(self._outbox.fileno(), warn_on_full_buffer=False)
         for number in _numbers():
             if not _is_spared(number):
@@ -53,6 +58,7 @@ class Signals:
         """Give the signals back, if they were taken over; on the main thread."""
         if self._outbox is None or self._thread is None:
             return
+        self._leave_window()
         signal.set_wakeup_fd(-1)
         for number in _numbers():
             if not _is_spared(number):
