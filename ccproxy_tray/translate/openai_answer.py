@@ -170,6 +170,7 @@ class ChatAnswer:
         if self._signature:
             self._sink.sign(self._signature)
         if self._open_call:
+            self._send(self._open_call, last=True)
             self._open_call.closed = True
         self._sink.close()
         self._kind, self._signature, self._open_call = "", "", None
@@ -232,7 +233,9 @@ class ChatAnswer:
         self._sink.open({"type": "tool_use", "id": self._unique(call.id), "name": name, "input": {}})
         self._send(call)
 
-    def _send(self, call: Call) -> None:
+    def _send(self, call: Call, *, last: bool = False) -> None:
+        if call.wrapped and not last:
+            return  # it may yet become the object that is in it
         for piece in call.pieces[call.sent :]:
             self._sink.append(piece)
             self.characters += len(piece)

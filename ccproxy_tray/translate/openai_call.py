@@ -39,6 +39,22 @@ class Call:
             return None
         return found if isinstance(found, dict) else None
 
+    def unwrap(self) -> None:
+        """Take the object out of a JSON text that holds it, as some servers write arguments (Qwen's, Gemini's)."""
+        if not self.wrapped or not self.pieces[-1].rstrip().endswith('"'):
+            return
+        try:
+            inner = parse(parse(self.arguments).encode("utf-8", "surrogatepass"))
+        except (JsonError, AttributeError):
+            return
+        if isinstance(inner, dict):
+            self.pieces = [render(inner).decode()]
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether the arguments begin as a text instead of an object."""
+        return bool(self.pieces) and self.pieces[0].startswith('"')
+
     def said(self, piece: str) -> bool:
         """Whether the piece only says all of the arguments once more, as some servers do at the end of a call."""
         return piece.startswith("{") and piece == "".join(self.pieces) and self.input is not None
@@ -69,6 +85,7 @@ class Calls:
         if call.closed and piece.strip():
             raise broken("arguments for a tool call that was complete")
         call.pieces.append(piece)
+        call.unwrap()
         return call
 
     def next(self, current: Call | None) -> Call | None:

@@ -290,3 +290,8 @@ def test_a_call_that_its_own_server_could_not_read_is_no_answer() -> None:
     assert failure(chat({"role": "assistant", "content": None}, finish)).fault is Fault.BROKEN
     said = {"role": "assistant", "tool_calls": [call("{}")]}
     assert read(chat(said, finish))["stop_reason"] == "tool_use"
+
+
+def test_arguments_in_a_text_are_taken_out_of_a_whole_answer_too() -> None:
+    said = {"role": "assistant", "tool_calls": [call('"{\\"path\\": \\"a\\"}"')]}
+    assert read(chat(said, "tool_calls"))["content"][0]["input"] == {"path": "a"}

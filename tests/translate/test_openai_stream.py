@@ -442,3 +442,25 @@ def test_a_call_beside_one_that_its_server_could_not_read_is_made() -> None:
         DONE,
     )
     assert answer["stop_reason"] == "tool_use"
+
+
+WRAPPED = json.dumps(json.dumps({"command": 'echo "hi"', "note": "é"}))
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_arguments_in_a_text_are_taken_out_of_it(size: int) -> None:
+    pieces = [WRAPPED[start : start + size] for start in range(0, len(WRAPPED), size)]
+    first, *rest = [call(index=0, arguments=piece) for piece in pieces]
+    begin = call(index=0, id="call_1", name="Bash", arguments="")
+    other = call(index=1, id="call_2", name="Read", arguments="{}")
+    answer = answered(begin, first, *rest, other, delta("tool_calls"), DONE)
+    assert [block["input"] for block in answer["content"]] == [{"command": 'echo "hi"', "note": "é"}, {}]
+
+
+@pytest.mark.parametrize("text", ['"ls"', '"[1]"', '"\\"'])
+def test_a_text_with_no_object_in_it_stays_what_the_model_wrote(text: str) -> None:
+    stream = codec()
+    chunks = call(index=0, id="call_1", name="Bash", arguments=text) + delta("tool_calls") + DONE
+    sent = b"".join(stream.feed(chunks).splitlines(keepends=True))
+    written = [json.loads(line[6:])["delta"]["partial_json"] for line in sent.splitlines() if b"partial_json" in line]
+    assert "".join(written) == text
