@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ccproxy_tray.app import App
+from ccproxy_tray.aside import apart
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.errors import ConfigError
 from ccproxy_tray.server.listener import CannotListen, PortTaken
@@ -98,7 +99,7 @@ class Follower:
 
     async def _look(self) -> None:
         try:
-            read = await asyncio.to_thread(self._read)
+            read = await apart(self._read, "configuration")  # from a drive or a keyring that may not answer
             _refuse_defaults(read, self._known.path)
             if read != self._known or self._app.journal.snapshot.problems:
                 self._app.reload(read)

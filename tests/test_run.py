@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from types import MappingProxyType
@@ -101,3 +102,26 @@ async def test_a_file_that_is_gone_leaves_what_it_said_in_force() -> None:
     told = await followed(2, lambda: replace(FIRST, path=""), lambda: FIRST)
     gone = "config.yaml: is gone; what it said stays in force until it is back or the proxy starts again"
     assert told == [(gone,), FIRST]
+
+
+def test_a_file_that_cannot_be_read_to_its_end_does_not_hold_up_the_program_s() -> None:
+    release, read_to_its_end = threading.Event(), threading.Event()
+
+    async def program() -> None:
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+
+        def read() -> Loaded:
+            loop.call_soon_threadsafe(begun.set)
+            release.wait(10)
+            read_to_its_end.set()
+            return SECOND
+
+        follower = run.Follower(cast("App", FakeApp(1)), read)
+        follower.look()
+        following = asyncio.create_task(follower.run())
+        await begun.wait()
+        following.cancel()
+
+    asyncio.run(program())
+    assert not read_to_its_end.is_set()
+    release.set()
