@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -134,6 +135,8 @@ def _gtk(onlooker: Onlooker, view: View) -> Host:
 
 
 def _accepts(path: str) -> bool:
+    if sys.platform == "win32":  # which has no session bus
+        return False
     with socket.socket(socket.AF_UNIX) as bus:
         bus.settimeout(CONNECT_SECONDS)
         try:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -91,6 +92,8 @@ class Connection(asyncio.Protocol):
         """Begin the authentication (D-Bus Specification, "Authentication Protocol", EXTERNAL)."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        if sys.platform == "win32":  # which has no session bus
+            return
         user = str(os.geteuid()).encode().hex().encode()
         self._write(b"\0AUTH EXTERNAL " + user + b"\r\n")
 
