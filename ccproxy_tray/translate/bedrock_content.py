@@ -8,6 +8,7 @@ from typing import Any
 from ccproxy_tray.catalog import Capabilities
 from ccproxy_tray.translate import beta
 from ccproxy_tray.translate.bedrock_tool import plain_breakpoint
+from ccproxy_tray.translate.blank import PLACEHOLDER, is_blank
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.sharing import put, without
 from ccproxy_tray.translate.survey import TOOL_CHANGES
@@ -41,8 +42,6 @@ _FOREIGN = frozenset({"mcp_tool_use", "mcp_tool_result", "container_upload", "fa
 _SEARCH = "tool_search_tool_"
 _MAX_BREAKPOINTS = 4
 _SOURCES = ("image", "document")
-_PLACEHOLDER = "."
-"""For a message of which nothing is left: an empty one is refused, a missing one breaks the order of turns."""
 
 
 def messages_content(body: Body, can: Capabilities, asked: Collection[str], memo: Memo = NO_MEMO) -> Body:
@@ -57,7 +56,7 @@ def system_content(body: Body) -> Body:
     """The system prompt in its order, billing line included, without what Bedrock refuses."""
     system = body.get("system")
     if isinstance(system, list):
-        system = [_cleaned(block) for block in system if not _is_blank(block)]
+        system = [_cleaned(block) for block in system if not is_blank(block)]
     return put(body, "system", system) if system else without(body, "system")
 
 
@@ -95,9 +94,9 @@ def _message(message: Body, can: Capabilities, unwanted: frozenset[str]) -> Body
     content = message["content"]
     if isinstance(content, list):
         shaped = [_block(block, can) for block in content if block["type"] not in unwanted]
-        content = [block for block in shaped if block is not None] or [{"type": "text", "text": _PLACEHOLDER}]
+        content = [block for block in shaped if block is not None] or [{"type": "text", "text": PLACEHOLDER}]
     elif not content.strip():
-        content = _PLACEHOLDER
+        content = PLACEHOLDER
     return {"role": message["role"], "content": content}
 
 
@@ -106,8 +105,6 @@ def _block(block: Block, can: Capabilities) -> Block | None:
     size, field = _BARE.get(kind, (0, ""))
     if len(block) == size and type(text := block.get(field)) is str and text and not text.isspace():
         return block
-    if _is_blank(block):
-        return None
     if kind not in _BLOCK_FIELDS and (kind == "server_tool_use" or kind.endswith("_tool_result")):
         return _server_block(block, can)
     return _cleaned(block)
@@ -132,7 +129,7 @@ def _cleaned(block: Block) -> Block:
     if "cache_control" in block:
         block = put(block, "cache_control", plain_breakpoint(block["cache_control"]))
     if kind == "tool_result" and isinstance(inner := block.get("content"), list):
-        block = {**block, "content": [_cleaned(item) for item in inner if not _is_blank(item)]}
+        block = {**block, "content": [_cleaned(item) for item in inner]}
     if kind == "tool_use" and not block["name"]:
         block = {**block, "name": "unnamed"}
     return _without_web_citations(block) if block.get("citations") else block
@@ -143,10 +140,6 @@ def _without_web_citations(block: Block) -> Block:
     citations = block["citations"]
     foreign = isinstance(citations, list) and any(isinstance(item, dict) and "url" in item for item in citations)
     return without(block, "citations") if foreign else block
-
-
-def _is_blank(block: Block) -> bool:
-    return block["type"] == "text" and not block["text"].strip()
 
 
 def _blocks(body: Body) -> Iterator[Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ccproxy_tray.translate.blank import is_blank, without_blanks
 from ccproxy_tray.translate.memo import Memo
 from ccproxy_tray.translate.thinking import is_signed, strip_unsigned_thinking
 from ccproxy_tray.translate.tool_id import id_of, is_legal, legal_ids
@@ -14,6 +15,7 @@ Body = Mapping[str, Json]
 
 UNSIGNED = "unsigned thinking"
 ILLEGAL = "an illegal id"
+BLANK = "a text that says nothing"
 SOURCE = "a block with a source, or one of which nobody knows what is within"
 CHANGE = "a change of the tools"
 TOOL_CHANGES = ("tool_addition", "tool_removal")
@@ -31,6 +33,8 @@ def survey(body: Body, memo: Memo) -> frozenset[str]:
 def sound(body: Body, memo: Memo) -> Body:
     """The body as any Claude server takes it, whoever answered before; the same object when nothing has to be done."""
     found = survey(body, memo)
+    if BLANK in found:
+        body = without_blanks(body)
     if UNSIGNED in found:
         body = strip_unsigned_thinking(body)
     return legal_ids(body) if ILLEGAL in found else body
@@ -45,6 +49,8 @@ def _of_blocks(blocks: list[Json]) -> set[str]:
     found: set[str] = set()
     for block in blocks:
         kind = block["type"]
+        if kind == "text" and is_blank(block):
+            found.add(BLANK)
         if kind in _THINKING and not is_signed(block):
             found.add(UNSIGNED)
         if kind in TOOL_CHANGES:

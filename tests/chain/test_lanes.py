@@ -27,6 +27,22 @@ async def test_every_provider_answers(tmp_path: Path, lane: str, stream: bool) -
 
 
 @pytest.mark.parametrize("lane", LANES)
+async def test_a_tool_s_result_that_says_nothing_is_served(tmp_path: Path, lane: str) -> None:
+    """Servers of MCP give such ones; Anthropic's refuse the whole conversation for it, from then on."""
+    call = {"type": "tool_use", "id": "toolu_1", "name": "t", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": ""}]}
+    said = [
+        {"role": "user", "content": "go"},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result]},
+    ]
+    async with running(tmp_path, only(lane)) as chain:
+        answered = await chain.ask(messages=said, tools=[{"name": "t", "input_schema": {"type": "object"}}])
+        assert answered.status == 200, answered.body
+        assert answered.headers["x-ccproxy-attempts"] == "1"
+
+
+@pytest.mark.parametrize("lane", LANES)
 async def test_the_client_s_credential_goes_nowhere(tmp_path: Path, lane: str) -> None:
     async with running(tmp_path, only(lane)) as chain:
         await chain.post(ASK, authorization="Bearer canary-of-the-client", cookie="canary=1")

@@ -70,7 +70,7 @@ def test_a_bare_block_is_one_that_is_sent_as_it_is(block: Json, more: Json, empt
             {"type": "thinking", "thinking": "h", "signature": "s"},
         ),
         (
-            {"type": "tool_result", "tool_use_id": "t", "content": [{**TEXT, "x": 1}, {"type": "text", "text": ""}]},
+            {"type": "tool_result", "tool_use_id": "t", "content": [{**TEXT, "x": 1}]},
             {"type": "tool_result", "tool_use_id": "t", "content": [TEXT]},
         ),
         (
@@ -95,7 +95,6 @@ def test_a_block_has_the_fields_that_bedrock_knows(block: Json, sent: Json) -> N
 @pytest.mark.parametrize(
     "block",
     [
-        {"type": "text", "text": " \n"},
         {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
         {"type": "web_search_tool_result", "tool_use_id": "s", "content": {"type": "error"}},
         {"type": "code_execution_tool_result", "tool_use_id": "s", "content": []},

@@ -47,10 +47,17 @@ def test_10_thinking_that_nobody_signed_reaches_no_claude_and_no_signature_is_ma
 
 def test_13_empty_text_blocks_are_removed_and_nothing_is_left_empty() -> None:
     empty = {"type": "text", "text": "\n"}
-    body = bedrock_body(request(messages=says(empty, {"type": "text", "text": "y"})), SONNET_45)
-    assert body["messages"][1]["content"] == [{"type": "text", "text": "y"}]
-    body = bedrock_body(request(messages=says(empty)), SONNET_45)
-    assert body["messages"][1]["content"] == [{"type": "text", "text": "."}]
+    sent = request(
+        messages=[*says(empty, {"type": "text", "text": "y"}), *says(empty), {"role": "user", "content": "?"}]
+    )
+    bodies: list[Json] = [
+        json.loads(anthropic_request(sent, sent.model)[0]),
+        json.loads(openrouter_request(sent, SLUG)[0]),
+        bedrock_body(sent, SONNET_45),
+    ]
+    for body in bodies:
+        said = [message["content"] for message in body["messages"] if message["role"] == "assistant"]
+        assert said == [[{"type": "text", "text": "y"}], [{"type": "text", "text": "."}]]
 
 
 def test_14_and_15_tools_are_cleaned_for_bedrock() -> None:
