@@ -10,6 +10,8 @@ ALL_BETAS = "betas"
 """The subject of a refusal that names no single beta, and the entry of ``Repairs.drop_betas`` that means all."""
 NEED = "need:"
 """Prefix of a refusal's subject that names a :class:`~ccproxy_tray.routing.target.Need`."""
+MOST = "most:"
+"""Prefix of a refusal's subject that says how many tokens of answer may be asked for."""
 _ESSENTIAL = frozenset({"anthropic_version", "messages", "model", "stream", "tools"})
 """No request is left without these, so a target that refuses them cannot be helped. An answer of a model that was not
 told of its tools is worse than none: another target may do the work."""
@@ -29,6 +31,8 @@ def repairs_for(subject: str) -> Repairs:
         return Repairs(drop_betas=frozenset(name for name in names if name))
     if subject.startswith(NEED):
         return Repairs(needs=frozenset({Need(subject.removeprefix(NEED))}))
+    if subject.startswith(MOST):
+        return Repairs(most_output=int(subject.removeprefix(MOST)))
     if not subject or subject in _ESSENTIAL:
         return Repairs()
     return Repairs(drop_fields=frozenset({subject}))

@@ -81,9 +81,12 @@ class Repairs:
     drop_fields: frozenset[str] = frozenset()
     drop_betas: frozenset[str] = frozenset()
     needs: frozenset[Need] = frozenset()
+    most_output: int = 0
+    """Most tokens that may be asked of the answer; 0: no such limit is known."""
 
     def __bool__(self) -> bool:
-        return self.strip_thinking or bool(self.drop_fields) or bool(self.drop_betas) or bool(self.needs)
+        dropped = self.strip_thinking or bool(self.drop_fields) or bool(self.drop_betas)
+        return dropped or bool(self.needs) or bool(self.most_output)
 
     def __or__(self, other: Repairs) -> Repairs:
         if not other:
@@ -93,6 +96,7 @@ class Repairs:
             self.drop_fields | other.drop_fields,
             self.drop_betas | other.drop_betas,
             self.needs | other.needs,
+            min(filter(None, (self.most_output, other.most_output)), default=0),
         )
 
 

@@ -63,6 +63,8 @@ def bedrock_body(
         body = strip_thinking(body)
     if Need.PLAIN_SCHEMAS in repairs.needs:
         body = with_plain_schemas(body)
+    if repairs.most_output:
+        body = clamp_max_tokens(body, repairs.most_output)
     shaped = _shaped(body, can, frozenset(request.betas), request.memo)
     betas = tuple(dict.fromkeys((*bedrock_betas(request, shaped, can), *extra_betas)))
     shaped, betas = beta.drop(shaped, betas, {*drop_betas, *repairs.drop_betas}, repairs.drop_fields)

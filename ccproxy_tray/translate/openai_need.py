@@ -35,6 +35,16 @@ def with_needs(chat: Mapping[str, Json], needs: Collection[Need]) -> dict[str, J
     return found
 
 
+def limited(chat: dict[str, Json], most: int) -> None:
+    """Ask for no longer an answer than ``most`` tokens, of which half may be spent on thinking."""
+    for field in ("max_tokens", "max_completion_tokens"):
+        if chat.get(field, 0) > most:
+            chat[field] = most
+    reasoning = chat.get("reasoning") or {}
+    if reasoning.get("max_tokens", 0) > most // 2:
+        chat["reasoning"] = {**reasoning, "max_tokens": most // 2}
+
+
 def _each_call(message: Block, edit: Callable[[Block], Block]) -> Block:
     calls = blocks(message.get("tool_calls"))
     return {**message, "tool_calls": [edit(call) for call in calls]} if calls else message

@@ -18,7 +18,7 @@ from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.openai_content import blocks, files
 from ccproxy_tray.translate.openai_dialect import ChatDialect, ChatModel, Echo, mapping, string
 from ccproxy_tray.translate.openai_history import chat_messages
-from ccproxy_tray.translate.openai_need import with_needs
+from ccproxy_tray.translate.openai_need import limited, with_needs
 from ccproxy_tray.translate.openai_tools import ToolNames, function_tools, is_custom, tool_choice, tool_names
 from ccproxy_tray.translate.survey import SOURCE, survey
 from ccproxy_tray.translate.thinking import strip_thinking
@@ -54,6 +54,8 @@ def chat_request(
     if "max_tokens" in repairs.drop_fields and "max_tokens" in chat:
         # A model of OpenAI's under a name of its own, such as Azure's: it takes the newer field alone.
         chat["max_completion_tokens"] = chat.pop("max_tokens")
+    if repairs.most_output:
+        limited(chat, repairs.most_output)
     return with_needs(drop_fields(chat, _unwanted(repairs.drop_fields)), repairs.needs), names
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ccproxy_tray import catalog
 from ccproxy_tray.routing.target import Need, Repairs
 from ccproxy_tray.translate import beta
-from ccproxy_tray.translate.adaptation import fit
+from ccproxy_tray.translate.adaptation import clamp_max_tokens, fit
 from ccproxy_tray.translate.messages import MessagesRequest, sent_body
 from ccproxy_tray.translate.output_format import with_output_format
 from ccproxy_tray.translate.plain_schema import with_plain_schemas
@@ -85,6 +85,8 @@ def repaired(body: Body, betas: tuple[str, ...], repairs: Repairs) -> tuple[Body
     """A body and its betas after the repairs that a target asked for."""
     if repairs.strip_thinking:
         body = strip_thinking(body)
+    if repairs.most_output:
+        body = clamp_max_tokens(body, repairs.most_output)
     for need, meet in _NEEDS.items():
         if need in repairs.needs:
             body = meet(body)

@@ -20,6 +20,8 @@ BETA = "beta:"
 """Prefix of a subject that names betas; several are joined by commas."""
 NEED = "need:"
 """Prefix of a subject that names a :class:`~ccproxy_tray.routing.target.Need`."""
+MOST = "most:"
+"""Prefix of a subject that says how many tokens of answer may be asked for."""
 
 ACCESS = "access"
 """The subject of a CREDENTIALS failure that concerns one model: the account as such is good."""
@@ -140,6 +142,7 @@ _FIELD = (
     re.compile(r"property '([\w.-]+)' is unsupported", re.IGNORECASE),
     re.compile(r"argument not supported on this model: ([\w.]+)", re.IGNORECASE),
     re.compile(r"model [\w./:-]{1,100} does not support parameter ([\w.]+)", re.IGNORECASE),
+    re.compile(r"temperature and (top_p) cannot both be specified", re.IGNORECASE),  # Claude from 4.1 to 4.5
 )
 _NEEDS: tuple[tuple[Need, re.Pattern[str]], ...] = (
     # DeepSeek, MiMo; Moonshot, on both wires; DeepSeek before V4.
@@ -168,6 +171,17 @@ _NEEDS: tuple[tuple[Need, re.Pattern[str]], ...] = (
     ),
 )
 """What the makers of other models insist on, each in its own words."""
+_LIMIT = r"(?:max_tokens|max_completion_tokens|max_output_tokens)"
+_MOST = (
+    re.compile(r"supports at most (\d{1,9}) (?:completion|output) tokens"),  # OpenAI
+    re.compile(_LIMIT + r".{0,40} \[\d{1,9}, ?(\d{1,9})\]"),  # DeepSeek, DashScope
+    re.compile(_LIMIT + r" must be (?:less than or equal to|<=|at most) (\d{1,9})"),  # Groq, Mistral
+    re.compile(_LIMIT + r".{0,80}expected a value <= (\d{1,9})"),  # Volcengine
+    re.compile(r"maximum tokens you requested exceeds the model limit of (\d{1,9})"),  # Bedrock
+)
+"""How long an answer may be, from servers that rather refuse than give less; Claude Code knows none of these."""
+_LEAST = 256
+"""A lower limit than this is none to work with, whatever a server says."""
 _BETA_HEADER = re.compile(r"unexpected value\(s\)(.{0,2000}?)for the anthropic-beta header", re.DOTALL)
 _BETA_NAME = re.compile(r"[\w.-]+")
 _LONG_CONTEXT = "the long context beta is not yet available"
@@ -206,7 +220,7 @@ def read(message: str) -> Reading:
     """What a 400 with this message means; ``REFUSED`` when nothing says that another target may do better."""
     message = _QUOTE.split(message[:_READ].replace("`", ""), 1)[0]
     plain = message.lower()
-    return _beta(plain) or _field(message) or _need(plain) or Reading(_cue(plain))
+    return _beta(plain) or _field(message) or _need(plain) or _most(plain) or Reading(_cue(plain))
 
 
 def is_overflow(message: str) -> bool:
@@ -252,6 +266,13 @@ def _field(message: str) -> Reading | None:
 def _need(plain: str) -> Reading | None:
     found = next((need for need, pattern in _NEEDS if pattern.search(plain)), None)
     return None if found is None else Reading(Fault.FIELD_REFUSED, NEED + found)
+
+
+def _most(plain: str) -> Reading | None:
+    found = next((match for pattern in _MOST if (match := pattern.search(plain))), None)
+    if found is None or int(found[1]) < _LEAST:
+        return None
+    return Reading(Fault.FIELD_REFUSED, f"{MOST}{int(found[1])}")
 
 
 def _dotted(path: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.faultd import Script
 from tests.faults.stage import staged
-from tests.faults.wire import CHAT, MESSAGES, Wire, chat_chunk, compact, data, status, streamed
+from tests.faults.wire import BEDROCK, CHAT, MESSAGES, Wire, chat_chunk, compact, data, status, streamed
 
 Json = Any
 PLACE = {"type": "string", "enum": ["a", "b"]}
@@ -268,6 +268,82 @@ async def test_what_a_server_insists_on_is_supplied_once_it_has_said_so(
         assert (await stage.ask(**ask)).status == 200
         await stage.expect(primary=3, backup=0, story=["primary ok"])
         assert [is_met(call.json) for call in stage.primary.calls] == [False, True, True]
+
+
+LIMITS: tuple[tuple[str, Wire, Script, int], ...] = (
+    (
+        "OpenAI",
+        CHAT,
+        refusal(
+            "max_tokens is too large: 32000. This model supports at most 16384 completion tokens, whereas you provided"
+            " 32000.",
+            code=400,
+        ),
+        16384,
+    ),
+    ("DeepSeek", CHAT, refusal("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]"), 8192),
+    (
+        "DashScope",
+        CHAT,
+        refusal("<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]"),
+        8192,
+    ),
+    (
+        "Groq",
+        CHAT,
+        refusal("`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than"),
+        8192,
+    ),
+    (
+        "Volcengine",
+        CHAT,
+        refusal(
+            "The parameter `max_tokens` specified in the request are not valid: integer above maximum value, expected"
+            " a value <= 12288, but got 32000 instead."
+        ),
+        12288,
+    ),
+    (
+        "Volcengine's Messages",
+        MESSAGES,
+        refusal(
+            "The parameter max_tokens specified in the request is not valid: integer above maximum value, expected a"
+            " value <= 32768, but got 64000 instead."
+        ),
+        32768,
+    ),
+    (
+        "Bedrock",
+        BEDROCK,
+        status(
+            400,
+            compact(
+                {
+                    "message": "The maximum tokens you requested exceeds the model limit of 8192. Try again with a"
+                    " maximum tokens value that is lower than 8192."
+                }
+            ),
+            more={"x-amzn-errortype": "ValidationException"},
+        ),
+        8192,
+    ),
+)
+
+
+@pytest.mark.parametrize(("wire", "script", "most"), [case[1:] for case in LIMITS], ids=[case[0] for case in LIMITS])
+async def test_an_answer_is_asked_no_longer_than_its_server_can_give(
+    tmp_path: Path, wire: Wire, script: Script, most: int
+) -> None:
+    thinking = {"type": "enabled", "budget_tokens": 40_000}
+    async with staged(tmp_path, wire, alone=True) as stage:
+        stage.primary.play(script)
+        assert (await stage.ask(max_tokens=64_000, thinking=thinking)).status == 200
+        await stage.expect(primary=2, backup=0, story=["primary field refused", "primary ok"])
+        assert (await stage.ask(max_tokens=1_000)).status == 200
+        await stage.expect(primary=3, backup=0, story=["primary ok"])
+        asked = [call.json for call in stage.primary.calls]
+        assert [body["max_tokens"] for body in asked[1:]] == [most, 1_000]
+        assert asked[1].get("thinking", {}).get("budget_tokens", 0) < most
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,23 @@ def test_a_tool_of_the_server_s_own_keeps_its_form() -> None:
     assert found["tools"][1] == {"type": "openrouter:web_search"}
 
 
+@pytest.mark.parametrize(("model", "field"), [("gpt-4o", "max_tokens"), ("gpt-5", "max_completion_tokens")])
+def test_an_answer_is_no_longer_than_the_server_gives(model: str, field: str) -> None:
+    body = {"max_tokens": 64_000, "messages": [{"role": "user", "content": "hi"}]}
+    found, _ = chat_request(body, model=model, dialect=GENERIC, repairs=Repairs(most_output=8192))
+    assert found[field] == 8192
+    found, _ = chat_request({**body, "max_tokens": 5}, model=model, dialect=GENERIC, repairs=Repairs(most_output=8192))
+    assert found[field] == 5
+
+
+@pytest.mark.parametrize(("budget", "expected"), [(10_000, 4096), (2000, 2000)])
+def test_half_of_the_answer_is_left_for_what_follows_the_thinking(budget: int, expected: int) -> None:
+    thinking = {"type": "enabled", "budget_tokens": budget}
+    body = {"max_tokens": 64_000, "thinking": thinking, "messages": [{"role": "user", "content": "hi"}]}
+    found, _ = chat_request(body, model="x/y", dialect=OPENROUTER, repairs=Repairs(most_output=8192))
+    assert found["reasoning"] == {"max_tokens": expected}
+
+
 def test_every_call_has_a_seal() -> None:
     found = with_needs(CHAT, {Need.CALL_SEALS})
     seal = {"google": {"thought_signature": "skip_thought_signature_validator"}}

@@ -85,6 +85,12 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("property 'stream_options' is unsupported", Fault.FIELD_REFUSED, "stream_options"),
         ("Argument not supported on this model: stop", Fault.FIELD_REFUSED, "stop"),
         ("Model grok-4-latest does not support parameter user.", Fault.FIELD_REFUSED, "user"),
+        ("temperature and top_p cannot both be specified for this model.", Fault.FIELD_REFUSED, "top_p"),
+        # How long an answer may be.
+        ("This model supports at most 16384 completion tokens", Fault.FIELD_REFUSED, "most:16384"),
+        ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", Fault.FIELD_REFUSED, "most:8192"),
+        ("max_completion_tokens must be <= 04096", Fault.FIELD_REFUSED, "most:4096"),
+        ("max_tokens must be at most 1", Fault.REFUSED, ""),
         # Rules that one maker or one chat template has: how many tools, which turns, which parts.
         (
             "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with 142.",
