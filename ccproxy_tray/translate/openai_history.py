@@ -15,8 +15,9 @@ from typing import NamedTuple
 from ccproxy_tray.translate.jsontext import Json, render
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.openai_content import Block, Part, blocks, breakpoint_of, content, is_media, parts, text_of
-from ccproxy_tray.translate.openai_dialect import ChatModel, Echo, mapping, string
+from ccproxy_tray.translate.openai_dialect import ChatModel, Echo, string
 from ccproxy_tray.translate.openai_tools import ToolNames, call_id
+from ccproxy_tray.translate.tool_input import as_object
 
 _Turn = tuple[str, list[Block]]
 """Who speaks, and what."""
@@ -146,7 +147,7 @@ def _assistant(turn: list[Block], names: ToolNames, *, caching: bool, echo: Echo
 def _call(ident: str, block: Block, names: ToolNames) -> Json:
     function = {
         "name": names.sent(string(block.get("name"))),
-        "arguments": render(mapping(block.get("input")), finite=True).decode(),
+        "arguments": render(as_object(block.get("input")), finite=True).decode(),
     }
     return {"id": ident, "type": "function", "function": function}
 

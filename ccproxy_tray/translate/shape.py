@@ -102,7 +102,7 @@ def _prepared(
     drop_betas: Collection[str],
 ) -> tuple[Body, tuple[str, ...]]:
     claude = catalog.is_claude(model)
-    body = fit(asked, request.model, model, request.memo) if claude else sound(asked, request.memo)
+    body = fit(asked, request.model, model, request.memo) if claude else sound(asked, request.memo, signed=False)
     wanted = dict.fromkeys((*request.betas, *_window_beta(request, model), *extra_betas))
     body, betas = beta.drop(body, tuple(wanted), drop_betas)
     return repaired(body, betas, repairs)

@@ -9,12 +9,14 @@ from ccproxy_tray.translate.blank import is_blank, without_blanks
 from ccproxy_tray.translate.memo import Memo
 from ccproxy_tray.translate.thinking import is_signed, strip_unsigned_thinking
 from ccproxy_tray.translate.tool_id import id_of, is_legal, legal_ids
+from ccproxy_tray.translate.tool_input import object_inputs
 
 Json = Any
 Body = Mapping[str, Json]
 
 UNSIGNED = "unsigned thinking"
 ILLEGAL = "an illegal id"
+INPUT = "a tool's input that is no object"
 BLANK = "a text that says nothing"
 SOURCE = "a block with a source, or one of which nobody knows what is within"
 CHANGE = "a change of the tools"
@@ -30,12 +32,17 @@ def survey(body: Body, memo: Memo) -> frozenset[str]:
     return memo.once("survey", messages, lambda: _NOTHING.union(*memo.each("survey", messages, _of_message)))
 
 
-def sound(body: Body, memo: Memo) -> Body:
-    """The body as any Claude server takes it, whoever answered before; the same object when nothing has to be done."""
+def sound(body: Body, memo: Memo, *, signed: bool = True) -> Body:
+    """The body as any Claude server takes it, whoever answered before; the same object when nothing has to be done.
+
+    Not ``signed``: thinking that nobody signed stays, because other makers want back what their models thought.
+    """
     found = survey(body, memo)
     if BLANK in found:
         body = without_blanks(body)
-    if UNSIGNED in found:
+    if INPUT in found:
+        body = object_inputs(body)
+    if signed and UNSIGNED in found:
         body = strip_unsigned_thinking(body)
     return legal_ids(body) if ILLEGAL in found else body
 
@@ -51,6 +58,8 @@ def _of_blocks(blocks: list[Json]) -> set[str]:
         kind = block["type"]
         if kind == "text" and is_blank(block):
             found.add(BLANK)
+        if kind == "tool_use" and type(block["input"]) is not dict:
+            found.add(INPUT)
         if kind in _THINKING and not is_signed(block):
             found.add(UNSIGNED)
         if kind in TOOL_CHANGES:

@@ -31,6 +31,10 @@ def _is_text(value: Json) -> bool:
     return isinstance(value, str)
 
 
+def _is_given(value: Json) -> bool:
+    return value is not None
+
+
 def _is_object(value: Json) -> bool:
     return isinstance(value, dict)
 
@@ -71,11 +75,11 @@ _BLOCKS: Mapping[str, tuple[tuple[str, Check, str], ...]] = {
     "image": (("source", _is_object, "an object"),),
     "document": (("source", _is_object, "an object"),),
     "thinking": (("thinking", _is_text, "text"),),
-    "tool_use": (("id", _is_text, "text"), ("name", _is_text, "text"), ("input", _is_object, "an object")),
+    "tool_use": (("id", _is_text, "text"), ("name", _is_text, "text"), ("input", _is_given, "an object")),
     "tool_result": (("tool_use_id", _is_text, "text"),),
     "server_tool_use": (("id", _is_text, "text"), ("name", _is_text, "text")),
 }
-"""The fields without which a block has no meaning."""
+"""The fields without which a block has no meaning. What another maker's model gave a tool need not be an object."""
 _USUAL: Mapping[str, tuple[tuple[str, type], ...]] = {
     "text": (("text", str),),
     "thinking": (("thinking", str),),

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.faultd import Script
 from tests.faults.stage import staged
-from tests.faults.wire import BEDROCK, CHAT, MESSAGES, Wire, chat_chunk, compact, data, status, streamed
+from tests.faults.wire import BEDROCK, CHAT, MESSAGES, WIRES, Wire, chat_chunk, compact, data, status, streamed
 
 Json = Any
 PLACE = {"type": "string", "enum": ["a", "b"]}
@@ -376,6 +376,22 @@ async def test_a_call_that_the_server_could_not_read_itself_leaves_the_request_t
         stage.primary.play(pieces if stream else whole)
         assert (await stage.ask(stream=stream)).message()["id"].startswith("msg_backup")
         await stage.expect(primary=1, backup=1, story=["primary broken", "backup ok"])
+
+
+@pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
+@pytest.mark.parametrize("given", [["a"], "a", 5], ids=repr)
+async def test_a_call_without_an_object_does_not_spoil_the_conversation_for_good(
+    tmp_path: Path, wire: Wire, given: Json
+) -> None:
+    """What some models call a tool with; the client tells them so, and sends it along ever after."""
+    ask = json.loads(json.dumps(ASK))
+    ask["messages"][2]["content"][0]["input"] = given
+    async with staged(tmp_path, wire, alone=True) as stage:
+        assert (await stage.ask(**ask)).status == 200
+        await stage.expect(primary=1, backup=0, story=["primary ok"])
+        assert compact({"input": given}).decode() in json.dumps(stage.primary.last.json, separators=(",", ":")).replace(
+            "\\", ""
+        )
 
 
 async def test_a_server_that_insists_all_the_same_leaves_the_request_to_the_next(tmp_path: Path) -> None:

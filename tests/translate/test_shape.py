@@ -114,6 +114,18 @@ def test_unsigned_thinking_reaches_no_claude() -> None:
         assert [block["type"] for block in json.loads(body)["messages"][1]["content"]] == ["text"]
 
 
+def test_unsigned_thinking_goes_back_to_other_makers() -> None:
+    """Moonshot and DeepSeek refuse a tool loop without the thinking that came with its calls."""
+    thought: Json = {"type": "thinking", "thinking": "hm", "signature": ""}
+    said = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [thought, {"type": "text", "text": "y"}]},
+    ]
+    sent = request(messages=[*said, {"role": "user", "content": "hi"}])
+    for shape in (anthropic_request, openrouter_request):
+        assert json.loads(shape(sent, "kimi-k2.6")[0])["messages"][1] == said[1]
+
+
 @pytest.mark.parametrize(("model", "thinks"), [("claude-sonnet-4-5", False), ("glm-5", True)])
 def test_claude_is_not_told_to_think_in_a_turn_that_began_without(model: str, thinks: bool) -> None:
     loop = [

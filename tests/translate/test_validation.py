@@ -51,8 +51,8 @@ def block(**fields: Json) -> Json:
         (block(text="x"), "messages.0.content.0.type: expected text, got null"),
         (block(type="text"), "messages.0.content.0.text: expected text, got null"),
         (
-            block(type="tool_use", id="a", name="b", input="{}"),
-            "messages.0.content.0.input: expected an object, got text",
+            block(type="tool_use", id="a", name="b", input=None),
+            "messages.0.content.0.input: expected an object, got null",
         ),
         (block(type="tool_result"), "messages.0.content.0.tool_use_id: expected text, got null"),
         (
