@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
@@ -37,6 +38,8 @@ from ccproxy_tray.tray.action import (
     Open,
     Quit,
     RestartProxy,
+    SetClaudeCode,
+    SetLogin,
     SetNotification,
     SetRouting,
     Setting,
@@ -79,6 +82,7 @@ class Desk:
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     path = tmp_path / "config.yaml"
     path.write_text(TEXT, encoding="utf-8")
+    monkeypatch.setenv("USERPROFILE" if sys.platform == "win32" else "HOME", str(tmp_path))
     environ: Mapping[str, str] = {}
     announced: list[str] = []
     program = Program(
@@ -172,6 +176,15 @@ def test_a_click_before_the_configuration_is_known_says_so(desk: Desk) -> None:
     desk.do(SetRouting(enable=False))
     assert desk.path.read_text(encoding="utf-8") == TEXT
     assert "cannot be read yet" in desk.notices.get_nowait().text
+
+
+@pytest.mark.parametrize("action", [SetClaudeCode(connect=True), SetClaudeCode(connect=False), SetLogin(on=True)])
+def test_the_demo_leaves_the_settings_of_its_user_alone(desk: Desk, action: Action) -> None:
+    desk.listen()
+    desk.actions.settle()
+    desk.do(action)
+    assert desk.notices.get_nowait().text == "The demo leaves your settings alone."
+    assert [each.name for each in desk.path.parent.iterdir()] == ["config.yaml"]
 
 
 @pytest.mark.parametrize("action", [ClearCooldowns(), CheckProviders()])

@@ -167,8 +167,8 @@ def test_a_traceback_is_one_line_that_names_the_place(tmp_path: Path) -> None:
         fail()
 
     assert len(console.lines) == 1
-    assert r"it broke (KeyError: 'inner\nline', test_log.py:" in console.lines[0]
-    assert console.lines[0].endswith(" in raising)")
+    place = f"test_log.py:{raising.__code__.co_firstlineno + 1} in raising)"
+    assert console.lines[0].endswith(rf"it broke (KeyError: 'inner\nline', {place}")
     assert (tmp_path / FILE).read_text(encoding="utf-8") == console.getvalue()
 
 

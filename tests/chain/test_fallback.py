@@ -96,6 +96,14 @@ async def test_a_failure_after_content_becomes_one_error_event(chain: Chain, how
     assert not chain.simulator.openrouter.requests, "two answers are never glued together"
 
 
+async def test_the_story_of_a_broken_answer_tells_how_long_its_target_cools(chain: Chain) -> None:
+    for _ in range(3):
+        chain.simulator.bedrock.fail_next(1, Cut(after_deltas(3), How.CLEAN))
+        await chain.ask(stream=True)
+    told = (await chain.debug())["fallbacks"]
+    assert sorted(each["story"].rpartition(", ")[2] for each in told if "cooling" in each["story"]) == ["cooling 15 s"]
+
+
 async def test_an_answer_that_lacks_only_its_last_event_is_complete(chain: Chain) -> None:
     chain.simulator.bedrock.fail_next(1, Cut(faults.BEFORE_STOP, How.CLEAN))
     assert (await chain.ask(stream=True)).message()["stop_reason"] == "end_turn"

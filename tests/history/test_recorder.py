@@ -123,6 +123,12 @@ async def test_known_secrets_are_hidden_in_every_text(tmp_path: Path) -> None:
     assert (kept.request, kept.response) == ('{"text": "a ***", "***": ["***"]}', "data: ***\n\n")
 
 
+def test_a_writer_that_waits_for_a_request_hears_of_the_end() -> None:
+    box = mailbox.Mailbox(FOREVER)
+    box.stop()
+    assert box.take(0.0) is None
+
+
 def test_the_newest_are_dropped_when_too_many_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mailbox, "CAPACITY", 3)
     box = mailbox.Mailbox(FOREVER)

@@ -59,6 +59,11 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch
         open_writer(path)
     assert version(path) == before
     assert [each["id"] for each in Reader(path).rows(Query())] == ["req_000001"]
+    connection = sqlite3.connect(path, isolation_level=None)
+    with pytest.raises(sqlite3.OperationalError, match="half"):
+        schema.migrate(connection)
+    assert not connection.in_transaction
+    connection.close()
 
 
 def test_a_step_that_another_process_has_made_meanwhile_is_not_made_again(

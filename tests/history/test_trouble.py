@@ -468,6 +468,14 @@ def test_who_reads_a_damaged_file_is_told(tmp_path: Path, spoil: Callable[[Path]
         list(Reader(path).rows(Query()))
 
 
+def test_who_reads_a_file_that_is_deleted_in_that_moment_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    with pytest.raises(Unreadable, match="cannot be read"):
+        Reader(tmp_path / FILE).facets()
+
+
 def test_who_reads_a_held_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "READER_PATIENCE", 0.01)
     path = tmp_path / FILE
