@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ccproxy_tray import __version__, prices
+from ccproxy_tray.config.address import is_loopback
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.dispatch.chronicle import Clock
 from ccproxy_tray.dispatch.loop import Dispatcher
@@ -163,7 +164,10 @@ class App:
         self._redactor.add(loaded.config.secrets())
         if self._recorder is not None:
             self._recorder.settings = loaded.config.history
-        self._endpoint.settings = loaded.config.server
+        server = loaded.config.server
+        if _unguarded(self._started, loaded.config):
+            server = replace(server, token=self._endpoint.settings.token)
+        self._endpoint.settings = server
         self._record(lambda at: events.ConfigChanged(at, loaded, waiting))
         self._reconfigure()
 
@@ -264,10 +268,20 @@ class App:
         self.journal.record(event(self._clock.wall()))
 
 
+def _unguarded(started: Config, config: Config) -> bool:
+    """Whether a configuration asks for no token while others than this machine reach the open sockets.
+
+    It changes the host, too, or it would have been refused; but that waits for a restart.
+    """
+    return not config.server.token and not is_loopback(started.server.host)
+
+
 def _waiting(started: Config, config: Config) -> tuple[str, ...]:
-    """The changed keys that sockets were opened by."""
+    """The changed keys that sockets were opened by, and the token that guards these."""
     keys = ("host", "port", "idle_timeout")
     found = [f"server.{key}" for key in keys if getattr(started.server, key) != getattr(config.server, key)]
+    if _unguarded(started, config):
+        found.append("server.token")
     if started.upstream.connect_timeout != config.upstream.connect_timeout:
         found.append("upstream.connect_timeout")
     return tuple(found)

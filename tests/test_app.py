@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from dataclasses import replace
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import pytest
 
 from ccproxy_tray import app
 from ccproxy_tray.app import App, tell_log
-from ccproxy_tray.config.schema import Config, Loaded, ProviderConfig, Routing, Server, Step, Upstream
+from ccproxy_tray.config.schema import Config, Loaded, ProviderConfig, Routing, Secret, Server, Step, Upstream
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Snapshot
@@ -37,6 +39,17 @@ def loaded(config: Config) -> Loaded:
     return Loaded(config, "config.yaml", MappingProxyType({}))
 
 
+async def status_of(app: App, token: str) -> int:
+    """What a question with this token, or none, is answered."""
+    port = urlsplit(app.urls[0]).port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    key = f"x-api-key: {token}\r\n" if token else ""
+    writer.write(f"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{key}Connection: close\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    return int(answer.split()[1])
+
+
 async def test_a_change_of_what_sockets_were_opened_by_is_said_to_wait_for_a_restart(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -47,6 +60,26 @@ async def test_a_change_of_what_sockets_were_opened_by_is_said_to_wait_for_a_res
         assert app.urls == urls
         assert app.journal.snapshot.loaded == loaded(changed)
     assert "only after a restart: server.port, upstream.connect_timeout" in caplog.text
+
+
+async def test_a_token_stays_in_force_for_as_long_as_others_reach_the_open_sockets(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    exposed = replace(CONFIG, server=Server(host="0.0.0.0", port=0, token=Secret("the-old-token")))  # noqa: S104 - with a token
+    async with App(loaded(exposed), {}) as app:
+        app.reload(loaded(CONFIG))  # whose host needs none, and waits for a restart
+        assert await status_of(app, "") == 401
+        assert await status_of(app, "the-old-token") == 200
+    assert "only after a restart: server.host, server.token" in caplog.text
+
+
+async def test_a_token_that_only_this_machine_needed_is_gone_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    guarded = replace(CONFIG, server=replace(CONFIG.server, token=Secret("the-old-token")))
+    async with App(loaded(guarded), {}) as app:
+        assert await status_of(app, "") == 401
+        app.reload(loaded(CONFIG))
+        assert await status_of(app, "") == 200
+    assert "restart" not in caplog.text
 
 
 async def test_any_other_change_is_in_force_at_once_and_needs_no_words(caplog: pytest.LogCaptureFixture) -> None:
