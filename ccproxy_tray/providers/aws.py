@@ -9,6 +9,7 @@ refresh runs in a thread too, and is waited for no longer than :data:`PATIENCE`.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -183,7 +184,9 @@ class AwsAccount:
         from botocore.session import Session
 
         try:
-            credentials = Session(profile=self._profile).get_credentials()
+            session = Session(profile=self._profile)
+            _hide_programs(session)
+            credentials = session.get_credentials()
             if credentials is None:
                 return None, NO_CREDENTIALS.format(name=self._name)
             credentials.get_frozen_credentials()
@@ -202,6 +205,19 @@ class AwsAccount:
             return f"the AWS profile {self._profile!r} does not exist: correct providers.{self._name}.profile"
         said = str(error) if isinstance(error, _own_errors()) else f"{kind}: {error}"
         return f"AWS credentials cannot be used: {redact(said)[:200]}"
+
+
+def _hide_programs(session: Any) -> None:
+    """Without a console of our own, Windows would open one for each run of a ``credential_process``.
+
+    And what there is for standard input may be nothing that a program can be given (botocore's issue 2455).
+    """
+    if sys.platform == "win32" and sys.stdin is None:
+        import subprocess  # most accounts have no such program
+
+        run = partial(subprocess.Popen, stdin=subprocess.DEVNULL, creationflags=subprocess.CREATE_NO_WINDOW)
+        # Its own parameter for that, which nobody hands on.
+        session.get_component("credential_provider").get_provider("custom-process")._popen = run  # noqa: SLF001
 
 
 def _is_on(environ: Mapping[str, str], name: str) -> bool:

@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.credentials import ProcessProvider
 
 from ccproxy_tray.errors import AttemptFailed, Fault
 from ccproxy_tray.providers import aws
@@ -322,3 +326,35 @@ def test_the_endpoint_is_the_one_that_botocore_would_use(region: str, *, fips: b
 def test_aws_s_own_variable_names_another_endpoint() -> None:
     for name in ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL"):
         assert AwsAccount("bedrock", "", "", {name: "http://127.0.0.1:9/"}).endpoint("x") == "http://127.0.0.1:9"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is cat")
+@pytest.mark.parametrize(
+    ("platform", "console", "hidden"), [("win32", False, True), ("win32", True, False), ("linux", False, False)]
+)
+async def test_a_credential_program_opens_no_window_where_we_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, console: bool, hidden: bool
+) -> None:
+    no_window = 0x08000000
+    said = tmp_path / "said.json"
+    write(said, json.dumps({"Version": 1, "AccessKeyId": "AKIA9", "SecretAccessKey": "s"}))
+    write(tmp_path / "config", f"[default]\ncredential_process = cat {said}\n")
+    asked: list[dict[str, Any]] = []
+    start = subprocess.Popen
+
+    def popen(command: list[str], *, creationflags: int = 0, **how: Any) -> object:
+        asked.append(how | {"creationflags": creationflags})
+        return start(command, **how)
+
+    init = ProcessProvider.__init__
+    monkeypatch.setattr(init, "__defaults__", (popen,))
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    monkeypatch.setattr(subprocess, "CREATE_NO_WINDOW", no_window, raising=False)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(sys, "stdin", io.StringIO() if console else None)
+    account = AwsAccount("bedrock", "", "", {})
+    await account.look()
+    assert account.problem == ""
+    assert [(how["creationflags"], how.get("stdin")) for how in asked] == (
+        [(no_window, subprocess.DEVNULL)] if hidden else [(0, None)]
+    )
