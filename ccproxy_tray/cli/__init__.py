@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ccproxy_tray import __version__
 from ccproxy_tray.cli import output
-from ccproxy_tray.cli.invocation import BAD_CONFIG, FAILED, INTERRUPTED, OK, Command
+from ccproxy_tray.cli.invocation import BAD_CONFIG, FAILED, INTERRUPTED, OK, Command, surroundings
 from ccproxy_tray.cli.moment import FORMS, moment
 from ccproxy_tray.desktop.environment import Shell
 from ccproxy_tray.errors import CcproxyError, ConfigError
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = _parsed(sys.argv[1:] if argv is None else argv)
         module, _, function = args.command.partition(":")
         command: Command = getattr(import_module(f"{__name__}.{module}"), function)
-        return command(args, os.environ)
+        return command(args, surroundings(args, os.environ))
     except ConfigError as error:
         output.complain(*error.problems)
         return BAD_CONFIG
@@ -84,6 +84,12 @@ def _add_serving(commands: _Commands) -> None:
         server = _command(commands, name, command, summary)
         server.add_argument("--host", help="listen here instead of server.host")
         server.add_argument("--port", help="listen here instead of server.port; 0 takes any free port")
+        server.add_argument(
+            "--data-dir",
+            type=Path,
+            metavar="DIR",
+            help="keep history, log and state here, whatever CCPROXY_DATA_DIR says",
+        )
         server.add_argument("--verbose", action="store_true", help=_VERBOSE)
 
     demo = commands.add_parser("demo", help="the whole program on simulated providers, with an outage to watch")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from ccproxy_tray.cli.output import complain
 from ccproxy_tray.config import files
 from ccproxy_tray.config.address import http_url, reachable
+from ccproxy_tray.config.environment import DATA_VARIABLE
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desktop.instance import running
@@ -32,6 +33,12 @@ class NoAddress(CcproxyError):
 
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 """Runs with its arguments in an environment; returns the exit code. Raises CcproxyError."""
+
+
+def surroundings(args: argparse.Namespace, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment of a command, in which the command line's own data folder stands in the place of a variable's."""
+    given: Path | None = getattr(args, "data_dir", None)
+    return environ if given is None else {**environ, DATA_VARIABLE: str(given.absolute())}
 
 
 def path_of(args: argparse.Namespace, environ: Mapping[str, str]) -> Path:

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ccproxy_tray.config import files
+from ccproxy_tray.config.environment import DATA_VARIABLE
 from ccproxy_tray.desktop.login import CannotLaunchAtLogin
 
 _UV_CACHE = re.compile(r"(archive|environments|builds)-v\d+")
@@ -47,15 +48,18 @@ def current() -> Start:
 
 
 def launch_command(config: Path, environ: Mapping[str, str], start: Start | None = None) -> tuple[str, ...]:
-    """What to run at login for the tray with this configuration file; a file in its usual place is not named.
+    """What to run at login for the tray with this configuration file, and with the data folder of this environment.
 
-    Raises CannotLaunchAtLogin when the program will not be there by then.
+    A file in its usual place is not named, nor a folder that no variable names: what holds in a terminal (or was set
+    there for one start) holds for nothing that the desktop starts. Raises CannotLaunchAtLogin when the program will not
+    be there by then.
     """
     start = start or current()
     program = _program(environ, start)
     config = config.absolute()
     chosen = () if config == files.config_path({}).absolute() else ("--config", str(config))
-    return (*program, "tray", *chosen)
+    data = ("--data-dir", str(files.data_dir(environ).absolute())) if environ.get(DATA_VARIABLE, "").strip() else ()
+    return (*program, "tray", *chosen, *data)
 
 
 def _program(environ: Mapping[str, str], start: Start) -> tuple[str, ...]:

@@ -171,6 +171,15 @@ def test_the_first_start_writes_a_configuration_with_comments(home: Path) -> Non
     assert (home / "data" / "log" / "ccproxy-tray.log").exists()
 
 
+def test_a_data_folder_of_the_command_line_s_wins_over_the_variable(home: Path) -> None:
+    env = {"CCPROXY_CONFIG": str(home / "config.yaml"), "CCPROXY_DATA_DIR": str(home / "data"), "PORT": "0"}
+    with started(home, "serve", "--data-dir", str(home / "other"), env=env) as (process, _):
+        process.terminate()
+        process.wait(timeout=15)
+    assert (home / "other" / "log" / "ccproxy-tray.log").exists()
+    assert not (home / "data").exists()
+
+
 def test_a_taken_port_is_one_clear_sentence(home: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))

@@ -135,6 +135,18 @@ def test_another_configuration_is_carried_along(start: Start, tmp_path: Path, mo
     assert command[-3:] == ("tray", "--config", str(tmp_path / "my config.yaml"))
 
 
+def test_a_data_folder_of_a_variable_s_is_carried_along_because_the_desktop_does_not_know_the_variable(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "own.yaml"
+    command = launch_command(config, {"CCPROXY_DATA_DIR": "my data", "CCPROXY_CONFIG": str(config)}, start)
+    assert command[-5:] == ("tray", "--config", str(config), "--data-dir", str(tmp_path / "my data"))
+    at_home = launch_command(USUAL, {"CCPROXY_DATA_DIR": "~/d"}, start)
+    assert at_home[-3:] == ("tray", "--data-dir", str(Path("~/d").expanduser()))
+    assert launch_command(USUAL, {"CCPROXY_DATA_DIR": " "}, start)[-1] == "tray"
+
+
 def test_this_very_process_can_be_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     start = dataclasses.replace(launch.current(), temporary=())  # the environment of a test run may lie anywhere
     monkeypatch.chdir(tmp_path)

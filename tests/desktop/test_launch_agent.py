@@ -14,7 +14,14 @@ from ccproxy_tray.desktop.autostart import autostart
 from ccproxy_tray.desktop.launch_agent import LABEL, LaunchAgent
 from ccproxy_tray.desktop.login import CannotLaunchAtLogin, LoginState
 
-COMMAND = ("/Users/jörg/My Apps/ccproxy-tray", "tray", "--config", "/Users/jörg/a & <b> 100%.yaml")
+COMMAND = (
+    "/Users/jörg/My Apps/ccproxy-tray",
+    "tray",
+    "--config",
+    "/Users/jörg/a & <b> 100%.yaml",
+    "--data-dir",
+    "/My Data",
+)
 GOLDEN = Path(__file__).parents[1] / "data" / "desktop" / "io.github.ccproxy-tray.plist"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="paths of macOS")
 

@@ -12,8 +12,15 @@ from ccproxy_tray.desktop.autostart import autostart
 from ccproxy_tray.desktop.login import CannotLaunchAtLogin, LoginState
 from ccproxy_tray.desktop.run_key import APPROVED, MAX_CHARACTERS, NAME, RUN, RunKey, WindowsRegistry, command_line
 
-COMMAND = (r"C:\Users\Jörg Müller\Scripts\ccproxy-trayw.exe", "tray", "--config", "C:\\My Files\\100%.yaml")
-LINE = r'"C:\Users\Jörg Müller\Scripts\ccproxy-trayw.exe" tray --config "C:\My Files\100%.yaml"'
+COMMAND = (
+    r"C:\Users\Jörg Müller\Scripts\ccproxy-trayw.exe",
+    "tray",
+    "--config",
+    "C:\\My Files\\100%.yaml",
+    "--data-dir",
+    "D:\\d x",
+)
+LINE = r'"C:\Users\Jörg Müller\Scripts\ccproxy-trayw.exe" tray --config "C:\My Files\100%.yaml" --data-dir "D:\d x"'
 APPROVED_BYTES = bytes([2, *[0] * 11])
 REFUSED_BYTES = bytes([3, 0, 0, 0, 0x10, 0x8C, 0x7A, 0xB1, 0x5C, 0x3D, 0xDB, 1])
 """As Task Manager writes them: a state, and when it was switched off."""

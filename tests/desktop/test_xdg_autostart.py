@@ -17,7 +17,7 @@ from ccproxy_tray.desktop.login import CannotLaunchAtLogin, LoginState
 from ccproxy_tray.desktop.xdg_autostart import XdgAutostart, config_home
 from tests.desktop.tool import needed
 
-COMMAND = ("/opt/my tools/ccproxy-tray", "tray", "--config", "/home/ünal/100% mine.yaml")
+COMMAND = ("/opt/my tools/ccproxy-tray", "tray", "--config", "/home/ünal/100% mine.yaml", "--data-dir", "/my data")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="paths of Linux desktops")
 pytestmark = posix
 
@@ -53,7 +53,7 @@ def test_switching_on_writes_the_entry_that_every_desktop_reads(entry: XdgAutost
         "Comment=Keeps Claude Code alive: a local proxy in front of a chain of providers\n"
         "Terminal=false\n"
         "NoDisplay=true\n"
-        'Exec="/opt/my tools/ccproxy-tray" tray --config "/home/ünal/100%% mine.yaml"\n'
+        'Exec="/opt/my tools/ccproxy-tray" tray --config "/home/ünal/100%% mine.yaml" --data-dir "/my data"\n'
         "TryExec=/opt/my tools/ccproxy-tray\n"
         "X-GNOME-Autostart-enabled=true\n"
     )
