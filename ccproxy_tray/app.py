@@ -136,6 +136,7 @@ class App:
             raise
         note = "" if self._elsewhere is None else self._elsewhere.why
         self._record(lambda at: events.Listened(at, tuple(self.urls), note))
+        self._dispatcher.begin()
         self._looking = asyncio.create_task(self._look_for_credentials(runtime))
 
     async def __aexit__(

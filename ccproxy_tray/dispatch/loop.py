@@ -90,6 +90,15 @@ class Dispatcher:
         self._rehearsal = Rehearsal(clock, self._rehearsed)
         self._woken = asyncio.Event()
 
+    def begin(self) -> None:
+        """Tell how the targets stand at the start, where the picture of a program before this one says otherwise."""
+        now, told = self._clock.monotonic(), self._journal.snapshot
+        self._offline = told.offline
+        if told.offline:  # until somebody answers
+            self.state.cooldowns.offline_since = now
+        if told.cooling or self.state.cooldowns.view(now):
+            self._tell(anew=True)
+
     def reconfigure(self, runtime: Runtime) -> None:
         """Serve new requests under another configuration; coolings that waited for a change end."""
         self.runtime = runtime
