@@ -192,8 +192,9 @@ def set_aside(path: Path, stamp: str) -> Path:
     while aside.exists():
         number += 1
         aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
-    path.rename(aside)
+    # The file last: a log that stays behind (Windows, while somebody looks at it) would be taken for the next file's.
     for suffix in _BESIDE:
         with suppress(FileNotFoundError):
             _beside(path, suffix).rename(_beside(aside, suffix))
+    path.rename(aside)
     return aside

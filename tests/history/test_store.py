@@ -245,6 +245,23 @@ def test_what_is_set_aside_overwrites_nothing(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_log_that_cannot_be_moved_keeps_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be taken for the log of the file that is begun instead."""
+    path, rename = tmp_path / "h", Path.rename
+    path.write_text("damaged")
+    path.with_name("h-wal").write_text("log")
+
+    def held(subject: Path, target: Path) -> Path:
+        if subject.name == "h-wal":
+            raise PermissionError(13, "The process cannot access the file")
+        return rename(subject, target)
+
+    monkeypatch.setattr(Path, "rename", held)
+    with pytest.raises(PermissionError):
+        set_aside(path, "2026-11-22")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["h", "h-wal"]
+
+
 def test_a_file_that_was_taken_away_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "h"
     with closing(Store(path)) as store:
