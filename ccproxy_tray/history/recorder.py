@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 FILE = "history.sqlite3"
 CLOSE_SECONDS = 2.0
+NO_SQLITE = "History is not kept: this Python has no SQLite. Install the program with one that has."
+ENDED = "History is not kept until the program starts again: an internal error has ended it. The log tells more."
 
 
 class Recorder:
@@ -72,13 +74,29 @@ class Recorder:
 
     def _write(self) -> None:
         """On the thread, which imports SQLite: a start without requests does not need it, and the loop never."""
-        from ccproxy_tray.history.writer import Writer
+        try:
+            from ccproxy_tray.history.writer import Writer
 
-        Writer(self._path, self._mailbox, self._mask, self._tell).run()
+            Writer(self._path, self._mailbox, self._mask, self._tell).run()
+        except ImportError as error:  # some builds of Python have no SQLite
+            log.warning("%s", NO_SQLITE)
+            log.debug("The history cannot be written: %s", error)
+            self._call(self._end, NO_SQLITE)
+        except Exception:  # the last line of defence: who looks for requests has to know why there are none
+            log.exception("The history has ended")
+            self._call(self._end, ENDED)
+
+    def _end(self, problem: str) -> None:
+        """Nobody writes any more: nothing is to pile up."""
+        self._closed = True
+        self._told(problem)
 
     def _tell(self, problem: str) -> None:
         """On the thread."""
+        self._call(self._told, problem)
+
+    def _call(self, function: Callable[[str], None], problem: str) -> None:
         loop = self._loop
         assert loop is not None, "set before the thread begins"
         with suppress(RuntimeError):  # the loop has ended, and with it everybody who would hear
-            loop.call_soon_threadsafe(self._told, problem)
+            loop.call_soon_threadsafe(function, problem)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
@@ -10,11 +11,13 @@ import pytest
 
 from ccproxy_tray.config.schema import History
 from ccproxy_tray.history import mailbox
+from ccproxy_tray.history import recorder as recorder_module
 from ccproxy_tray.history.entry import entry
 from ccproxy_tray.history.query import Query
 from ccproxy_tray.history.reader import Reader
 from ccproxy_tray.history.recorder import FILE, Recorder
 from ccproxy_tray.history.store import Store
+from ccproxy_tray.history.writer import Writer
 from ccproxy_tray.journal.events import Ended
 from ccproxy_tray.journal.row import attempts, row, skipped
 from tests.history.past import FOREVER, body, check_sums, exhausted, fell_back, fill, plain, served
@@ -148,3 +151,25 @@ def test_bodies_are_dropped_when_too_much_of_them_waits(monkeypatch: pytest.Monk
     box.put(body(3, b"1" * 20))
     assert box.take() == body(3, b"1" * 20)
     assert box.dropped == 0, "their requests are kept all the same"
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [(ModuleNotFoundError("_sqlite3"), recorder_module.NO_SQLITE), (LookupError(), recorder_module.ENDED)],
+)
+async def test_a_thread_that_cannot_go_on_is_told_and_nothing_piles_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, problem: str
+) -> None:
+    def fail(_writer: Writer) -> None:
+        raise fault
+
+    monkeypatch.setattr(Writer, "run", fail)
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    keeper = recorder(tmp_path / FILE, heard.put_nowait)
+    keeper.take(served(1))
+    assert await heard.get() == problem
+    waiting = keeper._mailbox.waiting
+    keeper.take(served(2))
+    assert keeper._mailbox.waiting == waiting
+    await keeper.close()
+    assert heard.empty()
