@@ -12,6 +12,8 @@ NEED = "need:"
 """Prefix of a refusal's subject that names a :class:`~ccproxy_tray.routing.target.Need`."""
 MOST = "most:"
 """Prefix of a refusal's subject that says how many tokens of answer may be asked for."""
+WINDOW = "window:"
+"""Prefix of a refusal's subject that says how many tokens the request and its answer may have together."""
 _ESSENTIAL = frozenset({"anthropic_version", "messages", "model", "stream", "tools"})
 """No request is left without these, so a target that refuses them cannot be helped. An answer of a model that was not
 told of its tools is worse than none: another target may do the work."""
@@ -33,6 +35,8 @@ def repairs_for(subject: str) -> Repairs:
         return Repairs(needs=frozenset({Need(subject.removeprefix(NEED))}))
     if subject.startswith(MOST):
         return Repairs(most_output=int(subject.removeprefix(MOST)))
+    if subject.startswith(WINDOW):
+        return Repairs(window=int(subject.removeprefix(WINDOW)))
     if not subject or subject in _ESSENTIAL:
         return Repairs()
     return Repairs(drop_fields=frozenset({subject}))

@@ -83,10 +83,12 @@ class Repairs:
     needs: frozenset[Need] = frozenset()
     most_output: int = 0
     """Most tokens that may be asked of the answer; 0: no such limit is known."""
+    window: int = 0
+    """Most tokens of the request and the answer that may be asked for, together; 0: nothing is known."""
 
     def __bool__(self) -> bool:
         dropped = self.strip_thinking or bool(self.drop_fields) or bool(self.drop_betas)
-        return dropped or bool(self.needs) or bool(self.most_output)
+        return dropped or bool(self.needs) or bool(self.most_output) or bool(self.window)
 
     def __or__(self, other: Repairs) -> Repairs:
         if not other:
@@ -97,6 +99,7 @@ class Repairs:
             self.drop_betas | other.drop_betas,
             self.needs | other.needs,
             min(filter(None, (self.most_output, other.most_output)), default=0),
+            min(filter(None, (self.window, other.window)), default=0),
         )
 
 

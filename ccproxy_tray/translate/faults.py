@@ -6,7 +6,8 @@ since ``authentication_error`` would send the user to a login that has nothing t
 
 The subject of a ``CREDENTIALS`` failure is ``access`` when only one model is denied. That of a ``FIELD_REFUSED`` is
 a dotted path as the upstream wrote it (``tools.0.custom.defer_loading``), ``beta:NAME[,NAME]``, ``betas`` for all of
-them, ``need:NAME`` for what the upstream insists on, or empty when the upstream named nothing that could be dropped.
+them, ``need:NAME``, ``most:N`` or ``window:N`` for what the upstream demands, or empty when it named nothing that could
+be dropped.
 
 Sources: Messages API, "Errors"; Bedrock InvokeModel, "Errors"; OpenRouter, "Errors and debugging"; chat completions
 servers as found.
@@ -22,6 +23,7 @@ from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.routing.target import Need
 from ccproxy_tray.translate import wording
 from ccproxy_tray.translate.bedrock_fault import from_bedrock, from_bedrock_http
+from ccproxy_tray.translate.demand import NEED
 from ccproxy_tray.translate.error_body import STATUS_OF_FAULT, client_type, fault_of_status, parsed, retry_after, said
 from ccproxy_tray.translate.error_object import ErrorObject, error_object
 
@@ -133,7 +135,7 @@ def _reading(fault: Fault, error: ErrorObject, status: int) -> wording.Reading:
     if fault is Fault.REFUSED:
         return wording.read(error.message())
     if fault is Fault.FIELD_REFUSED:
-        return wording.Reading(fault, wording.NEED + Need.PLAIN_SCHEMAS)  # the one kind that says so
+        return wording.Reading(fault, NEED + Need.PLAIN_SCHEMAS)  # the one kind that says so
     if fault is Fault.NO_MODEL and (read := wording.read(error.message())).fault is Fault.FIELD_REFUSED:
         return read  # OpenRouter: nobody takes this request's images; the model as such is there.
     if fault is not Fault.CREDENTIALS or status == 401:

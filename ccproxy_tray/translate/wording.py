@@ -12,16 +12,12 @@ import re
 from dataclasses import dataclass
 
 from ccproxy_tray.errors import Fault
-from ccproxy_tray.routing.target import Need
+from ccproxy_tray.translate.demand import demand
 
 ALL_BETAS = "betas"
 """The subject of a refusal that names no single beta: none may be sent."""
 BETA = "beta:"
 """Prefix of a subject that names betas; several are joined by commas."""
-NEED = "need:"
-"""Prefix of a subject that names a :class:`~ccproxy_tray.routing.target.Need`."""
-MOST = "most:"
-"""Prefix of a subject that says how many tokens of answer may be asked for."""
 
 ACCESS = "access"
 """The subject of a CREDENTIALS failure that concerns one model: the account as such is good."""
@@ -144,44 +140,6 @@ _FIELD = (
     re.compile(r"model [\w./:-]{1,100} does not support parameter ([\w.]+)", re.IGNORECASE),
     re.compile(r"temperature and (top_p) cannot both be specified", re.IGNORECASE),  # Claude from 4.1 to 4.5
 )
-_NEEDS: tuple[tuple[Need, re.Pattern[str]], ...] = (
-    # DeepSeek, MiMo; Moonshot, on both wires; DeepSeek before V4.
-    (
-        Need.THINKING,
-        re.compile(
-            r"(?:reasoning_content|content\[\]\.thinking).{0,40}must be passed back"
-            r"|reasoning_content is missing in assistant|missing reasoning_content field in the assistant"
-        ),
-    ),
-    (Need.CALL_SEALS, re.compile(r"is missing a thought_signature")),
-    (Need.SHORT_IDS, re.compile(r"tool call id.{0,200}must be a-z, a-z, 0-9, with a length of 9")),
-    (Need.NO_EFFORT, re.compile(r"function tools with reasoning_effort are not supported")),
-    (
-        Need.PLAIN_SCHEMAS,
-        re.compile(
-            r"invalid schema for function|moonshot flavored json schema|invalid json schema for tool"
-            r"|function_declarations\[\d+\]\.parameters|functiondeclaration.{0,200} schema"
-            r"|input_schema does not support oneof, allof, or anyof at the top level"
-        ),
-    ),
-    # Two other wordings make Claude Code itself fold such messages.
-    (
-        Need.NO_SYSTEM,
-        re.compile(r"role: unknown variant system, expected|role must be (?:either|one of):? ['\"]?(?:user|assistant)"),
-    ),
-)
-"""What the makers of other models insist on, each in its own words."""
-_LIMIT = r"(?:max_tokens|max_completion_tokens|max_output_tokens)"
-_MOST = (
-    re.compile(r"supports at most (\d{1,9}) (?:completion|output) tokens"),  # OpenAI
-    re.compile(_LIMIT + r".{0,40} \[\d{1,9}, ?(\d{1,9})\]"),  # DeepSeek, DashScope
-    re.compile(_LIMIT + r" must be (?:less than or equal to|<=|at most) (\d{1,9})"),  # Groq, Mistral
-    re.compile(_LIMIT + r".{0,80}expected a value <= (\d{1,9})"),  # Volcengine
-    re.compile(r"maximum tokens you requested exceeds the model limit of (\d{1,9})"),  # Bedrock
-)
-"""How long an answer may be, from servers that rather refuse than give less; Claude Code knows none of these."""
-_LEAST = 256
-"""A lower limit than this is none to work with, whatever a server says."""
 _BETA_HEADER = re.compile(r"unexpected value\(s\)(.{0,2000}?)for the anthropic-beta header", re.DOTALL)
 _BETA_NAME = re.compile(r"[\w.-]+")
 _LONG_CONTEXT = "the long context beta is not yet available"
@@ -220,7 +178,7 @@ def read(message: str) -> Reading:
     """What a 400 with this message means; ``REFUSED`` when nothing says that another target may do better."""
     message = _QUOTE.split(message[:_READ].replace("`", ""), 1)[0]
     plain = message.lower()
-    return _beta(plain) or _field(message) or _need(plain) or _most(plain) or Reading(_cue(plain))
+    return _beta(plain) or _field(message) or _demand(plain) or Reading(_cue(plain))
 
 
 def is_overflow(message: str) -> bool:
@@ -263,16 +221,9 @@ def _field(message: str) -> Reading | None:
     return None
 
 
-def _need(plain: str) -> Reading | None:
-    found = next((need for need, pattern in _NEEDS if pattern.search(plain)), None)
-    return None if found is None else Reading(Fault.FIELD_REFUSED, NEED + found)
-
-
-def _most(plain: str) -> Reading | None:
-    found = next((match for pattern in _MOST if (match := pattern.search(plain))), None)
-    if found is None or int(found[1]) < _LEAST:
-        return None
-    return Reading(Fault.FIELD_REFUSED, f"{MOST}{int(found[1])}")
+def _demand(plain: str) -> Reading | None:
+    subject = demand(plain)
+    return Reading(Fault.FIELD_REFUSED, subject) if subject else None
 
 
 def _dotted(path: str) -> str:

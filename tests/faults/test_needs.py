@@ -346,6 +346,47 @@ async def test_an_answer_is_asked_no_longer_than_its_server_can_give(
         assert asked[1].get("thinking", {}).get("budget_tokens", 0) < most
 
 
+WINDOW = "maximum context length is 32768 tokens"
+SHORTER = "Please reduce the length of the messages or completion."
+CROWDED = {
+    "vLLM": f"'max_tokens' is too large: 32000. This model's {WINDOW} and your request has 20000 input tokens.",
+    "vLLM, later": f"This model's {WINDOW}. However, you requested 32000 output tokens and your prompt contains at"
+    " least 20000 input tokens, for a total of at least 52000 tokens.",
+    "OpenAI": f"This model's {WINDOW}. However, you requested 52000 tokens (20000 in the messages, 32000 in the"
+    f" completion). {SHORTER}",
+    "OpenRouter": f"This endpoint's {WINDOW}. However, you requested about 52000 tokens (15000 of text input, 5000 of"
+    " tool input, 32000 in the output). Please reduce the length of either one.",
+    "TGI": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 32768. Given: 20000 `inputs` tokens"
+    " and 32000 `max_new_tokens`",
+}
+
+
+@pytest.mark.parametrize("message", CROWDED.values(), ids=CROWDED.keys())
+async def test_an_answer_is_asked_no_longer_than_fits_beside_the_request(tmp_path: Path, message: str) -> None:
+    """Claude Code reads "Prompt is too long" out of each of these, and gives up."""
+    async with staged(tmp_path, CHAT, alone=True) as stage:
+        stage.primary.play(refusal(message))
+        assert (await stage.ask(**ASK, max_tokens=64_000)).status == 200
+        await stage.expect(primary=2, backup=0, story=["primary field refused", "primary ok"])
+        assert (await stage.ask(max_tokens=1_000)).status == 200
+        await stage.expect(primary=3, backup=0, story=["primary ok"])
+        first, second, third = [call.json["max_tokens"] for call in stage.primary.calls]
+        assert (first, third) == (32_000, 1_000)
+        assert 8_192 < second < 16_384
+
+
+async def test_a_request_that_leaves_no_room_for_an_answer_is_refused_as_ever(tmp_path: Path) -> None:
+    message = (
+        f"This model's {WINDOW}. However, you requested 64000 tokens (32000 in the messages, 32000 in the completion)."
+        f" {SHORTER}"
+    )
+    async with staged(tmp_path, CHAT) as stage:
+        stage.primary.play(refusal(message))
+        refused = await stage.ask()
+        assert (refused.status, refused.error["message"]) == (400, message)
+        await stage.expect(primary=1, backup=0, story=["primary refused"])
+
+
 @pytest.mark.parametrize(
     "message",
     [

@@ -17,6 +17,7 @@ B = Target("openrouter", "b")
         ("betas", Repairs(drop_betas=frozenset({ALL_BETAS}))),
         ("need:thinking", Repairs(needs=frozenset({Need.THINKING}))),
         ("most:8192", Repairs(most_output=8192)),
+        ("window:8192", Repairs(window=8192)),
         ("", Repairs()),
         ("beta:", Repairs()),
         ("max_tokens", Repairs(drop_fields=frozenset({"max_tokens"}))),

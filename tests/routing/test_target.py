@@ -24,6 +24,7 @@ def test_an_account_is_the_provider_in_its_region() -> None:
         Repairs(drop_betas=frozenset("b")),
         Repairs(needs=frozenset({Need.THINKING})),
         Repairs(most_output=1),
+        Repairs(window=1),
     ],
 )
 def test_repairs_are_true_when_they_change_something(repairs: Repairs) -> None:
@@ -41,3 +42,4 @@ def test_repairs_add_up() -> None:
 @pytest.mark.parametrize(("first", "second", "least"), [(0, 0, 0), (5, 0, 5), (0, 5, 5), (9, 5, 5), (5, 9, 5)])
 def test_of_two_limits_the_lower_one_holds(first: int, second: int, least: int) -> None:
     assert (Repairs(most_output=first) | Repairs(needs=frozenset(Need), most_output=second)).most_output == least
+    assert (Repairs(window=first) | Repairs(needs=frozenset(Need), window=second)).window == least

@@ -63,6 +63,12 @@ def test_an_answer_is_no_longer_than_the_server_gives(model: str, field: str) ->
     assert found[field] == 5
 
 
+def test_where_nothing_fits_a_short_answer_is_asked_for() -> None:
+    body = {"max_tokens": 64_000, "messages": [{"role": "user", "content": "word " * 10_000}]}
+    found, _ = chat_request(body, model="gpt-4o", dialect=GENERIC, repairs=Repairs(window=8192))
+    assert found["max_tokens"] == 1024
+
+
 @pytest.mark.parametrize(("budget", "expected"), [(10_000, 4096), (2000, 2000)])
 def test_half_of_the_answer_is_left_for_what_follows_the_thinking(budget: int, expected: int) -> None:
     thinking = {"type": "enabled", "budget_tokens": budget}

@@ -91,6 +91,21 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", Fault.FIELD_REFUSED, "most:8192"),
         ("max_completion_tokens must be <= 04096", Fault.FIELD_REFUSED, "most:4096"),
         ("max_tokens must be at most 1", Fault.REFUSED, ""),
+        (
+            "This model's maximum context length is 32768 tokens and your request has 31744 input tokens.",
+            Fault.FIELD_REFUSED,
+            "window:32768",
+        ),
+        (
+            "This model's maximum context length is 32768 tokens and your request has 31745 input tokens.",
+            Fault.REFUSED,
+            "",
+        ),
+        (
+            "maximum context length is 9000 tokens. However, you requested 9100 tokens (5100 of x, 4000 in the output)",
+            Fault.FIELD_REFUSED,
+            "window:9000",
+        ),
         # Rules that one maker or one chat template has: how many tools, which turns, which parts.
         (
             "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with 142.",
