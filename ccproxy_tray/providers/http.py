@@ -18,7 +18,7 @@ from ccproxy_tray.providers.connection import LARGE_BODY, Connection
 from ccproxy_tray.providers.decoding import Decoder, decoder
 from ccproxy_tray.providers.faults import from_loss
 from ccproxy_tray.providers.pool import STOPPING, Pool
-from ccproxy_tray.providers.proxies import Proxies
+from ccproxy_tray.providers.proxies import MAX_ORIGINS, Proxies
 from ccproxy_tray.providers.request_head import USER_AGENT, Origin, address, head
 from ccproxy_tray.providers.response import BODY_LIMIT, ERROR_BODY_LIMIT, Response, now
 
@@ -189,6 +189,8 @@ class Transport:
         proxies = self._proxies
         proxy = await proxies.find(url)
         if proxy is None and proxies is self._proxies:
+            if len(self._direct) >= MAX_ORIGINS:
+                self._direct.clear()
             self._direct.add(origin)
         return proxy
 

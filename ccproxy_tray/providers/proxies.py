@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from ccproxy_tray.aside import apart
 from ccproxy_tray.config.address import is_loopback
 
+MAX_ORIGINS = 256
+"""So many are remembered: an ARN names a region, and with it a host, and clients choose ARNs."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -64,5 +66,8 @@ class Proxies:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         if origin not in self._known:
-            self._known[origin] = await apart(partial(proxy_for, origin), "proxies")
+            found = await apart(partial(proxy_for, origin), "proxies")
+            if len(self._known) >= MAX_ORIGINS:
+                self._known.clear()
+            self._known[origin] = found
         return self._known[origin]

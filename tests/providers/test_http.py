@@ -17,6 +17,7 @@ from ccproxy_tray.providers import pool, trust
 from ccproxy_tray.providers.base import Outgoing
 from ccproxy_tray.providers.connection import HIGH_WATER, Connection
 from ccproxy_tray.providers.http import ERROR_BODY_LIMIT, LARGE_BODY, USER_AGENT, Transport
+from ccproxy_tray.providers.proxies import MAX_ORIGINS
 from tests.blocking import nothing_blocks
 from tests.faults.faultd import CERTIFICATES, certified
 from tests.providers.upstream import OK, Server, failed, fetch, head, reset, scripted
@@ -856,6 +857,22 @@ async def test_a_resolver_that_hangs_for_many_names_holds_up_no_other_name(
             release.set()
             await asyncio.wait(hanging)
         assert [each.result() for each in hanging] == [b"ok"] * 100
+
+
+async def test_hosts_that_clients_make_up_are_not_remembered_for_ever(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ARN names a region, and with it a host."""
+
+    def getaddrinfo(*_: Any, **__: Any) -> object:
+        raise socket.gaierror(socket.EAI_NONAME, "nobody")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    for number in range(2 * MAX_ORIGINS):
+        error = await failed(transport, Outgoing(f"http://host{number}.localhost/", {}))
+        assert error.failure.subject == "dns"
+    assert 0 < len(transport._direct) <= MAX_ORIGINS
+    assert 0 < len(transport._proxies._known) <= MAX_ORIGINS
 
 
 async def test_a_connection_that_is_closed_as_soon_as_it_is_open_is_a_failure(
