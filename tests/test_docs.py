@@ -125,3 +125,12 @@ def test_the_architecture_s_map_names_every_package() -> None:
     modules = [each.stem for each in (ROOT / "ccproxy_tray").glob("*.py") if not each.stem.startswith("__")]
     assert [name for name in packages if f"{name}/" not in page] == []
     assert [name for name in modules if f"`{name}" not in page] == []
+
+
+def test_the_architecture_names_every_thread() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    [told] = [line for line in page.splitlines() if line.startswith("Threads:")]
+    sources = [path for path in (ROOT / "ccproxy_tray").rglob("*.py") if path.name != "demo.py"]
+    named = re.compile(r'name="(\w+)", daemon|thread_name_prefix="(\w+)"|\bapart\([^\n]+, "(\w+)"\)')
+    threads = {"".join(found) for path in sources for found in named.findall(path.read_text(encoding="utf-8"))}
+    assert threads == set(re.findall(r"`(\w+)`", told)) - {"aside"}

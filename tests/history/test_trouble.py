@@ -476,6 +476,15 @@ def test_who_reads_a_file_that_is_deleted_in_that_moment_is_told(
         Reader(tmp_path / FILE).facets()
 
 
+def test_who_reads_a_database_of_somebody_else_is_told(tmp_path: Path) -> None:
+    foreign = sqlite3.connect(tmp_path / FILE)
+    foreign.execute("CREATE TABLE requests (id)")
+    foreign.commit()
+    foreign.close()
+    with pytest.raises(Unreadable, match="The history is damaged"):
+        Reader(tmp_path / FILE).facets()
+
+
 def test_who_reads_a_held_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "READER_PATIENCE", 0.01)
     path = tmp_path / FILE
