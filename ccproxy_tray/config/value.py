@@ -75,14 +75,19 @@ def sendable(text: str) -> str:
     return word
 
 
-def _within(read: Callable[[str], N], low: N, high: N, *, above: bool = False, most: str = "") -> Callable[[str], N]:
-    """``most`` says of what is too much how much it may be, where what is expected does not say that."""
+def _within(read: Callable[[str], N], low: N, high: N, *, above: str = "", most: str = "") -> Callable[[str], N]:
+    """``most`` says of what is too much how much it may be, where what is expected does not say that.
+
+    ``above`` says the same of ``low``, which is itself too little then.
+    """
 
     def bounded(text: str) -> N:
         value = read(text)
         if most and value > high:
             raise Unfit(f"expected {most}")
-        if not low <= value <= high or (above and value == low):
+        if above and value == low:
+            raise Unfit(f"expected {above}")
+        if not low <= value <= high:
             raise ValueError
         return value
 
@@ -108,6 +113,12 @@ DAYS = integer("whole days", 0, 36_500, "at most 36500 days; 0: no limit")
 MEGABYTES = integer("whole megabytes from 10", 10, 1_000_000, "at most 1000000 megabytes")
 DURATION = Kind(
     'a duration such as "60s", "500ms" or "2m"',
-    _within(seconds, 0, MAX_SECONDS, above=True, most='a duration of at most a day ("24h")'),
+    _within(
+        seconds,
+        0,
+        MAX_SECONDS,
+        above='a duration above zero, up to a day ("24h")',  # elsewhere a zero means no limit
+        most='a duration of at most a day ("24h")',
+    ),
 )
 PAUSE = Kind("seconds", _within(seconds, 0, MAX_SECONDS, most="at most 86400 seconds (a day)"))

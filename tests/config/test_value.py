@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,8 +50,8 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 def test_a_timeout_is_longer_than_nothing_and_shorter_than_a_day() -> None:
-    for text in ("0", "0s"):
-        with pytest.raises(ValueError, match=r"^$"):
+    for text in ("0", "0s", "0h0m"):
+        with pytest.raises(Unfit, match=r'^expected a duration above zero, up to a day \("24h"\)$'):
             DURATION.read(text)
     with pytest.raises(Unfit, match=r'^expected a duration of at most a day \("24h"\)$'):
         DURATION.read("25h")
@@ -98,6 +99,14 @@ def test_flags_are_read_in_every_spelling() -> None:
     for text in ("", "2", "y", "enabled"):
         with pytest.raises(ValueError, match=r"^$"):
             flag(text)
+
+
+@pytest.mark.parametrize("word", ["true", "false", "yes", "no", "on", "off"])
+def test_flags_of_the_older_yaml_mean_what_they_meant_there(word: str) -> None:
+    """YAML 1.1, "Boolean Language-Independent Type", as far as PyYAML reads it: ``y`` and ``n`` are texts to it."""
+    for spelled in (word, word.title(), word.upper()):
+        assert flag(spelled) is yaml.safe_load(spelled)
+    assert yaml.safe_load("[y, n]") == ["y", "n"]
 
 
 def test_a_choice_is_read_in_any_case_and_listed_when_missed() -> None:
