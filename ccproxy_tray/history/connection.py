@@ -7,9 +7,10 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 from itertools import chain
-from pathlib import Path
+from pathlib import Path, PurePath
 from sqlite3 import Connection
 from typing import Any
+from urllib.parse import quote
 
 from ccproxy_tray.config.files import PRIVATE_DIRECTORY, PRIVATE_FILE
 from ccproxy_tray.history import schema
@@ -83,9 +84,13 @@ def open_reader(path: Path) -> Connection | None:
     """The file, to be read only; None when it is not there. Raises sqlite3.Error, NewerFile, ForeignFile."""
     if not path.exists() or not path.stat().st_size:
         return None
-    # as_uri quotes what means something in a URI.
-    uri = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(uri, uri=True, timeout=READER_PATIENCE, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        f"{address(path.absolute())}?mode=ro",
+        uri=True,
+        timeout=READER_PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,
+    )
     try:
         connection.row_factory = sqlite3.Row
         if schema.version(connection) == 0:  # the writer is about to make its tables
@@ -95,6 +100,15 @@ def open_reader(path: Path) -> Connection | None:
         connection.close()
         raise
     return connection
+
+
+def address(path: PurePath) -> str:
+    """An absolute path as SQLite wants it, where the server of a share is a part of the path ("URI Filenames").
+
+    ``as_uri`` would make it the authority, which SQLite refuses.
+    """
+    name = os.fsencode(path.as_posix())
+    return "file://" + quote(name if name.startswith(b"/") else b"/" + name, "/:")
 
 
 def _make_private(path: Path) -> None:
