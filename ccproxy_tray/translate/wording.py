@@ -143,8 +143,17 @@ _FIELD = (
 _BETA_HEADER = re.compile(r"unexpected value\(s\)(.{0,2000}?)for the anthropic-beta header", re.DOTALL)
 _BETA_NAME = re.compile(r"[\w.-]+")
 _LONG_CONTEXT = "the long context beta is not yet available"
-_OVERFLOW = ("when context the overflows", "input length exceeds the context length")
-"""LM Studio, Ollama. Those of vLLM, llama.cpp, SGLang, Groq, Gemini, Mistral and xAI are known to Claude Code."""
+_OVERFLOW = (
+    *("when context the overflows", "input length exceeds the context length"),  # LM Studio, Ollama
+    "prompt too long:",  # oMLX
+    "size limit exceeded by",  # Cohere
+    "exceed max message tokens",  # Volcengine
+    "must be less than max_seq_len",  # SiliconFlow
+    "inputs` must have less than",  # TGI
+    "prompt token count of",  # Copilot
+)
+"""Those of OpenAI, vLLM, llama.cpp, SGLang, Groq, Cerebras, Gemini, Mistral, Moonshot, Zhipu, MiniMax, DashScope,
+Fireworks and xAI are known to Claude Code."""
 _OVERFLOW_MAXIMUM = re.compile(r"(?:maximum|limit)\D{0,40}(\d[\d,]{3,15})", re.IGNORECASE)
 _OVERFLOW_ASKED = re.compile(r"(?:requested|resulted in|contains|used|has)\D{0,20}(\d[\d,]{3,15})", re.IGNORECASE)
 _TOOL_TAG = re.compile(r"(?<![\w.])tools\.\d{1,4}: input tag ")

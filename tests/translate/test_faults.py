@@ -208,6 +208,12 @@ def test_a_full_context_makes_the_client_compact() -> None:
     [
         "Trying to keep the first 20000 tokens when context the overflows. However, the model is loaded with context",
         "the input length exceeds the context length",
+        "Prompt too long: 32799 tokens exceeds max context window of 32768 tokens",
+        "too many tokens: size limit exceeded by 11000 tokens. Try using shorter or fewer inputs.",
+        "Total tokens of image and text exceed max message tokens.",
+        "length of prompt_tokens (140000) must be less than max_seq_len (131072).",
+        "Input validation error: `inputs` must have less than 32768 tokens. Given: 40000",
+        "prompt token count of 128001 exceeds the limit of 128000",
     ],
 )
 def test_words_for_a_full_context_that_the_client_does_not_know_are_said_in_others(words: str) -> None:
