@@ -6,9 +6,11 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ccproxy_tray.aside import apart
 from ccproxy_tray.config.files import PRIVATE_DIRECTORY, write_atomically
 
 log = logging.getLogger(__name__)
@@ -17,6 +19,7 @@ FILE = "state.json"
 SETTLE_SECONDS = 1.0
 """Changes are gathered for so long before they are written."""
 MAX_BYTES = 1024 * 1024
+CLOSE_SECONDS = 2.0
 
 
 class Memory:
@@ -44,10 +47,12 @@ class Memory:
             self._saving = asyncio.create_task(self._save())
 
     async def close(self) -> None:
-        """Write what has changed since."""
+        """Write what has changed since, for a bounded time."""
         self._closing.set()
         if self._saving is not None:
-            await self._saving
+            _, late = await asyncio.wait((self._saving,), timeout=CLOSE_SECONDS)
+            if late:
+                log.warning("%s could not be written in time, cooldowns will not survive the restart", self._path.name)
 
     async def _save(self) -> None:
         """One write at a time; what changes while it runs is written after it."""
@@ -55,7 +60,7 @@ class Memory:
             await self._settle()
             self._changed = False
             text = self._mask(json.dumps(self._state()))
-            await asyncio.to_thread(self._write, text)
+            await apart(partial(self._write, text), "memory")  # to a drive that may not answer
 
     async def _settle(self) -> None:
         try:

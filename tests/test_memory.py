@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,20 @@ async def test_a_link_that_leads_in_a_circle_is_replaced(tmp_path: Path, caplog:
     assert "cannot be read" in caplog.text
     await saved(path, {"a": 3})
     assert await Memory(path, dict).load() == {"a": 3}
+
+
+def test_a_drive_that_does_not_answer_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    release, written = threading.Event(), threading.Event()
+
+    def write(_path: Path, _text: str) -> None:
+        release.wait(10)
+        written.set()
+
+    monkeypatch.setattr(memory, "write_atomically", write)
+    monkeypatch.setattr(memory, "CLOSE_SECONDS", 0.0)
+    asyncio.run(saved(tmp_path / FILE, {}))
+    assert not written.is_set()
+    assert "could not be written in time" in caplog.text
+    release.set()
