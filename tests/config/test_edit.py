@@ -305,7 +305,10 @@ def test_quotation_marks_stay_unless_they_cannot_say_it(before: str, value: Valu
         ("~\n", "c.yaml:1: the file holds a value where keys are expected; change it by hand"),
         ("routing: {enable: [a]}\n", "c.yaml:1: routing.enable holds more than one value; change it by hand"),
         ("routing: {enable: {a: 1}}\n", "c.yaml:1: routing.enable holds more than one value; change it by hand"),
-        ("routing: {enable: 1, enable: 0}\n", "c.yaml:1: routing.enable: set twice; it stands in line 1 already: keep one of the two"),
+        (
+            "routing: {enable: 1, enable: 0}\n",
+            "c.yaml:1: routing.enable: set twice; it stands in line 1 already: keep one of the two",
+        ),
         ("a: 1\n---\nb: 2\n", "c.yaml:2:1: not valid YAML: expected a single document"),
         ("a: [\n", "c.yaml:2:1: not valid YAML"),
         ("a: \x07", "c.yaml:1: not valid YAML: a control character"),

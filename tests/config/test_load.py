@@ -302,7 +302,7 @@ def test_every_problem_is_reported_at_once_with_line_key_and_remedy(refuses: Ref
     """
 
     assert refuses(text, {"PORT": "", "IDLE_TIMEOUT": "0"}) == (
-        'IDLE_TIMEOUT: expected a duration such as "60s", "500ms" or "2m", got "0"',
+        'IDLE_TIMEOUT: expected a duration above zero, up to a day ("24h")',
         (
             "config.yaml:2: server.host: 0.0.0.0 can be reached by others, who could spend your accounts: "
             "set server.token, or use 127.0.0.1"
