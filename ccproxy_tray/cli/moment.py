@@ -8,17 +8,21 @@ from datetime import datetime
 
 _AGO = re.compile(r"(\d{1,6}) ?([mhdw])(?: ago)?")
 _SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+EARLIEST = 946_684_800.0
+"""2000-01-01. Nothing was recorded before, and calendars end somewhere: Windows' does in 1970."""
+_YEAR = 2000
 FORMS = "30m, 2h, 1d, 2w ago, a date (2026-11-20), or a time (2026-11-20T14:30)"
 
 
 def moment(text: str, now: float) -> float:
     """Unix seconds of ``2h`` or ``2h ago`` (before ``now``), ``2026-11-20`` or ``2026-11-20T14:30`` (local time).
 
-    Raises argparse.ArgumentTypeError for anything else.
+    Nothing comes before :data:`EARLIEST`. Raises argparse.ArgumentTypeError for anything else.
     """
     if ago := _AGO.fullmatch(text.strip()):
-        return now - int(ago[1]) * _SECONDS[ago[2]]
+        return max(EARLIEST, now - int(ago[1]) * _SECONDS[ago[2]])
     try:
-        return datetime.fromisoformat(text.strip()).timestamp()
+        found = datetime.fromisoformat(text.strip())
+        return max(EARLIEST, found.timestamp()) if found.year >= _YEAR else EARLIEST
     except (ValueError, OverflowError, OSError):  # the latter two: a year that the system's clock cannot show
         raise argparse.ArgumentTypeError(f'expected {FORMS}; got "{text}"') from None

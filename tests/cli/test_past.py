@@ -268,6 +268,13 @@ def test_a_file_that_is_no_history_is_told_and_stays(run: Run, tmp_path: Path, a
 
 
 @pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("when", ["999999w", "9000w ago", "0001-01-01", "1969-12-31T23:59"])
+def test_what_lies_before_any_history_is_its_beginning(run: Run, when: str) -> None:
+    """No calendar goes back so far, and Windows' not even before 1970."""
+    for command in (("usage", "--by", "day"), ("usage", "--by", "session"), ("history",)):
+        assert run(*command, f"--since={when}") == run(*command, "--since=2000-01-02")
+
+
 @pytest.mark.parametrize("when", ["soon", "2026-13-01", "1y", "-1h", "", "9999999d9"])
 def test_a_moment_that_is_none_is_told(run: Run, when: str) -> None:
     code, _, err = run("history", f"--since={when}")
