@@ -69,6 +69,8 @@ class Need(StrEnum):
     """Tools go with no reasoning effort but an outspoken ``none`` (OpenAI's newer models in chat completions)."""
     PLAIN_SCHEMAS = "plain schemas"
     """Tools are described in the small part of JSON Schema that everybody reads (Gemini, OpenAI, Moonshot)."""
+    LOOSE_FORMAT = "loose format"
+    """The schema of an answer is no promise: only some schemas can be one (OpenAI)."""
     NO_SYSTEM = "no system"
     """No message has the role ``system``."""
 

@@ -37,6 +37,7 @@ _NEEDS: tuple[tuple[Need, re.Pattern[str]], ...] = (
             r"|input_schema does not support oneof, allof, or anyof at the top level"
         ),
     ),
+    (Need.LOOSE_FORMAT, re.compile(r"invalid schema for response_format")),
     # Two other wordings make Claude Code itself fold such messages.
     (
         Need.NO_SYSTEM,

@@ -30,6 +30,9 @@ def with_needs(chat: Mapping[str, Json], needs: Collection[Need]) -> dict[str, J
         found["messages"] = [_each_call(message, _sealed) for message in found["messages"]]
     if Need.PLAIN_SCHEMAS in needs and "tools" in found:
         found["tools"] = [_with_plain_schema(tool) for tool in found["tools"]]
+    if Need.LOOSE_FORMAT in needs and "response_format" in found:
+        wanted = found["response_format"]
+        found["response_format"] = {**wanted, "json_schema": {**wanted["json_schema"], "strict": False}}
     if Need.NO_EFFORT in needs and "tools" in found:
         found["reasoning_effort"] = "none"
     return found

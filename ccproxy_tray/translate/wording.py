@@ -60,7 +60,7 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
         (
             "not a multimodal model",
             "image_url is only supported by certain models",
-            "unknown variant image_url",
+            "unknown variant image",
             "at most 0 image",
         ),
     ),
@@ -85,6 +85,10 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "invalid value: 'file'",
             "input tag 'file'",
             "unknown variant file",
+            "unknown variant document",
+            "response_format type is unavailable",
+            "response format json_schema is not supported",
+            "does not support response format json_schema",
             "unknown variant tool_reference",
             "input tag 'tool_reference'",
         ),
@@ -138,6 +142,7 @@ _FIELD = (
     re.compile(r"property '([\w.-]+)' is unsupported", re.IGNORECASE),
     re.compile(r"argument not supported on this model: ([\w.]+)", re.IGNORECASE),
     re.compile(r"model [\w./:-]{1,100} does not support parameter ([\w.]+)", re.IGNORECASE),
+    re.compile(r"\"[\w./:-]{1,200}\" does not support (thinking)\b", re.IGNORECASE),  # Ollama
     re.compile(r"temperature and (top_p) cannot both be specified", re.IGNORECASE),  # Claude from 4.1 to 4.5
 )
 _BETA_HEADER = re.compile(r"unexpected value\(s\)(.{0,2000}?)for the anthropic-beta header", re.DOTALL)

@@ -39,6 +39,7 @@ ASK: dict[str, Json] = {
         }
     ],
 }
+FORMAT = {"type": "json_schema", "schema": {"type": "object", "properties": {"note": {"type": "string"}}}}
 PLAIN = {"type": "object", "properties": {"path": PLACE, "limit": {"type": "integer"}}}
 
 
@@ -78,6 +79,14 @@ def has_plain_schemas(body: Json) -> bool:
 
 def has_no_stops(body: Json) -> bool:
     return "stop" not in body
+
+
+def promises_no_format(body: Json) -> bool:
+    return body["response_format"]["json_schema"]["strict"] is False
+
+
+def does_not_think(body: Json) -> bool:
+    return "thinking" not in body
 
 
 def begins_every_turn_with_thinking(body: Json) -> bool:
@@ -220,6 +229,16 @@ CASES: tuple[tuple[str, Wire, Script, Callable[[Json], bool]], ...] = (
         has_no_stops,
     ),
     (
+        "OpenAI's formats",
+        CHAT,
+        refusal(
+            "Invalid schema for response_format 'output': In context=(), 'required' is required to be supplied and to"
+            " be an array including every key in properties. Missing 'note'."
+        ),
+        promises_no_format,
+    ),
+    ("Ollama's Messages", MESSAGES, refusal('"qwen3-coder:30b" does not support thinking'), does_not_think),
+    (
         "DeepSeek's Messages",
         MESSAGES,
         refusal("The `content[].thinking` in the thinking mode must be passed back to the API."),
@@ -260,7 +279,8 @@ CASES: tuple[tuple[str, Wire, Script, Callable[[Json], bool]], ...] = (
 async def test_what_a_server_insists_on_is_supplied_once_it_has_said_so(
     tmp_path: Path, wire: Wire, script: Script, is_met: Callable[[Json], bool], stream: bool
 ) -> None:
-    ask = {**ASK, "stream": stream, "stop_sequences": ["END"]}
+    more = {"stop_sequences": ["END"], "thinking": {"type": "adaptive"}, "output_config": {"format": FORMAT}}
+    ask = {**ASK, **more, "stream": stream}
     async with staged(tmp_path, wire, alone=True) as stage:
         stage.primary.play(script)
         assert (await stage.ask(**ask)).status == 200

@@ -45,6 +45,7 @@ def test_an_id_becomes_nine_letters_and_digits_and_always_the_same() -> None:
 
 def test_a_request_without_tools_needs_nothing_for_them() -> None:
     bare = {"messages": CHAT["messages"][:1]}
+    assert "response_format" not in with_needs(CHAT, frozenset(Need))
     assert with_needs(bare, frozenset(Need)) == bare
 
 

@@ -86,6 +86,11 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("Argument not supported on this model: stop", Fault.FIELD_REFUSED, "stop"),
         ("Model grok-4-latest does not support parameter user.", Fault.FIELD_REFUSED, "user"),
         ("temperature and top_p cannot both be specified for this model.", Fault.FIELD_REFUSED, "top_p"),
+        ('"qwen3-coder:30b" does not support thinking', Fault.FIELD_REFUSED, "thinking"),
+        ("messages[0].content[1].type: unknown variant `image`, expected one of `text`", Fault.FIELD_REFUSED, ""),
+        ("messages[0].content[1].type: unknown variant `document`, expected `text`", Fault.FIELD_REFUSED, ""),
+        ("This response_format type is unavailable now", Fault.FIELD_REFUSED, ""),
+        ("This model does not support response format `json_schema`.", Fault.FIELD_REFUSED, ""),
         # How long an answer may be.
         ("This model supports at most 16384 completion tokens", Fault.FIELD_REFUSED, "most:16384"),
         ("Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", Fault.FIELD_REFUSED, "most:8192"),
