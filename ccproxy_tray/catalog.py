@@ -243,18 +243,30 @@ def _dated(name: str) -> str:
     return _DOT.sub("-", bare)
 
 
+def portable(requested: str) -> str:
+    """The name for servers other than Bedrock: as it is, or of an ARN the Claude that it names.
+
+    Empty for an ARN that names none: it tells others nothing but the user's AWS account.
+    """
+    if not requested.lstrip().lower().startswith("arn:"):
+        return requested
+    name = _dated(requested)
+    return name if name.startswith("claude") else ""
+
+
 def anthropic_id(requested: str) -> str:
-    """The name on Anthropic's own API. What is not Claude's stays, for gateways that serve it."""
-    dated = _dated(requested)
+    """The name on Anthropic's own API. What is not Claude's stays, for gateways that serve it, unless it is an ARN."""
+    dated = _dated(portable(requested))
     return _ALIASES.get(dated, dated)
 
 
 def openrouter_slug(requested: str) -> str:
     """The name on OpenRouter: ``anthropic/claude-sonnet-4.5``. A name with a slash is one already.
 
-    Empty for an ARN that hides its model: it tells OpenRouter nothing but the user's AWS account.
+    Empty for an ARN that hides its model.
     """
-    if "/" in requested and not requested.startswith("arn:"):
+    requested = portable(requested)
+    if "/" in requested:
         return _LONG_CONTEXT.sub("", requested)
     name = normalise(requested)
     if match := _NEW_NAME.match(name):
@@ -263,8 +275,6 @@ def openrouter_slug(requested: str) -> str:
     if match := _OLD_NAME.match(name):
         major, minor, line = match.groups(default="")
         return f"anthropic/claude-{major}{'.' if minor else ''}{minor}-{line}"
-    if name.startswith("arn:"):
-        return ""
     return f"anthropic/{name}" if is_claude(name) else name
 
 

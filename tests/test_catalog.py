@@ -8,6 +8,7 @@ from ccproxy_tray import catalog
 
 REGIONS = ("us-east-1", "eu-central-1", "ap-northeast-1", "ap-southeast-2", "ap-south-1", "us-gov-west-1", "sa-east-1")
 NAMES = tuple(model.id for model in catalog.models())
+ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile"
 KNOWN = st.sampled_from(NAMES)
 PIECES = st.sampled_from([
     *("us.", "global.", "anthropic.", "anthropic/", "~", "claude-", "sonnet", "-4", ".5", "-5", "@20250929"),
@@ -150,10 +151,28 @@ def test_openrouter_s_slug_has_dots(requested: str, slug: str) -> None:
         ("claude-sonnet-4-0", "claude-sonnet-4-0"),
         ("opus", "claude-opus-5-5"),
         ("qwen-3-coder", "qwen-3-coder"),
+        (f"{ARN}/us.anthropic.claude-opus-4-1-20250805-v1:0", "claude-opus-4-1-20250805"),
+        (f"{ARN}/abc", ""),
     ],
 )
 def test_anthropic_s_name_keeps_its_date(requested: str, name: str) -> None:
     assert catalog.anthropic_id(requested) == name
+
+
+@pytest.mark.parametrize(
+    ("requested", "name"),
+    [
+        ("claude-sonnet-4-5", "claude-sonnet-4-5"),
+        ("us.anthropic.claude-opus-5", "us.anthropic.claude-opus-5"),
+        ("library/arn:x", "library/arn:x"),
+        (f"{ARN}/us.anthropic.claude-opus-5", "claude-opus-5"),
+        (f" {ARN.upper()}/Anthropic.Claude-Opus-5", "claude-opus-5"),
+        (f"{ARN}/abc", ""),
+        ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", ""),
+    ],
+)
+def test_an_arn_is_bedrock_s_alone_unless_it_names_one_of_claude_s_models(requested: str, name: str) -> None:
+    assert catalog.portable(requested) == name
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from ccproxy_tray import catalog
 from ccproxy_tray.config.schema import PASSTHROUGH, ProviderConfig, Variant
 from ccproxy_tray.errors import Failure
 from ccproxy_tray.providers.base import Call, Outgoing, Reply
-from ccproxy_tray.providers.dialect import api_key_remedy, counted, listed, own_model, shaped
+from ccproxy_tray.providers.dialect import api_key_remedy, counted, listed, own_model, shaped, without_model
 from ccproxy_tray.routing.target import Candidate, ProviderType, Target
 from ccproxy_tray.translate import beta, faults, whole
 from ccproxy_tray.translate.messages import MessagesRequest
@@ -38,6 +38,8 @@ class AnthropicProvider:
     def candidate(self, variant: Variant, request: MessagesRequest) -> Candidate:
         """The requested model under its Anthropic name, unless the user names another."""
         model = own_model(self._config, variant, request, catalog.anthropic_id)
+        if not model:
+            return without_model(self.name, request)
         target = Target(self.name, model)
         if missing := self.missing():
             return Candidate(target, "no API key", missing)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from ccproxy_tray import catalog
 from ccproxy_tray.config.schema import ProviderConfig, Variant
 from ccproxy_tray.errors import AttemptFailed, Failure
 from ccproxy_tray.providers.base import Call, Outgoing, Reply
@@ -24,10 +25,6 @@ from ccproxy_tray.translate.stream import StreamCodec
 from ccproxy_tray.translate.thinking import is_omitted
 
 
-def _as_asked(model: str) -> str:
-    return model
-
-
 @dataclass(frozen=True, slots=True)
 class OpenAIProvider:
     """One account on a chat-completions server.
@@ -39,7 +36,7 @@ class OpenAIProvider:
     config: ProviderConfig
     type: ProviderType = ProviderType.OPENAI
     dialect: ChatDialect = GENERIC
-    rule: Callable[[str], str] = field(default=_as_asked)
+    rule: Callable[[str], str] = field(default=catalog.portable)
     path: str = ""
     needs_key: bool = False
 

@@ -51,6 +51,18 @@ async def test_the_client_s_credential_goes_nowhere(tmp_path: Path, lane: str) -
     assert "canary" not in repr([record.headers for record in seen])
 
 
+async def test_an_arn_that_hides_its_model_is_told_to_nobody_but_bedrock(tmp_path: Path) -> None:
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc"
+    names = ", ".join(f"{{ name: {lane} }}" for lane in ("bedrock", *(lane for lane in LANES if lane != "bedrock")))
+    async with running(tmp_path, f"routing: {{ max_wait_seconds: 0, provider_sequence: [ {names} ] }}") as chain:
+        chain.simulator.bedrock.fail_until_cleared(INTERNAL)
+        answered = await chain.ask(model=arn)
+        seen = {upstream.name: upstream.answers for upstream in chain.simulator.upstreams}
+    assert answered.status == 529
+    assert [name for name, answers in seen.items() if answers] == ["bedrock"]
+    assert arn not in str(answered.body)
+
+
 async def test_the_client_s_own_credential_is_forwarded_where_the_user_wants_it(tmp_path: Path) -> None:
     config = 'server: {{ port: 0 }}\nproviders: {{ anthropic: {{ base_url: "{anthropic}", api_key: passthrough }} }}\n'
     async with running(tmp_path, only("anthropic"), config=config) as chain:
