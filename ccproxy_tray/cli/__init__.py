@@ -107,7 +107,7 @@ def _port(text: str) -> int:
 def _add_inquiries(commands: _Commands) -> None:
     check = _command(commands, "check", "inquiry:check", "is the configuration right, and can every target serve?")
     doctor = _command(
-        commands, "doctor", "inquiry:doctor", "is all well from Claude Code to the providers? fit for an issue"
+        commands, "doctor", "inquiry:doctor", "is all well from Claude Code to the providers? a report fit for an issue"
     )
     for looking in (check, doctor):
         looking.add_argument("--model", default="claude-sonnet-4-5", help="the model to ask for (default: %(default)s)")

@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from ccproxy_tray.config.value import Unfit
 
 _PRIVATE_SUFFIXES = (".localhost", ".local", ".internal", ".lan", ".home.arpa")
-_LOGIN = "a user name or password does not belong into a URL; use api_key"
+_LOGIN = "a user name or password does not belong in a URL; use api_key"
 """Said of whatever looks as if it held one, since everything else that is wrong is said by quoting the text."""
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\]")
 

@@ -186,7 +186,7 @@ class _Conversion:
                 for table in self._merges(value, self._report.file(line, path), depth):
                     merged = {**table, **merged}
             elif key.value in entries:
-                text = f"set twice; it stands in line {entries[key.value].line} already: keep one of the two"
+                text = f"set twice; it is on line {entries[key.value].line} already: keep one of the two"
                 self._report.problem(self._report.file(line, inner), text)
             else:
                 entries[key.value] = self._node(value, line, inner, depth + 1)

@@ -41,7 +41,7 @@ def change(path: Path, changes: Mapping[str, Value]) -> bool:
             done = _attempt(path, changes)
         except OSError as fault:
             what = f"{path} cannot be changed: {fault.strerror or fault}"
-            raise CannotEdit(f"{what}; {remedy(fault, 'look who may write to it and to its directory')}") from fault
+            raise CannotEdit(f"{what}; {remedy(fault, 'check who may write to it and to its directory')}") from fault
         if done is not None:
             return done
     raise CannotEdit(f"{path} is being changed by another program; try again when that has finished")

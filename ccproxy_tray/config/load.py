@@ -100,7 +100,7 @@ def _warn_of_circles(accounts: Section, config: Config) -> None:
     """
     for provider in config.providers.values():
         if leads_to(provider.base_url, config.server.host, config.server.port):
-            text = "its address is the one of this proxy, where requests would go round in circles"
+            text = "its address is this proxy's own, so that requests would go round in circles"
             accounts.warning(f"{text}: correct it, or give the proxy another server.port", provider.name)
 
 

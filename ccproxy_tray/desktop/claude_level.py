@@ -140,7 +140,7 @@ def _source(level: Level, path: Path) -> Source | None:
         # Looked at before it is opened: opening a pipe would wait for its other end.
         status = path.stat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
-            return Source(level, str(path), problem="it is no file of a sensible size")
+            return Source(level, str(path), problem="it is not a file of a sensible size")
         content = path.read_bytes()
         if level is Level.STATE and f'"{ENV}"'.encode() not in content:  # the usual case, in what may be megabytes
             return None

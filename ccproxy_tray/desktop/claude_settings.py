@@ -141,4 +141,4 @@ def explained(path: Path, done: str) -> Iterator[None]:
         yield
     except OSError as fault:
         what = f"{path} cannot be {done}: {fault.strerror or fault}"
-        raise CannotConnect(f"{what}; {remedy(fault, 'look whose it and its folder are, then try again')}") from fault
+        raise CannotConnect(f"{what}; {remedy(fault, 'check who owns it and its folder, then try again')}") from fault

@@ -42,5 +42,5 @@ def _wait(descriptor: int, until: float) -> None:
     way = lock.native()
     while not way.take(descriptor):
         if time.monotonic() >= until:
-            raise Busy("Another ccproxy-tray is at the same work and does not finish; try again")
+            raise Busy("Another ccproxy-tray is doing the same and does not finish; try again")
         time.sleep(PAUSE_SECONDS)

@@ -307,7 +307,7 @@ def test_quotation_marks_stay_unless_they_cannot_say_it(before: str, value: Valu
         ("routing: {enable: {a: 1}}\n", "c.yaml:1: routing.enable holds more than one value; change it by hand"),
         (
             "routing: {enable: 1, enable: 0}\n",
-            "c.yaml:1: routing.enable: set twice; it stands in line 1 already: keep one of the two",
+            "c.yaml:1: routing.enable: set twice; it is on line 1 already: keep one of the two",
         ),
         ("a: 1\n---\nb: 2\n", "c.yaml:2:1: not valid YAML: expected a single document"),
         ("a: [\n", "c.yaml:2:1: not valid YAML"),
@@ -505,7 +505,7 @@ def test_what_cannot_be_read_is_left_alone(path: Path) -> None:
 
     path.unlink()
     path.mkdir()
-    with pytest.raises(CannotEdit, match=r"cannot be changed: .*; look who may write to it"):
+    with pytest.raises(CannotEdit, match=r"cannot be changed: .*; check who may write to it"):
         change(path, OFF)
 
 

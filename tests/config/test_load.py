@@ -360,7 +360,7 @@ def test_a_provider_at_the_proxys_own_address_is_a_warning(reads: Reader) -> Non
         {"OPENROUTER_BASE_URL": "http://127.0.0.1:8010"},
     )
     ways = (
-        "its address is the one of this proxy, where requests would go round in circles: "
+        "its address is this proxy's own, so that requests would go round in circles: "
         "correct it, or give the proxy another server.port"
     )
     assert loaded.warnings == (f"config.yaml:2: providers.openrouter: {ways}", f"config.yaml:3: providers.here: {ways}")

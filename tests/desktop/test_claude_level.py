@@ -85,7 +85,7 @@ def test_each_system_has_an_administrator_s_folder(tmp_path: Path, platform: str
 def test_what_is_no_file_is_told_and_not_opened(tmp_path: Path) -> None:
     (tmp_path / ".claude" / "settings.json").mkdir(parents=True)
     [_, source] = seen(tmp_path, None).sources
-    assert source.problem == "it is no file of a sensible size"
+    assert source.problem == "it is not a file of a sensible size"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs links that any user may make")

@@ -504,7 +504,7 @@ def test_a_dead_pair_in_a_read_only_file_is_told(world: World) -> None:
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.EACCES, "Permission denied; look whose it and its folder are, then try again"),
+        (errno.EACCES, "Permission denied; check who owns it and its folder, then try again"),
         (errno.ENOSPC, "No space left on device; make room on its disk, then try again"),
     ],
 )
