@@ -134,8 +134,8 @@ async def _receive_stream(
 ) -> Started | Reply | Failure:
     """Hold events until one has content; an answer in one piece becomes a stream of the same content."""
     kind = response.content_type
-    begun = b"" if kind else await response.read()  # Whatever does not say what it is is known by its beginning.
-    if kind in JSON_TYPES and (kind or begun.startswith(b"{")):
+    begun = b"" if kind else await _beginning(response)
+    if kind in JSON_TYPES and (kind or begun.lstrip().startswith(b"{")):
         return await _read(partial(_as_events, provider, call), response, begun)
     if kind and kind not in STREAM_TYPES:
         return broken(f"the answer is {kind}, not an event stream", "content type")
@@ -148,6 +148,14 @@ async def _receive_stream(
         if not data:
             return Started(response, codec, bytes(held), at_end=True)
     return Started(response, codec, bytes(held))
+
+
+async def _beginning(response: Response) -> bytes:
+    """By which an answer is known that does not say what it is; white space says nothing (RFC 8259, 2)."""
+    begun = b""
+    while not begun.strip() and len(begun) < HELD_LIMIT and (more := await response.read()):
+        begun += more
+    return begun
 
 
 async def _receive_whole(provider: Provider, response: Response, call: Call) -> Reply | Failure:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.faultd import END, Call, Script, chunk, head
+from tests.faults.faultd import END, Call, Script, chunk, head, turns
 from tests.faults.stage import staged
 from tests.faults.wire import (
     BEDROCK,
@@ -152,6 +152,30 @@ async def test_u29_a_stream_becomes_an_answer_in_one_piece(tmp_path: Path, wire:
         answered = await stage.whole()
         assert not answered.streamed
         assert answered.text() == text_of("primary1")
+        await stage.expect(primary=1, backup=0, story=["primary ok"])
+
+
+@pytest.mark.parametrize(
+    ("streamed", "blanks"),
+    [(False, (b"\r\n  ",)), (False, (b" ", b"\n\t", b" ")), (True, (b"\n",)), (True, (b"\r\n", b"\n\n"))],
+    ids=["in one piece", "in one piece, bit by bit", "streamed", "streamed, bit by bit"],
+)
+@pytest.mark.parametrize("wire", [MESSAGES, CHAT], ids=by_name)
+async def test_u29_white_space_says_nothing_of_what_follows(
+    tmp_path: Path, wire: Wire, streamed: bool, blanks: tuple[bytes, ...]
+) -> None:
+    async def script(call: Call) -> None:
+        call.promised = TOKENS
+        await call.send(head())
+        for blank in blanks:
+            await call.send(chunk(blank))
+            await turns(20)
+        body = wire.frames(call.ident).bytes() if streamed else wire.whole(call.ident)
+        await call.send(chunk(body), END)
+
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(script)
+        assert (await stage.ask()).text() == text_of("primary1")
         await stage.expect(primary=1, backup=0, story=["primary ok"])
 
 
