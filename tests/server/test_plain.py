@@ -1,5 +1,6 @@
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from ccproxy_tray.server.exchange import Exchange
 from ccproxy_tray.server.plain import PlainConnection
 from ccproxy_tray.server.plain_head import MAX_HEAD, read_head
 from ccproxy_tray.server.plain_wire import HELD
+from ccproxy_tray.server.wire import LINGER
 from ccproxy_tray.translate.messages import MessagesRequest
 from tests.server.harness import MESSAGE, REQUEST, Client, FakeStream, Reply, Wire, serving, until
 from tests.server.test_relay import DELTA, START
@@ -433,6 +435,29 @@ async def test_a_body_that_nobody_reads_is_not_piled_up() -> None:
         assert (await wire.reply()).status == 200, "the rest of the body was taken, and the next request served"
         await sending
         assert are_plain(client) == [True]
+
+
+async def test_a_body_that_comes_after_its_answer_leaves_the_connection_as_it_was(client: Client) -> None:
+    """The time that it had for coming is over with it: it would end the connection in the next request's middle."""
+    async with client.wire() as wire:
+        await wire.send(client.lines("POST", "/nowhere", {**USUAL, "Content-Length": "9"}))
+        assert (await wire.reply()).status == 404
+        await wire.send(b"123456789" + request(client))
+        assert (await wire.reply()).status == 200
+        [connection] = client.connections()
+        assert isinstance(connection, PlainConnection)
+        assert connection._timer is not None
+        assert connection._timer.when() > asyncio.get_running_loop().time() + LINGER
+
+
+async def test_a_client_whose_machine_has_vanished_is_noticed_in_the_end(client: Client) -> None:
+    async with client.wire() as wire:
+        await wire.send(request(client))
+        await wire.reply()
+        [connection] = client.connections()
+        assert connection.transport is not None
+        kept = connection.transport.get_extra_info("socket")
+        assert kept.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
 
 
 async def test_a_body_that_does_not_come_after_its_answer_ends_the_connection(
