@@ -145,3 +145,10 @@ class ProactorLoop(BaseProactorEventLoop):
             if own._self_reading_future is not None:
                 own._self_reading_future.cancel()
                 own._self_reading_future = None
+
+    def go_deaf(self) -> None:
+        """Lose the socket by which other threads wake the loop, as when Windows has reset it."""
+        own: Any = self
+        waiting: Operation = own._self_reading_future
+        own._proactor._forget(waiting)
+        waiting.set_exception(ConnectionResetError(10054, "An existing connection was forcibly closed"))

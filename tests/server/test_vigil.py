@@ -130,6 +130,20 @@ def test_a_client_that_leaves_in_mid_answer_is_no_error_of_the_loop(caplog: pyte
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
+def test_a_loop_that_other_threads_cannot_wake_any_more_still_hears_them(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(client: Client) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ProactorLoop)
+        loop.go_deaf()
+        async with asyncio.timeout(20):
+            assert await asyncio.to_thread(lambda: "heard") == "heard"
+            assert await asyncio.to_thread(lambda: "again") == "again"
+        assert await answered(client, "127.0.0.1")
+
+    on_windows_loop(scenario)
+    assert "Error on reading from the event loop self pipe" in caplog.text
+
+
 async def test_other_faults_of_the_loop_are_told_as_before(caplog: pytest.LogCaptureFixture) -> None:
     loop, heard = asyncio.get_running_loop(), list[str]()
     watching = vigil.Vigil([], never)
