@@ -34,7 +34,8 @@ _DELTA = (
 """One delta in the spelling of Anthropic and Bedrock: exactly the JSON grammar of a string, so that it need not be
 parsed. Whatever is spelled otherwise is."""
 _PLAIN_DELTA = re.compile(_DELTA % (_INDEX, _SAYING + rb'|signature_delta","signature'))
-_EVENT = rb"event: content_block_delta\ndata: " + _DELTA + rb"\n\n"
+_HEAD = b"event: content_block_delta\ndata: "
+_EVENT = _HEAD + _DELTA + rb"\n\n"
 _PLAIN_RUN = re.compile(_EVENT % (_INDEX, _SAYING) + rb"(?:" + _EVENT % (rb"\1", _SAYING) + rb")*+")
 """As many as follow each other in one block, but for signatures, which are remembered."""
 _AROUND = 80
@@ -72,6 +73,8 @@ class Grammar:
         self._model = model
         self._open: int | None = None
         self._blocks = 0
+        self._shift = 0
+        """What the upstream's numbers of blocks lack to be those that clients count on: 0, 1, 2."""
         self._owed: dict[str, dict[str, Json]] = {}
 
     def take(self, kind: bytes, data: bytes) -> bytes:
@@ -84,11 +87,11 @@ class Grammar:
             raise ProtocolError(f"{kind.decode()} came before message_start")
         match kind:
             case b"content_block_delta":
-                return self._block_delta(data)
+                return self._block_delta(self._shifted(data) if self._shift else data)
             case b"content_block_start":
                 return self._block_start(data)
             case b"content_block_stop":
-                return self._block_stop(data)
+                return self._block_stop(self._shifted(data) if self._shift else data)
             case b"message_start":
                 return self._message_start(data)
             case b"message_delta":
@@ -104,10 +107,10 @@ class Grammar:
         if len(texts) == 1:
             yield self._block_delta(texts[0])
             return
-        events = b"".join([b"event: content_block_delta\ndata: %b\n\n" % text for text in texts])
+        events = b"%b%b\n\n" % (_HEAD, (b"\n\n" + _HEAD).join(texts))
         run = _PLAIN_RUN.fullmatch(events)
-        # One text for each event: what looks like several may not be JSON.
-        if run and events.count(b"\n\n") == len(texts) and self.passes(run):
+        # Three line ends for each text: what looks like several events may not be JSON.
+        if run and events.count(b"\n") == 3 * len(texts) and self.passes(run):
             yield events
         else:
             yield from (self.take(b"content_block_delta", text) for text in texts)
@@ -115,7 +118,7 @@ class Grammar:
     def passes(self, run: re.Match[bytes]) -> bool:
         """Take one of :func:`plain_runs`, if it may go out as it came; else its events are to be taken one by one."""
         events = run[0]
-        if self._owed or int(run[1]) != self._open or len(events) > MAX_EVENT:
+        if self._owed or self._shift or int(run[1]) != self._open or len(events) > MAX_EVENT:
             return False
         if not events.isascii() and not _is_utf8(events):
             return False
@@ -155,8 +158,11 @@ class Grammar:
         index, started = _index(event), event.get("content_block")
         if not isinstance(started, dict):
             raise ProtocolError("content_block_start has no content_block")
-        if index != self._blocks or self.progress.stop_reason is not None:
-            raise ProtocolError(f"content_block_start {index} came where block {self._blocks} or the end was due")
+        self._number(index)
+        if self._shift:
+            event = {**event, "index": self._blocks}
+            data = render(event)
+        index = self._blocks
         out = self._closed()
         self._open, self._blocks = index, self._blocks + 1
         self._observe(started)
@@ -166,6 +172,18 @@ class Grammar:
         out += sse_event("content_block_start", render({**event, "content_block": bare}))
         self._owed = {delta["type"]: delta for delta in deltas if delta["type"] in _AT_STOP}
         return out + b"".join(self._own_delta(delta) for delta in deltas if delta["type"] not in _AT_STOP)
+
+    def _number(self, index: int) -> None:
+        """A new block is the next one. Some servers leave numbers out, or give that of the open block again."""
+        number = index + self._shift
+        again = number == self._open  # and it was never stopped
+        if (number < self._blocks and not again) or self.progress.stop_reason is not None:
+            raise ProtocolError(f"content_block_start {index} came where block {self._blocks} or the end was due")
+        self._shift += self._blocks - number
+
+    def _shifted(self, data: bytes) -> bytes:
+        event = _object(data)
+        return render({**event, "index": _index(event) + self._shift})
 
     def _observe(self, started: Mapping[str, Json]) -> None:
         kind, name = started.get("type"), started.get("name")

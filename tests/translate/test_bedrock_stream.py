@@ -270,7 +270,7 @@ def broken(raw: bytes, before: int = 3) -> Failure:
         (raw_chunk(b'{"type":"content_block_delta"'), "broken JSON"),
         (chunk(start()), "second message_start"),
         (chunk(text(3, "x")), "not open"),
-        (chunk(block(4, type="text", text="")), "came where block 1"),
+        (chunk({**block(1, type="text", text=""), "index": -1}), "content_block_start has no index"),
         (chunk(stop(9)), "never open"),
     ],
 )

@@ -359,10 +359,44 @@ def test_half_an_event_at_the_end_is_dropped() -> None:
     assert failure
 
 
+THOUGHT = block(0, type="thinking", thinking="")
+THINKING = delta(0, "thinking_delta", thinking="hm")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        # oMLX, which counts an empty text block that it does not send.
+        [THOUGHT, THINKING, stop(0), block(2, type="text", text=""), text(2, "Hi"), stop(2)],
+        # Ollama, which counts a block only when it stops it.
+        [
+            *(block(0, type="text", text=""), text(0, "---"), THOUGHT, THINKING, stop(0)),
+            *(block(1, type="text", text=""), text(1, "Hi"), text(1, " there"), stop(1)),
+        ],
+        # Numbers from one.
+        [block(1, type="text", text=""), text(1, "Hi"), stop(1)],
+        # One after the other, and never stopped.
+        [block(3, type="text", text=""), text(3, "Hi"), block(7, type="text", text=""), text(7, "!")],
+    ],
+)  # fmt: skip
+def test_blocks_are_numbered_as_clients_count_them(events: list[Any]) -> None:
+    out, failure, _ = served(sse(start(), *events, end(), STOP))
+    assert failure is None
+    problems, message = check(out)
+    assert [problem for problem in problems if "signature" not in problem] == []
+    said = [event["delta"] for event in events if event["type"] == "content_block_delta"]
+    assert [event["delta"] for event in seen(out) if event["type"] == "content_block_delta"] == said
+    assert message is not None
+    kinds = [event["content_block"]["type"] for event in events if event["type"] == "content_block_start"]
+    assert [piece["type"] for piece in message["content"]] == kinds
+
+
 @pytest.mark.parametrize(
     ("events", "message"),
     [
         ([start(), start()], "second message_start"),
+        ([start(), block(3, type="text", text=""), text(0, "x")], "content_block_delta has no index"),
+        ([start(), block(3, type="text", text=""), text(4, "x")], "block 1, which is not open"),
         ([*HELLO[:3], start()], "second message_start"),
         ([block(0, type="text", text="")], "content_block_start came before message_start"),
         ([text(0, "x")], "content_block_delta came before message_start"),
@@ -370,7 +404,6 @@ def test_half_an_event_at_the_end_is_dropped() -> None:
         ([end()], "message_delta came before message_start"),
         ([STOP], "message_stop came before message_start"),
         ([start(), STOP], "message_stop came without an answer"),
-        ([start(), block(1, type="text", text="")], "content_block_start 1 came where block 0"),
         ([*HELLO[:5], block(0, type="text", text="")], "content_block_start 0 came where block 1"),
         ([*HELLO[:-1], block(1, type="text", text="")], "or the end was due"),
         ([start(), text(0, "x")], "block 0, which is not open"),
