@@ -189,7 +189,7 @@ class App:
         """The machine slept for so long, or its clock was set (0): old connections are dead, coolings over sooner."""
         log.info("The machine slept for %.0f s, or its clock was set", seconds)
         self._dispatcher.resumed(seconds)
-        self._transport.renew()
+        self._transport.renew(seconds)
 
     async def check_providers(self, model: str) -> list[Finding]:
         """Look at every target of the route for ``model`` now. Coolings that waited for the user to act end."""

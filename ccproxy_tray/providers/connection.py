@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         """The answer has arrived to its end, or nothing was asked."""
         self.failure: Failure | None = None
         self.heard = False
-        """Something came since the request was sent."""
+        """Something came since the request was sent, or since the machine has slept."""
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None

@@ -128,15 +128,15 @@ class Transport:
             if one is not None:
                 await one.close()
 
-    def renew(self) -> None:
+    def renew(self, slept: float = 0.0) -> None:
         """Use no connection, host address or proxy setting from before: the machine has slept, or changed networks.
 
-        Idle connections are dropped. Running answers go on over theirs, which close with them. Does nothing after
-        ``close``.
+        Idle connections are dropped. Running answers go on over theirs, which close with them; but whatever says
+        nothing any more after a long sleep (``slept`` seconds) has failed. Does nothing after ``close``.
         """
         if self._closed:
             return
-        self._pool.renew()
+        self._pool.renew(slept)
         self._proxies = Proxies()
         self._direct.clear()
         if self._proxied is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import suppress
 
 from ccproxy_tray.errors import AttemptFailed
@@ -15,6 +16,11 @@ KEEP_SECONDS = 50.0
 """How long a connection lies idle: over the pauses in which tools run, and not up to the 60 s after which the first
 servers close (AWS load balancers; nginx after 75), so that requests seldom meet a connection that is being closed."""
 CLOSING_SECONDS = 1.0
+LONG_SLEEP = 900.0
+"""Seconds of a machine's sleep after which a server has given up who did not acknowledge (Linux, ``tcp_retries2``).
+Nobody here is told of that, so that one would listen until the idle timeout."""
+WAKING_SECONDS = 15.0
+"""How long after such a sleep something may take to come over a connection that is left nevertheless."""
 STOPPING = unreachable("the program ends", "stopping")
 
 
@@ -30,6 +36,8 @@ class Pool:
         """With the moment since when."""
         self._expiry: asyncio.TimerHandle | None = None
         """Set only while something is idle."""
+        self._waking: asyncio.TimerHandle | None = None
+        """Set for a moment after a long sleep."""
         self._generation = 0
         self._closed = False
         self._emptied = asyncio.Event()
@@ -80,18 +88,25 @@ class Pool:
         if idle is not None:
             idle.pop(connection, None)
 
-    def renew(self) -> None:
-        """Close what is idle; what is in use closes after its answer."""
+    def renew(self, slept: float = 0.0) -> None:
+        """Close what is idle; what is in use closes after its answer, or when it says nothing after a long sleep."""
         self._generation += 1
         self._resolver = Resolver()
         for connection in self._open:
             connection.outdated = True
         self._drop_idle()
+        if slept >= LONG_SLEEP:
+            self._drop_waking()
+            asked = [connection for connection in self._open if not connection.complete]
+            for connection in asked:
+                connection.heard = False
+            self._waking = self._loop.call_later(WAKING_SECONDS, self._cut_silent, asked)
 
     async def close(self) -> None:
         """Cut every connection, and wait until that is done."""
         self._closed = True
         self._drop_idle()
+        self._drop_waking()
         self._emptied.clear()
         for connection in self._open:
             connection.abort()
@@ -99,6 +114,17 @@ class Pool:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSING_SECONDS):
                     await self._emptied.wait()
+
+    def _cut_silent(self, asked: Iterable[Connection]) -> None:
+        """Whatever has come waits for a client that does not read, or the connection lives."""
+        for connection in asked:
+            if not (connection.heard or connection.parts or connection.complete):
+                connection.abort()
+
+    def _drop_waking(self) -> None:
+        if self._waking is not None:
+            self._waking.cancel()
+            self._waking = None
 
     def _drop_idle(self) -> None:
         for idle in self._idle.values():

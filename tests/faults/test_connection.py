@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ccproxy_tray.providers import pool
 from ccproxy_tray.server.app import Endpoint
 from tests.faults.faultd import CERTIFICATES, END, Call, Connection, Faultd, Script, certified, chunk, head, turns
 from tests.faults.stage import BACKUP_ONLY, staged
@@ -241,6 +242,86 @@ async def test_u6_an_answer_that_falls_silent_for_too_long_ends_with_an_error(tm
         assert answered.error["type"] == "api_error"
         await stage.primary.last.gone.wait()
         await stage.expect(primary=1, backup=0, story=["primary unreachable"], cooling=RESTS)
+
+
+async def test_u6_an_answer_that_did_not_outlive_the_machine_s_sleep_ends_with_an_error_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "WAKING_SECONDS", 0.0)
+    async with staged(tmp_path) as stage:
+        stage.primary.play(streamed(MESSAGES, lambda frames: (*frames.start, *frames.deltas[:2]), end=b""))
+        async with stage.opened() as opened:
+            await opened.tokens(2)
+            stage.app.resumed(pool.LONG_SLEEP)
+            answered = await opened.rest()
+        assert answered.text() == text_of("primary1", 2)
+        assert answered.error["type"] == "api_error"
+        await stage.expect(primary=1, backup=0, story=["primary unreachable"], cooling=RESTS)
+
+
+async def test_u6_a_request_that_did_not_outlive_the_machine_s_sleep_falls_over_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "WAKING_SECONDS", 0.0)
+    async with staged(tmp_path) as stage:
+        stage.primary.play(silent)
+        asking = asyncio.create_task(stage.ask())
+        await stage.primary.call()
+        stage.app.resumed(pool.LONG_SLEEP)
+        await asking
+        await stage.expect(primary=1, backup=1, story=FELL_OVER, cooling=RESTS)
+
+
+@pytest.mark.parametrize("slept", [0.0, pool.LONG_SLEEP - 1.0])
+async def test_u6_a_short_sleep_of_the_machine_cuts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slept: float
+) -> None:
+    monkeypatch.setattr(pool, "WAKING_SECONDS", 0.0)
+    go_on = asyncio.Event()
+
+    async def script(call: Call) -> None:
+        await go_on.wait()
+        await good(MESSAGES)(call)
+
+    async with staged(tmp_path) as stage:
+        stage.primary.play(script)
+        asking = asyncio.create_task(stage.ask())
+        await stage.primary.call()
+        stage.app.resumed(slept)
+        assert stage.app._transport._pool._waking is None
+        await turns()
+        go_on.set()
+        await asking
+        await stage.expect(primary=1, backup=0, story=["primary ok"])
+
+
+async def test_u6_an_answer_that_goes_on_after_the_machine_s_sleep_is_not_cut(tmp_path: Path) -> None:
+    go_on, done = asyncio.Event(), asyncio.Event()
+
+    async def script(call: Call) -> None:
+        frames = MESSAGES.frames(call.ident)
+        call.promised = TOKENS
+        await call.send(MESSAGES.head(), *(chunk(frame) for frame in (*frames.start, frames.deltas[0])))
+        await go_on.wait()
+        await call.send(chunk(frames.deltas[1]))
+        await done.wait()
+        await call.send(*(chunk(frame) for frame in frames.all[len(frames.start) + 2 :]), END)
+
+    async with staged(tmp_path) as stage:
+        stage.primary.play(script)
+        async with stage.opened() as opened:
+            await opened.tokens(1)
+            for _ in range(2):
+                stage.app.resumed(pool.LONG_SLEEP)
+            go_on.set()
+            await opened.tokens(2)
+            waking = stage.app._transport._pool._waking
+            assert waking is not None
+            stage.app._transport._pool._cut_silent(stage.app._transport._pool._open)
+            done.set()
+            await opened.rest()
+        await stage.expect(primary=1, backup=0, story=["primary ok"])
+    assert waking.cancelled(), "with the program's end"
 
 
 async def reset_at_once(call: Call) -> None:
