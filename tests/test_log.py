@@ -305,31 +305,41 @@ def test_lines_that_come_while_the_thread_rests_are_written_together() -> None:
     assert console.writes == [["first"], [f"line {number}" for number in range(5)]]
 
 
-def test_a_warning_does_not_wait_and_takes_with_it_what_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "REST_SECONDS", 3600.0)
-    told = threading.Event()
+class Watched(Console):
+    """A stream that tells when a word has been written to it; the thread rests then."""
 
-    class Watched(Console):
-        def flush(self) -> None:
-            if "wrong" in self.getvalue():
+    def __init__(self, *words: str) -> None:
+        super().__init__()
+        self.told = {word: threading.Event() for word in words}
+
+    def flush(self) -> None:
+        for word, told in self.told.items():
+            if word in self.getvalue():
                 told.set()
 
-    console = Watched()
+
+def test_a_warning_does_not_wait_and_takes_with_it_what_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "REST_SECONDS", 3600.0)
+    console = Watched("begun", "wrong")
     with setup("INFO", None, {}, stream=console):
+        LOGGER.info("it has begun")
+        assert console.told["begun"].wait(30)
         for _ in range(3):
             LOGGER.info("all is well")
         LOGGER.warning("something is wrong")
-        assert told.wait(30)
-        assert [line.split()[-1] for line in console.lines] == ["well", "well", "well", "wrong"]
+        assert console.told["wrong"].wait(30)
+        assert [line.split()[-1] for line in console.lines] == ["begun", "well", "well", "well", "wrong"]
 
 
 def test_nothing_is_lost_at_the_end_however_long_the_thread_rests(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log, "REST_SECONDS", 3600.0)
-    running, console = start(log_dir=tmp_path)
-    with running:
-        for number in range(100):
+    console = Watched("line 0")
+    with setup("INFO", tmp_path, {}, stream=console):
+        LOGGER.info("line 0")
+        assert console.told["line 0"].wait(30)
+        for number in range(1, 100):
             LOGGER.info("line %d", number)
     assert [line.rpartition(" ")[2] for line in console.lines] == [f"{number}" for number in range(100)]
     assert (tmp_path / FILE).read_text(encoding="utf-8") == console.getvalue()
