@@ -3,7 +3,7 @@
 import { Config } from "./config.js";
 import { runCountdowns } from "./countdown.js";
 import { Detail } from "./detail.js";
-import { byId } from "./element.js";
+import { byId, visible } from "./element.js";
 import { runHeader } from "./header.js";
 import { Live } from "./live.js";
 import { Overview } from "./overview.js";
@@ -11,6 +11,7 @@ import { Requests } from "./requests.js";
 import { here, VIEWS } from "./route.js";
 import { Sessions } from "./sessions.js";
 import { chooseTheme } from "./theme.js";
+import { entitle } from "./title.js";
 import { Usage } from "./usage.js";
 
 chooseTheme(/** @type {HTMLSelectElement} */ (byId("theme")));
@@ -43,6 +44,7 @@ function go() {
   }
   views[view].show(params);
   detail.show(params.id);
+  entitle({ place: params.id ? `Request ${visible(params.id)}` : views[view].title });
 }
 
 /** @type {Element} */ (document.querySelector(".skip")).addEventListener("click", (event) => {

@@ -2,6 +2,7 @@
 
 import { countdown } from "./countdown.js";
 import { byId, h, said, visible } from "./element.js";
+import { entitle } from "./title.js";
 
 const CONNECTION = {
   connecting: "Connecting",
@@ -10,7 +11,6 @@ const CONNECTION = {
   stopped: "Proxy stopped; waiting for it",
   paused: "Paused",
 };
-const NAME = "ccproxy-tray";
 const BREAKAGE = { 429: "answers 429", hang: "says nothing", cut: "cuts every connection" };
 
 /** @param {import("./live.js").Live} live */
@@ -34,7 +34,7 @@ function showHeadline({ headline, version, urls }) {
     element.dataset.text = text;
     element.dataset.state = headline.state;
     element.replaceChildren(h("span", { class: "glyph", "aria-hidden": "true" }, glyph), said(words.join(" ")));
-    document.title = `${text} · ${NAME}`;
+    entitle({ headline: text });
   }
   byId("version").textContent = version;
   byId("address").textContent = urls[0] ?? "";
@@ -47,7 +47,7 @@ function showConnection({ state, why }) {
   const words = why ? `${CONNECTION[state]}: ${visible(why)}` : CONNECTION[state];
   if (element.textContent !== words) element.textContent = words;
   const { text } = byId("headline").dataset;
-  document.title = text && state !== "paused" ? `${text} · ${NAME}` : NAME;
+  entitle({ headline: text && state !== "paused" ? text : "" });
   document.body.classList.toggle("stale", state === "stopped");
 }
 

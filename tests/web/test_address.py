@@ -34,6 +34,21 @@ async def test_senseless_parameters_break_nothing(server: Fake, look: Open, word
     await expect(page["select[aria-label=Provider]"]).not_to_have_value("")
 
 
+async def test_the_title_names_the_place_and_who_serves(server: Fake, look: Open) -> None:
+    serving = "● bedrock us-east-1 · claude-sonnet-4-5"
+    server.rows = [row(1)]
+    server.usage = usage(time.time())
+    page = await look(server.url)
+    await expect(page.page).to_have_title(f"{serving} · Overview · ccproxy-tray")
+    for view in ("Sessions", "Usage", "Config", "Requests"):
+        await page.go(f"#{view.lower()}")
+        await expect(page.page).to_have_title(f"{serving} · {view} · ccproxy-tray")
+    await page.go("#requests?id=req_1")
+    await expect(page.page).to_have_title(f"{serving} · Request req_1 · ccproxy-tray")
+    await page.page.go_back()
+    await expect(page.page).to_have_title(f"{serving} · Requests · ccproxy-tray")
+
+
 async def test_a_list_narrows_what_a_bar_of_a_chart_has_led_to(server: Fake, look: Open) -> None:
     server.rows = [row(1), row(2, provider="openrouter")]
     page = await look(server.url, "#requests?since=1690000000&until=1710000000")

@@ -164,7 +164,7 @@ async def test_a_page_that_nobody_sees_lets_go_and_goes_on_when_it_is_seen(serve
     await expect(page.connection).to_have_text("Live")
     await page.page.clock.run_for(2000)
     await expect(page.connection).to_have_text("Paused")
-    assert await page.page.title() == "ccproxy-tray"
+    assert await page.page.title() == "Requests · ccproxy-tray"
     await page.page.evaluate(SEE, arg=False)
     await expect(page.connection).to_have_text("Live")
     assert (await page.page.title()).startswith("● bedrock")
