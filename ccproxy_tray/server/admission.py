@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ccproxy_tray.errors import ErrorType, RequestError
+from ccproxy_tray.errors import RequestError
 
 SERVED = 1024
 """Requests at the same time."""
@@ -50,4 +50,4 @@ class Admission:
 def _busy() -> RequestError:
     """Claude Code waits as long as it is told, and asks again."""
     message = "The proxy serves as many requests as it can; try again in a moment."
-    return RequestError(529, message, error_type=ErrorType.OVERLOADED, headers={"retry-after": "1"})
+    return RequestError(529, message, headers={"retry-after": "1"})
