@@ -9,6 +9,7 @@ Laws:
 * A well-formed event leaves as the bytes that came.
 * Clients lose text when a ``content_block_stop`` is missing and run tools with ``{}`` when the input is not in
   deltas; so these are added. What cannot be completed without guessing is an error.
+* Blocks are numbered as clients count them, also where a server leaves numbers out or gives one twice.
 * The deltas, nearly all of a stream, are recognised by one pattern and never parsed; a run of them that is framed as we
   frame them is recognised as a whole.
 """

@@ -142,9 +142,20 @@ _FIELD = (
     re.compile(r"property '([\w.-]+)' is unsupported", re.IGNORECASE),
     re.compile(r"argument not supported on this model: ([\w.]+)", re.IGNORECASE),
     re.compile(r"model [\w./:-]{1,100} does not support parameter ([\w.]+)", re.IGNORECASE),
-    re.compile(r"\"[\w./:-]{1,200}\" does not support (thinking)\b", re.IGNORECASE),  # Ollama
     re.compile(r"temperature and (top_p) cannot both be specified", re.IGNORECASE),  # Claude from 4.1 to 4.5
 )
+_MEANT = (
+    # Ollama, Claude before 3.7; Claude from 4.7 on; DashScope.
+    (
+        re.compile(
+            r"['\"][\w./:@-]{1,200}['\"] does not support thinking\b|\"thinking\.type\.enabled\" is not supported"
+            r"|are supported for thinking; 'adaptive' is not"
+        ),
+        "thinking",
+    ),
+    (re.compile(r"clear_thinking_\d{8} strategy requires thinking"), "context_management"),
+)
+"""Fields that are meant, though not named as such."""
 _BETA_HEADER = re.compile(r"unexpected value\(s\)(.{0,2000}?)for the anthropic-beta header", re.DOTALL)
 _BETA_NAME = re.compile(r"[\w.-]+")
 _LONG_CONTEXT = "the long context beta is not yet available"
@@ -232,7 +243,8 @@ def _field(message: str) -> Reading | None:
     for pattern in _FIELD:
         if match := pattern.search(message):
             return Reading(Fault.FIELD_REFUSED, _dotted(match[1]))
-    return None
+    plain = message.lower()
+    return next((Reading(Fault.FIELD_REFUSED, field) for meant, field in _MEANT if meant.search(plain)), None)
 
 
 def _demand(plain: str) -> Reading | None:

@@ -237,6 +237,15 @@ CASES: tuple[tuple[str, Wire, Script, Callable[[Json], bool]], ...] = (
         ),
         promises_no_format,
     ),
+    (
+        "DashScope's Messages",
+        MESSAGES,
+        refusal(
+            'event:error\ndata:{"code":"InvalidParameter",'
+            "\"message\":\"Only 'enabled' and 'disabled' are supported for thinking; 'adaptive' is not supported.\"}\n\n"
+        ),
+        does_not_think,
+    ),
     ("Ollama's Messages", MESSAGES, refusal('"qwen3-coder:30b" does not support thinking'), does_not_think),
     (
         "DeepSeek's Messages",

@@ -87,6 +87,18 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("Model grok-4-latest does not support parameter user.", Fault.FIELD_REFUSED, "user"),
         ("temperature and top_p cannot both be specified for this model.", Fault.FIELD_REFUSED, "top_p"),
         ('"qwen3-coder:30b" does not support thinking', Fault.FIELD_REFUSED, "thinking"),
+        ("'claude-3-5-haiku-20241022' does not support thinking.", Fault.FIELD_REFUSED, "thinking"),
+        (
+            "Only 'enabled' and 'disabled' are supported for thinking; 'adaptive' is not supported.",
+            Fault.FIELD_REFUSED,
+            "thinking",
+        ),
+        ('"thinking.type.enabled" is not supported for this model. Use', Fault.FIELD_REFUSED, "thinking"),
+        (
+            "`clear_thinking_20251015` strategy requires `thinking` to be enabled or adaptive",
+            Fault.FIELD_REFUSED,
+            "context_management",
+        ),
         ("messages[0].content[1].type: unknown variant `image`, expected one of `text`", Fault.FIELD_REFUSED, ""),
         ("messages[0].content[1].type: unknown variant `document`, expected `text`", Fault.FIELD_REFUSED, ""),
         ("This response_format type is unavailable now", Fault.FIELD_REFUSED, ""),
