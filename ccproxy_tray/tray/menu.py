@@ -31,7 +31,18 @@ from ccproxy_tray.tray.action import (
 from ccproxy_tray.tray.chain import Chain, default_order
 from ccproxy_tray.tray.headline import NAME, Headline, headline, played, running, tooltip
 from ccproxy_tray.tray.moment import midnight
-from ccproxy_tray.tray.row import click, clickable, inform, lines, listed, mark, reserved, sentences, separator, submenu
+from ccproxy_tray.tray.row import (
+    choices,
+    click,
+    clickable,
+    inform,
+    lines,
+    mark,
+    reserved,
+    sentences,
+    separator,
+    submenu,
+)
 from ccproxy_tray.tray.view import MAX_LABEL, Item, View
 from ccproxy_tray.tray.wording import BREAKAGE, fit, plural, safe
 
@@ -179,7 +190,7 @@ def _documents() -> Iterator[Item]:
 
 def _outages(chain: Chain, outage: Outage | None) -> Iterator[Item]:
     yield inform("hint", f"On the running chain, for {SECONDS:.0f} s, marked as simulated")
-    yield from listed(default_order(chain.routing), _breakable)
+    yield from choices(default_order(chain.routing), _breakable)
     yield clickable("end", "End the simulation", SimulateOutage(), when=outage is not None)
 
 
