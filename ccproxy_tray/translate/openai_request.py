@@ -189,6 +189,9 @@ def _routing(body: Mapping[str, Json], target: ChatModel, session: str) -> dict[
         found["user"] = user
     if session:
         found["session_id"] = _digest(session)
+    if target.claude and body.get("speed") == "fast":
+        # OpenRouter, "Service Tiers": Anthropic's fast mode; its slugs ending in "-fast" are on their way out.
+        found["service_tier"] = "fast"
     if target.claude and ":" not in target.name:
         # OpenRouter vouches for Claude Code with Anthropic behind it; a variant (":nitro") is the user's own order.
         found["provider"] = {"order": ["anthropic"], "allow_fallbacks": True}

@@ -293,3 +293,13 @@ def test_what_a_server_refused_is_not_sent_there_again() -> None:
     assert "stream_options" not in repaired
     assert repaired["stream"] is True
     assert body == before
+
+
+def test_fast_mode_is_asked_for_where_claude_has_it() -> None:
+    assert openrouter(speed="fast")["service_tier"] == "fast"
+    assert openrouter(speed="fast")["model"] == CLAUDE
+    for other in (openrouter(), openrouter(speed="standard"), openrouter(QWEN, speed="fast"), chat(speed="fast")):
+        assert "service_tier" not in other
+    sent = {"model": CLAUDE, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], "speed": "fast"}
+    refused = Repairs(drop_fields=frozenset({"service_tier"}))
+    assert "service_tier" not in chat_request(sent, model=CLAUDE, dialect=OPENROUTER, repairs=refused)[0]
