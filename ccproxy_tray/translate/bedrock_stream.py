@@ -14,8 +14,8 @@ from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
 from ccproxy_tray.translate.native_stream import NativeStream, Typed
 from ccproxy_tray.translate.stream import Usage
 
-_CHUNK = (b'{"bytes":"', b'{"bytes": "')
-_BEFORE = len(b'{"bytes":')
+_CHUNK = ([b"{", b"bytes", b":"], [b"{", b"bytes", b": "])
+"""Between the quotation marks before the event, as Bedrock spells it; not all spellings that JSON allows."""
 _TYPE = re.compile(rb'\{"type":"(\w+)"')
 _REASON = re.compile(rb'"stop_reason"\s*:\s*"')
 _DELTA = b'{"type":"content_block_delta"'
@@ -44,10 +44,7 @@ class BedrockStream(NativeStream):
     def _events(self, data: bytes) -> Iterator[Typed]:
         deltas: list[bytes] = []
         try:
-            for headers, payload in self._decoder.feed(data):
-                if headers is not self._of_chunks and not self._is_chunk(headers, payload):
-                    continue
-                text = _content(payload)
+            for text in self._texts(data):
                 if text.startswith(_DELTA) and not self._held:  # nearly every frame
                     deltas.append(text)
                     continue
@@ -63,6 +60,19 @@ class BedrockStream(NativeStream):
             raise
         if deltas:
             yield b"content_block_delta", deltas
+
+    def _texts(self, data: bytes) -> Iterator[bytes]:
+        """The events inside the chunks: base64 in JSON, beside padding that only hides its length."""
+        for headers, payloads in self._decoder.feed(data):
+            if headers is not self._of_chunks and not self._is_chunk(headers, payloads[0]):
+                continue
+            for payload in payloads:
+                try:
+                    *before, encoded, _ = payload.split(b'"', 4)
+                    text = a2b_base64(encoded, strict_mode=True) if before in _CHUNK else b""
+                except ValueError:  # there are no four quotation marks, or a character is written as an escape
+                    text = b""
+                yield text or _spelled(payload)
 
     def _is_chunk(self, headers: Mapping[str, HeaderValue], payload: bytes) -> bool:
         """Whether a frame with these headers brings an event. Raises AttemptFailed for one that brings an error."""
@@ -121,14 +131,8 @@ class BedrockStream(NativeStream):
         return render({**event, "usage": {**own, **lacking}}) if lacking else delta
 
 
-def _content(payload: bytes) -> bytes:
-    """The event inside a chunk: base64 in JSON, beside padding that only hides its length."""
-    if payload.startswith(_CHUNK):
-        start = payload.index(b'"', _BEFORE) + 1
-        try:
-            return a2b_base64(payload[start : payload.index(b'"', start)], strict_mode=True)
-        except ValueError:  # perhaps it is spelled with escapes
-            pass
+def _spelled(payload: bytes) -> bytes:
+    """The event inside a chunk, however its JSON is spelled."""
     encoded = _mapping(parse(payload, duplicates=True)).get("bytes")
     if not isinstance(encoded, str):
         raise ProtocolError("a chunk of the event stream has no bytes")

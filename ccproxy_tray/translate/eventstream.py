@@ -12,22 +12,28 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from zlib import crc32
 
 from ccproxy_tray.errors import ProtocolError
 
 HeaderValue = bool | int | bytes | str
-Frame = tuple[Mapping[str, HeaderValue], bytes]
-"""Headers and payload."""
+Run = tuple[Mapping[str, HeaderValue], list[bytes]]
+"""The payloads of frames in a row that have the same headers; not always of all of them."""
 
 MAX_FRAME = 24 * 1024 * 1024
 MAX_HEADERS = 128 * 1024
 
 _PRELUDE = struct.Struct(">III")
 _CRC = struct.Struct(">I")
+_SEAM = struct.Struct(">I12s")
+"""Between the payload of a frame and the headers of the next one: a checksum and a prelude."""
+_AFTER_PAYLOAD = -_SEAM.size
+_REMEMBERED = 256
+"""Headers of at most so many bytes are looked for; those of Bedrock's chunks have 75."""
 _LENGTH = struct.Struct(">H")
-_PRELUDES = 256
-"""So many are remembered; the padding of Bedrock's chunks makes some dozens."""
+_PRELUDES = 1024
+"""So many are remembered; the padding of Bedrock's chunks makes some dozens in each stream."""
 _OVERHEAD = _PRELUDE.size + _CRC.size
 
 
@@ -38,10 +44,9 @@ class EventStreamDecoder:
         self._buffer = bytearray()
         self._awaited = _PRELUDE.size
         """Bytes before which there is no further frame; so a long one that comes in pieces is looked at once."""
-        self._preludes: dict[bytes, tuple[int, int]] = {}
         self._headers: tuple[bytes, Mapping[str, HeaderValue]] = (b"", {})
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    def feed(self, data: bytes) -> Iterator[Run]:
         """Take bytes; iterate over the frames that they completed.
 
         The iterator raises :class:`ProtocolError` after the last good frame when what follows is not a frame.
@@ -52,19 +57,19 @@ class EventStreamDecoder:
                 return iter(())
             data = bytes(self._buffer)
             self._buffer.clear()
-        return self._frames(data)
+        return self._runs(data)
 
     def finish(self) -> None:
         """The bytes have ended. Raises :class:`ProtocolError` when they ended within a frame."""
         if self._buffer:
             raise ProtocolError(f"the event stream ended within a frame ({len(self._buffer)} bytes of it came)")
 
-    def _frames(self, data: bytes) -> Iterator[Frame]:
+    def _runs(self, data: bytes) -> Iterator[Run]:
         start, size = 0, len(data)
         self._awaited = _PRELUDE.size
         try:
             while size - start >= _PRELUDE.size:
-                total, headers_length = self._prelude(data[start : start + _PRELUDE.size])
+                total, headers_length = _lengths(data[start : start + _PRELUDE.size])
                 if start + total > size:
                     self._awaited = total
                     return
@@ -73,19 +78,13 @@ class EventStreamDecoder:
                     raise ProtocolError("an event stream frame has a wrong checksum")
                 payload_start = start + _PRELUDE.size + headers_length
                 headers = self._decoded(data[start + _PRELUDE.size : payload_start])
-                start += total
-                yield headers, data[payload_start:end]
+                payloads = [data[payload_start:end]]
+                if start == 0:  # once for each read, so that frames with headers in turns cost no more than others
+                    payloads += _alike(data[total:], self._headers[0])
+                start += len(payloads) * (headers_length + _OVERHEAD) + sum(map(len, payloads))
+                yield headers, payloads
         finally:
             self._buffer += data[start:]
-
-    def _prelude(self, raw: bytes) -> tuple[int, int]:
-        """Total length and headers' length; a stream has few different ones, so those that were good are remembered."""
-        known = self._preludes.get(raw)
-        if known is None:
-            known = _lengths(raw)
-            if len(self._preludes) < _PRELUDES:
-                self._preludes[raw] = known
-        return known
 
     def _decoded(self, raw: bytes) -> Mapping[str, HeaderValue]:
         """The headers; the frames of one stream nearly all have the same, so the last ones are remembered."""
@@ -94,10 +93,48 @@ class EventStreamDecoder:
         return self._headers[1]
 
 
-def _lengths(raw: bytes) -> tuple[int, int]:
+def _alike(data: bytes, headers: bytes) -> list[bytes]:
+    """Payloads of the good frames at the beginning that have these headers.
+
+    Whatever else comes ends the search. A burst has hundreds of frames with the same headers: one split cuts all of
+    them, and each checksum goes on from what it is after prelude and headers.
+    """
+    payloads: list[bytes] = []
+    if not data or not 0 < len(headers) <= _REMEMBERED:
+        return payloads
+    prelude, *pieces = (data + bytes(_PRELUDE.size)).split(headers)  # as if a prelude followed the last frame, too
+    try:
+        for piece in pieces:
+            length, crc = _expected(prelude, headers)
+            if len(piece) != length:  # incomplete, other headers behind it, or a payload with these bytes in it
+                break
+            payload = piece[:_AFTER_PAYLOAD]
+            checksum, prelude = _SEAM.unpack_from(piece, length + _AFTER_PAYLOAD)
+            if crc32(payload, crc) != checksum:
+                break
+            payloads.append(payload)
+    except ProtocolError:  # of a prelude: said when its frame is looked at alone
+        pass
+    return payloads
+
+
+@lru_cache(_PRELUDES)
+def _expected(prelude: bytes, headers: bytes) -> tuple[int, int]:
+    """How many bytes stand between these headers and the next ones, and the checksum after them.
+
+    Raises ProtocolError for bytes that are no prelude. For longer or shorter headers than these the number is wrong.
+    """
+    if len(prelude) != _PRELUDE.size:
+        raise ProtocolError("an event stream frame begins with other headers")
+    total, headers_length = _lengths(prelude)
+    return total - headers_length, crc32(headers, crc32(prelude))
+
+
+@lru_cache(_PRELUDES)
+def _lengths(prelude: bytes) -> tuple[int, int]:
     """Total length and headers' length, checked before anything is believed or waited for."""
-    total, headers_length, checksum = _PRELUDE.unpack(raw)
-    if crc32(raw[:8]) != checksum:
+    total, headers_length, checksum = _PRELUDE.unpack(prelude)
+    if crc32(prelude[:8]) != checksum:
         raise ProtocolError("an event stream prelude has a wrong checksum")
     if total > MAX_FRAME or headers_length > MAX_HEADERS or total < headers_length + _OVERHEAD:
         raise ProtocolError(f"an event stream frame has impossible lengths (total {total}, headers {headers_length})")

@@ -231,14 +231,14 @@ async def test_a_flipped_bit_fails_the_checksum(sim: Simulator) -> None:
 async def test_broken_json_can_come_in_a_sound_frame(sim: Simulator) -> None:
     sim.bedrock.fault = Corrupt(after_deltas(1), json=True)
     got = await invoke(sim, on_bedrock(), stream=True)
-    payloads = [payload for _, payload in EventStreamDecoder().feed(got.raw)]
+    payloads = [payload for _, run in EventStreamDecoder().feed(got.raw) for payload in run]
     assert b'{"bytes":"oops' in payloads
 
 
 async def test_frames_are_padded_and_hold_no_pings(sim: Simulator) -> None:
     got = await invoke(sim, on_bedrock(), stream=True)
     assert got.headers["content-type"] == "application/vnd.amazon.eventstream"
-    payloads = [json.loads(payload) for _, payload in EventStreamDecoder().feed(got.raw)]
+    payloads = [json.loads(payload) for _, run in EventStreamDecoder().feed(got.raw) for payload in run]
     kinds = [json.loads(base64.b64decode(payload["bytes"]))["type"] for payload in payloads]
     assert "ping" not in kinds
     assert len({len(payload["p"]) for payload in payloads}) > 3

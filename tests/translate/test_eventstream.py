@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ccproxy_tray.errors import ProtocolError
+from ccproxy_tray.translate import eventstream
 from ccproxy_tray.translate.eventstream import MAX_FRAME, EventStreamDecoder, HeaderValue, encode
 
 NAMES = st.text(min_size=1, max_size=12)
@@ -17,6 +18,16 @@ PLAIN = st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=20) 
 FRAMES = st.lists(
     st.tuples(st.dictionaries(NAMES, PLAIN, max_size=4), st.binary(max_size=60)), min_size=1, max_size=4
 )  # fmt: skip
+
+
+@st.composite
+def bursts(draw: st.DrawFn) -> list[tuple[dict[str, HeaderValue], bytes]]:
+    """Frames of which many have the same headers, with payloads in which these occur."""
+    kinds = draw(st.lists(st.dictionaries(NAMES, PLAIN, max_size=2), min_size=1, max_size=2))
+    whole = [encode(kind, b"") for kind in kinds]
+    inner = st.sampled_from(whole + [frame[12:-4] for frame in whole]) | st.binary(max_size=20)
+    payload = st.lists(inner, max_size=3).map(b"".join)
+    return draw(st.lists(st.tuples(st.sampled_from(kinds), payload), min_size=2, max_size=12))
 
 
 def typed(kind: int, content: bytes) -> bytes:
@@ -46,7 +57,7 @@ def header(name: bytes, value: bytes) -> bytes:
 
 def decode(*chunks: bytes) -> list[tuple[dict[str, HeaderValue], bytes]]:
     decoder = EventStreamDecoder()
-    frames = [(dict(headers), payload) for chunk in chunks for headers, payload in decoder.feed(chunk)]
+    frames = [(dict(headers), payload) for chunk in chunks for headers, run in decoder.feed(chunk) for payload in run]
     decoder.finish()
     return frames
 
@@ -84,7 +95,16 @@ def test_any_split_gives_the_same_frames(frames: list[tuple[dict[str, HeaderValu
 
 
 @settings(max_examples=300)
-@given(FRAMES, st.data())
+@given(bursts(), st.integers(1, 200))
+def test_frames_with_the_same_headers_are_read_as_any_others(
+    frames: list[tuple[dict[str, HeaderValue], bytes]], size: int
+) -> None:
+    raw = b"".join(encode(headers, payload) for headers, payload in frames)
+    assert decode(raw) == decode(*pieces(raw, size)) == frames
+
+
+@settings(max_examples=300)
+@given(FRAMES | bursts(), st.data())
 def test_a_flipped_bit_is_always_noticed(
     frames: list[tuple[dict[str, HeaderValue], bytes]], data: st.DataObject
 ) -> None:
@@ -127,11 +147,11 @@ def test_an_end_within_a_frame_is_noticed(cut: int) -> None:
 
 
 def test_the_good_frames_before_a_bad_one_are_not_lost() -> None:
-    decoder, good = EventStreamDecoder(), encode({"a": "b"}, b"1")
-    frames = decoder.feed(good + good + b"\0" * 12)
-    assert [next(frames), next(frames)] == [({"a": "b"}, b"1")] * 2
+    good = encode({"a": "b"}, b"1")
+    runs = EventStreamDecoder().feed(good * 3 + b"\0" * 12)
+    assert [next(runs), next(runs)] == [({"a": "b"}, [b"1", b"1"]), ({"a": "b"}, [b"1"])]
     with pytest.raises(ProtocolError, match="prelude"):
-        next(frames)
+        next(runs)
 
 
 def test_a_broken_stream_stays_broken() -> None:
@@ -182,30 +202,37 @@ def test_botocore_refuses_the_headers_that_we_refuse() -> None:
         oracle(frame(b"\x01a\x00\x01a\x01", b""))
 
 
-def test_no_more_preludes_are_remembered_than_a_stream_has() -> None:
-    decoder, payloads = EventStreamDecoder(), [b"x" * length for length in range(300)]
+def test_preludes_are_remembered_within_a_bound() -> None:
+    payloads = [b"x" * length for length in range(2_000)]
     for _ in range(2):
-        found = list(decoder.feed(b"".join(encode({}, payload) for payload in payloads)))
+        found = decode(b"".join(encode({"a": "b"}, payload) for payload in payloads))
         assert [payload for _, payload in found] == payloads
-    assert len(decoder._preludes) == 256
+    assert eventstream._lengths.cache_info().currsize == eventstream._expected.cache_info().currsize == 1024
+
+
+def test_headers_that_are_too_long_to_keep_are_read_all_the_same() -> None:
+    eventstream._expected.cache_clear()
+    burst = encode({"a": "b" * 256}, b"1") * 3
+    assert decode(burst) == [({"a": "b" * 256}, b"1")] * 3
+    assert eventstream._expected.cache_info().currsize == 0
 
 
 def test_many_small_frames_in_one_chunk_keep_the_buffer_small() -> None:
     decoder = EventStreamDecoder()
-    assert len(list(decoder.feed(encode({"a": "b"}, b"x") * 50_000))) == 50_000
+    assert [len(run) for _, run in decoder.feed(encode({"a": "b"}, b"x") * 50_000)] == [50_000]
     assert not decoder._buffer
 
 
 def test_a_long_frame_that_comes_in_small_pieces_is_looked_at_once_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[bytes] = []
-    prelude = EventStreamDecoder._prelude
+    lengths = eventstream._lengths
 
-    def counted(decoder: EventStreamDecoder, raw: bytes) -> tuple[int, int]:
+    def counted(raw: bytes) -> tuple[int, int]:
         looks.append(raw)
-        return prelude(decoder, raw)
+        return lengths(raw)
 
-    monkeypatch.setattr(EventStreamDecoder, "_prelude", counted)
+    monkeypatch.setattr(eventstream, "_lengths", counted)
     raw, decoder = encode({}, b"x" * 100_000), EventStreamDecoder()
-    found = [frame for at in range(0, len(raw), 100) for frame in decoder.feed(raw[at : at + 100])]
-    assert [payload for _, payload in found] == [b"x" * 100_000]
+    found = [run for at in range(0, len(raw), 100) for _, run in decoder.feed(raw[at : at + 100])]
+    assert found == [[b"x" * 100_000]]
     assert len(looks) == 2
