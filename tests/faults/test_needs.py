@@ -241,8 +241,8 @@ CASES: tuple[tuple[str, Wire, Script, Callable[[Json], bool]], ...] = (
         "DashScope's Messages",
         MESSAGES,
         refusal(
-            'event:error\ndata:{"code":"InvalidParameter",'
-            "\"message\":\"Only 'enabled' and 'disabled' are supported for thinking; 'adaptive' is not supported.\"}\n\n"
+            "event:error\ndata:{\"message\":\"Only 'enabled' and 'disabled' are supported for thinking; 'adaptive' is"
+            ' not supported."}\n\n'
         ),
         does_not_think,
     ),

@@ -238,6 +238,11 @@ def test_formats_are_not_sent_where_they_do_not_work() -> None:
     assert bedrock_body(sent, OPUS_55)["output_config"] == {"effort": "low"}
 
 
+def test_an_answer_is_no_longer_than_bedrock_gives() -> None:
+    sent = request(max_tokens=64_000)
+    assert bedrock_body(sent, own(sent), repairs=Repairs(most_output=8192))["max_tokens"] == 8192
+
+
 def test_schemas_are_made_plain_once_bedrock_has_refused_one() -> None:
     sent = request(tools=[{"name": "Read", "input_schema": {"type": "object", "anyOf": [{"required": ["a"]}]}}])
     body = bedrock_body(sent, own(sent), repairs=Repairs(needs=frozenset({Need.PLAIN_SCHEMAS})))

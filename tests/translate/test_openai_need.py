@@ -78,6 +78,17 @@ def test_half_of_the_answer_is_left_for_what_follows_the_thinking(budget: int, e
     assert found["reasoning"] == {"max_tokens": expected}
 
 
+def test_the_format_of_an_answer_is_asked_for_but_no_promise() -> None:
+    schema = {"type": "object", "properties": {"note": {"type": "string"}}}
+    asked = {"format": {"type": "json_schema", "schema": schema}}
+    body = {"output_config": asked, "messages": [{"role": "user", "content": "hi"}]}
+    needs = Repairs(needs=frozenset({Need.LOOSE_FORMAT}))
+    promised, _ = chat_request(body, model="gpt-4o", dialect=GENERIC)
+    found, _ = chat_request(body, model="gpt-4o", dialect=GENERIC, repairs=needs)
+    assert promised["response_format"]["json_schema"]["strict"] is True
+    assert found["response_format"]["json_schema"] == {"name": "output", "strict": False, "schema": schema}
+
+
 def test_every_call_has_a_seal() -> None:
     found = with_needs(CHAT, {Need.CALL_SEALS})
     seal = {"google": {"thought_signature": "skip_thought_signature_validator"}}

@@ -154,6 +154,15 @@ def test_repairs_are_made() -> None:
         assert not any(beta.startswith(("advanced-tool-use", "context-management")) for beta in betas)
 
 
+def test_an_answer_is_no_longer_than_the_server_gives() -> None:
+    thinking = {"type": "enabled", "budget_tokens": 40_000}
+    for most, expected in ((8192, 8192), (99_000, 64_000)):
+        sent = request(model="claude-sonnet-4-5", max_tokens=64_000, thinking=thinking)
+        body = json.loads(anthropic_request(sent, sent.model, Repairs(most_output=most))[0])
+        assert body["max_tokens"] == expected
+        assert body["thinking"]["budget_tokens"] == min(40_000, expected - 1)
+
+
 def test_thinking_is_put_before_every_turn_that_has_none() -> None:
     seal = {"type": "redacted_thinking", "data": "D"}
     said = {"type": "text", "text": "y"}
