@@ -193,3 +193,9 @@ def test_variables_that_are_secret_by_name_are_found() -> None:
     }
 
     assert sorted(secret_variables(environ)) == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("text", ["", "nothing of it", "its beginning alone: a-known", "long " * 2000])
+def test_a_text_without_any_known_value_stays_as_it_is(text: str) -> None:
+    redactor = Redactor(["a-known-secret"])
+    assert redactor.known(text) == redactor.redact(text) == text
