@@ -4,63 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import closing, suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from contextlib import closing
 
 from ccproxy_tray.aside import aside
 from ccproxy_tray.dispatch.answer import Answer, AnswerStream
 from ccproxy_tray.dispatch.attempt import Started, attempt
 from ccproxy_tray.dispatch.chronicle import Chronicle, Clock
-from ccproxy_tray.dispatch.cost import Price, cost, unpriced
+from ccproxy_tray.dispatch.cost import Price, unpriced
 from ccproxy_tray.dispatch.counting import Counter
-from ccproxy_tray.dispatch.keeping import Keeper, KeptCodec, keeper
-from ccproxy_tray.dispatch.refusal import refusal
+from ccproxy_tray.dispatch.ending import Ending
+from ccproxy_tray.dispatch.keeping import KeptCodec, keeper
+from ccproxy_tray.dispatch.passage import Passage
 from ccproxy_tray.dispatch.rehearsal import Rehearsal
 from ccproxy_tray.dispatch.runtime import INLINE, Runtime, State
+from ccproxy_tray.dispatch.standing import Standing
 from ccproxy_tray.dispatch.stream import CommittedStream, WholeStream, last_event
 from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.journal import Journal
-from ccproxy_tray.providers.base import Call, Reply
+from ccproxy_tray.providers.base import Call
 from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.redact import public, shown
 from ccproxy_tray.routing.command import Command, End, Exhausted, Outcome, Sent, Served, Try, Wait, Walk
-from ccproxy_tray.routing.cooldown import Cooling
 from ccproxy_tray.routing.outage import Outage
 from ccproxy_tray.routing.policy import broke_off, walk
-from ccproxy_tray.routing.story import Result, Story
 from ccproxy_tray.routing.target import Repairs, Target
 from ccproxy_tray.translate.messages import MessagesRequest
-from ccproxy_tray.translate.reading import Reading
-from ccproxy_tray.translate.stream import Progress
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Passage:
-    """One request on its way: what it runs under, what happened, and what the serving target began to say.
-
-    ``keeper`` is None when nobody wants the bodies.
-    """
-
-    runtime: Runtime
-    request: MessagesRequest
-    chronicle: Chronicle
-    keeper: Keeper | None
-    result: Started | Reply | None = None
-
-    def let_go(self) -> None:
-        """What was asked is of no use any more: it may be large, and a stream may be long."""
-        self.request = replace(self.request, reading=Reading(b"", {}))
-
-    @property
-    def progress(self) -> Progress | None:
-        """How far the answer has come that the client gets; None before there is one."""
-        if isinstance(self.result, Started):
-            return self.result.codec.progress
-        return None if self.result is None else self.result.progress
 
 
 class Dispatcher:
@@ -83,21 +54,14 @@ class Dispatcher:
         self._transport = transport
         self._journal = journal
         self._clock = clock
-        self._price = price
-        self._told: tuple[Cooling, ...] = ()
-        self._offline = False
+        self._standing = Standing(state, journal, clock)
+        self._ending = Ending(state, journal, clock, price)
         self._counter = Counter(transport, clock.monotonic)
         self._rehearsal = Rehearsal(clock, self._rehearsed)
-        self._woken = asyncio.Event()
 
     def begin(self) -> None:
         """Tell how the targets stand at the start, where the picture of a program before this one says otherwise."""
-        now, told = self._clock.monotonic(), self._journal.snapshot
-        self._offline = told.offline
-        if told.offline:  # until somebody answers
-            self.state.cooldowns.offline_since = now
-        if told.cooling or self.state.cooldowns.view(now):
-            self._tell(anew=True)
+        self._standing.begin()
 
     def reconfigure(self, runtime: Runtime) -> None:
         """Serve new requests under another configuration; coolings that waited for a change end."""
@@ -107,13 +71,13 @@ class Dispatcher:
         outage = self._rehearsal.outage
         if outage is not None and outage.provider not in runtime.providers:
             self.simulate(None)
-        self._tell()
+        self._standing.tell()
 
     def clear(self, target: Target | None = None) -> None:
         """End one cooling, as it was published, or all of them; requests that wait try again at once."""
         self.state.cooldowns.clear(target)
-        self._tell()
-        self._wake()
+        self._standing.tell()
+        self._standing.wake()
 
     def mended(self, provider: str) -> None:
         """It has other credentials than those that were refused."""
@@ -146,15 +110,15 @@ class Dispatcher:
         self._rehearsal.elapse(seconds)
         if (outage := self._rehearsal.outage) is not None:
             self._journal.record(events.OutageSimulated(self._clock.wall(), outage))
-        self._tell(anew=True)
-        self._wake()
+        self._standing.tell(anew=True)
+        self._standing.wake()
 
     async def messages(self, request: MessagesRequest, request_id: str) -> Answer:
         """Serve one request. Cancelling this cancels the upstream and counts as the client having left."""
         now = self._clock.monotonic()
         chronicle = Chronicle(request_id, request.model, now, request.origin, request.stream)
         kept = keeper(self.runtime.config.history, request, request_id)
-        passage = _Passage(self.runtime, request, chronicle, kept)
+        passage = Passage(self.runtime, request, chronicle, kept)
         try:
             plan = await passage.runtime.plan(request)
             chronicle.route = plan.route
@@ -162,11 +126,11 @@ class Dispatcher:
             with closing(walk(candidates, self.state.cooldowns, passage.runtime.rules, now)) as steps:
                 end = await self._perform(steps, passage)
         except asyncio.CancelledError:
-            self._tell_end(events.Abandoned(self._clock.wall(), self._story(passage)), passage)
+            self._ending.abandoned(passage)
             raise
         finally:
-            self._tell()
-        return self._answered(end, passage) if isinstance(end, Served) else self._refused(end, passage)
+            self._standing.tell()
+        return self._answered(end, passage) if isinstance(end, Served) else self._ending.refused(end, passage)
 
     async def count_tokens(self, request: MessagesRequest, request_id: str) -> int:
         """Ask the target that would serve, once; estimate when it cannot say. Never cools anything."""
@@ -178,7 +142,7 @@ class Dispatcher:
         call = next((self._call(t, request, request_id, cooldowns.learned.of(t)) for t in ready), None)
         return await self._counter.count(runtime.providers, call, request)
 
-    async def _perform(self, steps: Walk, passage: _Passage) -> End:
+    async def _perform(self, steps: Walk, passage: Passage) -> End:
         """Do what the walk says until it ends."""
         step = _advance(steps, None)
         while isinstance(step, Command):
@@ -189,16 +153,16 @@ class Dispatcher:
             if isinstance(step, Try):
                 # Only now does the walk's verdict stand, and with it the cooling.
                 self._note(passage.chronicle, step.target, began, now, outcome)
-                self._tell()
+                self._standing.tell()
             step = following
         if isinstance(step, Exhausted):
             passage.chronicle.passed_over(step.skipped)
         return step
 
-    async def _obey(self, command: Command, passage: _Passage) -> Outcome:
+    async def _obey(self, command: Command, passage: Passage) -> Outcome:
         if isinstance(command, Wait):
             log.debug("%s: all targets are out, waiting %.1f s", passage.chronicle.request_id, command.seconds)
-            await self._pause(command.seconds)
+            await self._standing.pause(command.seconds)
             return None
         passage.chronicle.passed_over(command.skipped)
         config = passage.runtime.config
@@ -217,23 +181,13 @@ class Dispatcher:
         passage.result = result
         return Served(command.target)
 
-    async def _pause(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-
-    def _wake(self) -> None:
-        """Requests that wait for a cooling look at once whether it has ended."""
-        self._woken.set()
-        self._woken = asyncio.Event()
-
     def _rehearsed(self) -> None:
         """A simulated outage has begun, or ended."""
         outage = self._rehearsal.outage
         self.state.cooldowns.rehearse(outage.provider if outage is not None else "")
         self._journal.record(events.OutageSimulated(self._clock.wall(), outage))
-        self._tell()
-        self._wake()
+        self._standing.tell()
+        self._standing.wake()
 
     def _call(self, target: Target, request: MessagesRequest, request_id: str, repairs: Repairs) -> Call:
         return Call(target, self.state.native(request, target), request_id, repairs)
@@ -258,7 +212,7 @@ class Dispatcher:
                 chronicle.given_up(self.state.cooldowns.left(target, now))
                 log.debug("%s: the credentials of %s cannot be refreshed", chronicle.request_id, target)
 
-    def _answered(self, end: Served, passage: _Passage) -> Answer:
+    def _answered(self, end: Served, passage: Passage) -> Answer:
         """Hand over what the serving target says."""
         now = self._clock.monotonic()
         self.state.served(passage.runtime, passage.request, passage.chronicle.route, end.target, now)
@@ -274,12 +228,12 @@ class Dispatcher:
             return Answer(200, headers, stream=self._committed(result, end.target, passage))
         if passage.keeper is not None:
             passage.keeper.add(result.body)
-        self._note_seals(passage)
-        self._complete(passage)
+        self._ending.note_seals(passage)
+        self._ending.complete(passage)
         stream: AnswerStream | None = WholeStream(result.body) if passage.request.stream else None
         return Answer(200, headers, b"" if stream else result.body, stream)
 
-    def _committed(self, started: Started, target: Target, passage: _Passage) -> CommittedStream:
+    def _committed(self, started: Started, target: Target, passage: Passage) -> CommittedStream:
         kept, request_id = passage.keeper, passage.chronicle.request_id
         if kept is not None:
             kept.add(started.held)
@@ -293,12 +247,12 @@ class Dispatcher:
                 now = self._clock.monotonic()
                 began = passage.chronicle.started
                 broke_off(target, failure, self.state.cooldowns, passage.runtime.rules, now, began=began)
-                self._tell()
-            self._note_seals(passage)
+                self._standing.tell()
+            self._ending.note_seals(passage)
             if complete:
-                self._complete(passage)
+                self._ending.complete(passage)
             else:
-                self._record_end(passage, failure, complete=False)
+                self._ending.close(passage, failure, complete=False)
 
         return CommittedStream(
             started,
@@ -306,69 +260,6 @@ class Dispatcher:
             request_id=request_id,
             ended=ended,
         )
-
-    def _complete(self, passage: _Passage) -> None:
-        """Tell of an answer once its last bytes have left: the server sends them in the very step that takes them."""
-        asyncio.get_running_loop().call_soon(partial(self._record_end, passage, None, complete=True))
-
-    def _record_end(self, passage: _Passage, failure: Failure | None, *, complete: bool) -> None:
-        now = self._clock.monotonic()
-        if failure is None:
-            passage.chronicle.ended(now)
-        else:
-            target = passage.chronicle.attempts[-1].target
-            passage.chronicle.broke_off(now, failure, self.state.cooldowns.left(target, now))
-        at, story = self._clock.wall(), self._story(passage)
-        if failure is not None:
-            self._tell_end(events.BrokeOff(at, story, failure.message), passage)
-        elif complete:
-            self._tell_end(events.answered(at, story), passage)
-        else:
-            self._tell_end(events.Abandoned(at, story), passage)
-
-    def _tell_end(self, event: events.Ended, passage: _Passage) -> None:
-        if passage.keeper is not None:
-            self._journal.record(passage.keeper.event(event.at))
-        self._journal.record(event)
-
-    def _note_seals(self, passage: _Passage) -> None:
-        """Remember who minted the thinking of an answer, also of one that broke off: the client may keep it."""
-        progress = passage.progress
-        if progress is not None and progress.seals:
-            self.state.seals.note(progress.seals, passage.chronicle.attempts[-1].target.provider)
-
-    def _story(self, passage: _Passage) -> Story:
-        result = None
-        if (progress := passage.progress) is not None:
-            target = passage.chronicle.attempts[-1].target
-            paid = cost(
-                self._price, passage.runtime.config.providers[target.provider], passage.request, target, progress
-            )
-            result = Result(progress.tokens(), paid, progress.stop_reason or "", tuple(progress.tools))
-        return passage.chronicle.story(self._clock.monotonic(), result)
-
-    def _refused(self, end: Exhausted, passage: _Passage) -> Answer:
-        """Tell the client that nobody answered, or that its request is at fault."""
-        at, story = self._clock.wall(), self._story(passage)
-        kind = events.Exhausted if end.failure is None else events.Refused
-        answer = refusal(end, passage.chronicle.request_id, len(story.attempts))
-        if passage.keeper is not None:
-            passage.keeper.add(answer.body)
-        self._tell_end(kind(at, story, end.status, end.message), passage)
-        return answer
-
-    def _tell(self, *, anew: bool = False) -> None:
-        """Report what changed about the targets since this was called last; ``anew``: the clocks have come apart."""
-        now, cooldowns = self._clock.monotonic(), self.state.cooldowns
-        view = cooldowns.view(now)
-        if anew or view != self._told:
-            self._told = view
-            self._journal.record(events.cooled(self._clock.wall(), view, now))
-        offline = cooldowns.offline_since is not None
-        if offline != self._offline:
-            self._offline = offline
-            at = self._clock.wall()
-            self._journal.record(events.WentOffline(at) if offline else events.CameBack(at))
 
 
 def _advance(steps: Walk, sent: Sent | None) -> Command | End:

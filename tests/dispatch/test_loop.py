@@ -149,7 +149,7 @@ async def leaving(stage: Stage, monkeypatch: pytest.MonkeyPatch, where: str) -> 
             stage.dispatcher.runtime.providers["first"], "prepare", f
         ),
         "an attempt": lambda f: monkeypatch.setattr(module, "attempt", f),
-        "a pause": lambda f: monkeypatch.setattr(stage.dispatcher, "_pause", f),
+        "a pause": lambda f: monkeypatch.setattr(stage.dispatcher._standing, "pause", f),
     }
     target[where](hang)
     task = asyncio.create_task(stage.ask(THROTTLED, THROTTLED))
@@ -328,13 +328,13 @@ async def test_tokens_are_not_counted_by_a_broken_provider(stage: Stage) -> None
 async def waiting(stage: Stage, *outcomes: Reply | Failure) -> asyncio.Task[Answer]:
     """A request that waits for a cooling to end, and would do so for ever."""
     told = asyncio.Event()
-    rest = stage.dispatcher._pause
+    rest = stage.dispatcher._standing.pause
 
     async def pause(_seconds: float) -> None:
         told.set()
         await rest(3600.0)
 
-    stage.monkeypatch.setattr(stage.dispatcher, "_pause", pause)
+    stage.monkeypatch.setattr(stage.dispatcher._standing, "pause", pause)
     task = asyncio.create_task(stage.ask(*outcomes))
     await told.wait()
     return task
