@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ccproxy_tray import __version__, prices
@@ -161,14 +161,13 @@ class App:
         waiting = _waiting(self._started, loaded.config)
         if waiting:
             log.warning("Changed, but in force only after a restart: %s", ", ".join(waiting))
+        if _unguarded(self._started, loaded.config):
+            loaded = _guarded(loaded, self.loaded)
         self.loaded = loaded
         self._redactor.add(loaded.config.secrets())
         if self._recorder is not None:
             self._recorder.settings = loaded.config.history
-        server = loaded.config.server
-        if _unguarded(self._started, loaded.config):
-            server = replace(server, token=self._endpoint.settings.token)
-        self._endpoint.settings = server
+        self._endpoint.settings = loaded.config.server
         self._record(lambda at: events.ConfigChanged(at, loaded, waiting))
         self._reconfigure()
 
@@ -275,6 +274,14 @@ def _unguarded(started: Config, config: Config) -> bool:
     It changes the host, too, or it would have been refused; but that waits for a restart.
     """
     return not config.server.token and not is_loopback(started.server.host)
+
+
+def _guarded(loaded: Loaded, before: Loaded) -> Loaded:
+    """A configuration with the token of the one before it, for whoever has to know what clients are asked for."""
+    key = "server.token"
+    server = replace(loaded.config.server, token=before.config.server.token)
+    sources = {**loaded.sources, key: before.sources.get(key, "default")}
+    return replace(loaded, config=replace(loaded.config, server=server), sources=MappingProxyType(sources))
 
 
 def _waiting(started: Config, config: Config) -> tuple[str, ...]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from ccproxy_tray.app import App
 from ccproxy_tray.aside import apart
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.errors import ConfigError
+from ccproxy_tray.journal.events import ConfigChanged, Event
+from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.server.listener import CannotListen, PortTaken
 from ccproxy_tray.signals import Signals
 from ccproxy_tray.watch import Watch
@@ -29,24 +32,32 @@ async def serve(
     read_again: Read | None = None,
     data_dir: Path | None = None,
     path: Path | None = None,
+    changed: Callable[[Loaded], None] = lambda _loaded: None,
 ) -> int:
     """Serve until a signal ends it (see ``signals``); returns the exit code.
 
     ``ready`` is told the URLs as soon as connections are accepted. With ``read_again``, a changed configuration
     file takes effect within two seconds, also one that comes to its ``path`` only then. With ``data_dir``, cooldowns
-    survive a restart. Raises CannotListen, which says who has a taken port.
+    survive a restart. ``changed`` is told each configuration that comes into force, on the loop, the first one before
+    ``ready``. Raises CannotListen, which says who has a taken port.
     """
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     signals = Signals(lambda: loop.call_soon_threadsafe(stop.set))
     signals.install()
     try:
         program = App(loaded, environ, data_dir=data_dir)
+        program.journal.subscribe(partial(_tell, changed))
         return await _serve(program, ready, read_again or (lambda: loaded), stop, path or Path(loaded.path))
     except PortTaken as taken:
         told = await asyncio.to_thread(who_has, taken)
         raise CannotListen(taken.host, taken.port, told) from taken
     finally:
         signals.restore()
+
+
+def _tell(changed: Callable[[Loaded], None], event: Event, _snapshot: Snapshot) -> None:
+    if isinstance(event, ConfigChanged):
+        changed(event.loaded)
 
 
 def who_has(taken: PortTaken) -> str:

@@ -66,10 +66,15 @@ async def test_a_token_stays_in_force_for_as_long_as_others_reach_the_open_socke
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     exposed = replace(CONFIG, server=Server(host="0.0.0.0", port=0, token=Secret("the-old-token")))  # noqa: S104 - with a token
-    async with App(loaded(exposed), {}) as app:
-        app.reload(loaded(CONFIG))  # whose host needs none, and waits for a restart
+    async with App(replace(loaded(exposed), sources={"server.host": "file", "server.token": "file"}), {}) as app:
+        # whose host needs none, and waits for a restart
+        app.reload(replace(loaded(CONFIG), sources={"server.host": "default", "server.token": "default"}))
         assert await status_of(app, "") == 401
         assert await status_of(app, "the-old-token") == 200
+        told = app.journal.snapshot.loaded
+        assert told is not None
+        assert told.config == replace(CONFIG, server=replace(CONFIG.server, token=Secret("the-old-token")))
+        assert told.sources == {"server.host": "default", "server.token": "file"}
     assert "only after a restart: server.host, server.token" in caplog.text
 
 

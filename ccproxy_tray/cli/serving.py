@@ -76,15 +76,10 @@ def serve(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
             announce(f"ccproxy-tray {__version__} serves {urls[0]}")
             home.serves_at(urls[0])
 
-        def again() -> Loaded:
-            fresh = read()
-            home.serves_with(fresh)
-            return fresh
-
-        read = _reader(args, environ, running_log, _warnings(loaded))
+        again = _reader(args, environ, running_log, _warnings(loaded))
         with home:
-            serving = run(loaded, environ, ready, again, files.data_dir(environ), path_of(args, environ))
-            return asyncio.run(serving)
+            data_dir, path = files.data_dir(environ), path_of(args, environ)
+            return asyncio.run(run(loaded, environ, ready, again, data_dir, path, home.serves_with))
 
 
 class _Home:
@@ -106,7 +101,7 @@ class _Home:
         self._worker.submit(self._settle, self._config)
 
     def serves_with(self, loaded: Loaded) -> None:
-        """It serves with another configuration, perhaps for another token. Not before it serves."""
+        """Now in force, perhaps with another token than before; it may not serve yet."""
         self._config = loaded.config
         if self._url:
             self._worker.submit(self._settle, self._config)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,27 @@ def test_the_settings_follow_a_proxy_that_serves_without_a_tray(home: Path) -> N
         assert env(home)["ANTHROPIC_BASE_URL"] == url
     assert run(home, "disconnect", **places(home)).returncode == 0
     assert settings(home).read_text(encoding="utf-8") == SETTINGS
+
+
+@POSIX
+def test_the_settings_follow_what_is_in_force_and_not_what_the_file_says(home: Path) -> None:
+    config = home / "config.yaml"
+    config.write_text(GOOD.replace("port: 0", "port: 0, host: 0.0.0.0, token: quite-secret"), encoding="utf-8")
+
+    def problems(url: str) -> Any:
+        asked = urllib.request.Request(f"{url}/debug", headers={"x-api-key": "quite-secret"})
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            return json.loads(answer.read())["config"]["problems"]
+
+    with started(home, "serve", env=places(home)) as (process, url):
+        assert run(home, "connect", **places(home), PORT=url.rpartition(":")[2]).returncode == 0
+        config.unlink()
+        until(lambda: problems(url))
+        config.write_text(GOOD, encoding="utf-8")  # for this machine alone, as the sockets are after a restart
+        until(lambda: not problems(url))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert env(home)["ANTHROPIC_AUTH_TOKEN"] == "quite-secret"
 
 
 @POSIX
