@@ -71,12 +71,14 @@ class Vigil:
             self._mending = self._loop.create_task(self._mend())
 
     async def _mend(self) -> None:
-        pause = FIRST_PAUSE
+        pause, told = FIRST_PAUSE, ""
         while any(map(lost, self._servers)):
             try:
                 await self._reopen()
             except CcproxyError as error:
-                log.warning("Nobody can connect: %s", error)
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("Nobody can connect: %s", error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:

@@ -75,14 +75,14 @@ def test_a_client_that_goes_before_it_is_accepted_leaves_the_port_open(
     on_windows_loop(scenario)
 
 
-def test_what_keeps_it_from_listening_again_is_waited_for(
+def test_what_keeps_it_from_listening_again_is_waited_for_and_told_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    really, refusals = Listener._open, [1, 2]
+    really, refusals = Listener._open, ["later", "not now", "not now", "not now"]
 
     async def opened(listener: Listener, host: str, port: int) -> asyncio.Server:
         if refusals:
-            raise CannotListen(host, port, f"not now, {refusals.pop()}")
+            raise CannotListen(host, port, refusals.pop())
         return await really(listener, host, port)
 
     async def scenario(client: Client) -> None:
@@ -95,7 +95,7 @@ def test_what_keeps_it_from_listening_again_is_waited_for(
     caplog.set_level(logging.INFO, "ccproxy_tray")
     on_windows_loop(scenario)
     told = [message for message in caplog.messages if message.startswith("Nobody")]
-    assert told == ["Nobody can connect: not now, 2", "Nobody can connect: not now, 1"]
+    assert told == ["Nobody can connect: not now", "Nobody can connect: later"]
 
 
 def test_stopping_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
