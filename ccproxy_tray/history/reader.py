@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +13,8 @@ from ccproxy_tray.journal.row import Row
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
+NO_SQLITE = "The history cannot be read: this Python has no SQLite. Install the program with one that has."
+
 _Answer = TypeVar("_Answer")
 _BATCH = 500
 _NOTHING = {"requests": 0, "failed": 0, "fell_back": 0, "input": 0, "output": 0, "cache_read": 0, "cache_write": 0}
@@ -20,7 +23,7 @@ _NOTHING = {"requests": 0, "failed": 0, "fell_back": 0, "input": 0, "output": 0,
 class Reader:
     """Reads the history at ``path``; a file that is not there has no requests in it.
 
-    Every method raises :class:`Unreadable` for a file that cannot be read now. May be used from any thread: each
+    Every method raises :class:`Unreadable` for what cannot be read, or not now. May be used from any thread: each
     question opens the file anew, and sees what was written until then. SQLite is imported with the first.
     """
 
@@ -32,7 +35,8 @@ class Reader:
 
         Raises ValueError for a ``before`` that no page has given.
         """
-        from ccproxy_tray.history import listing
+        with _sqlite():
+            from ccproxy_tray.history import listing
 
         return self._ask(lambda connection: listing.page(connection, query, limit, before), Page())
 
@@ -46,19 +50,22 @@ class Reader:
 
     def request(self, request_id: str) -> dict[str, Any] | None:
         """One row with its ``attempts``, its ``skipped`` targets and its ``body`` (None when it was not kept)."""
-        from ccproxy_tray.history import listing
+        with _sqlite():
+            from ccproxy_tray.history import listing
 
         return self._ask(lambda connection: listing.request(connection, request_id), None)
 
     def body(self, request_id: str) -> Body | None:
         """What one request and its answer said, when that was kept."""
-        from ccproxy_tray.history import listing
+        with _sqlite():
+            from ccproxy_tray.history import listing
 
         return self._ask(lambda connection: listing.body(connection, request_id), None)
 
     def sessions(self, limit: int, before: str | None = None) -> Page:
         """The sessions with their sums, the one with the latest request first. Raises ValueError as ``requests``."""
-        from ccproxy_tray.history import listing
+        with _sqlite():
+            from ccproxy_tray.history import listing
 
         return self._ask(lambda connection: listing.sessions(connection, limit, before), Page())
 
@@ -67,7 +74,8 @@ class Reader:
 
         ``providers`` is a list of dicts with ``name`` and one list for each measure, ``totals`` a dict of the sums.
         """
-        from ccproxy_tray.history import usage
+        with _sqlite():
+            from ccproxy_tray.history import usage
 
         nothing = {**_NOTHING, "cost": 0.0, "unpriced": 0, "p50": None, "p95": None}
         empty: dict[str, Any] = {"providers": [], "totals": nothing}
@@ -78,14 +86,16 @@ class Reader:
 
         The key of a day is its local date (``2026-11-22``), that of :attr:`By.ALL` is empty.
         """
-        from ccproxy_tray.history import usage
+        with _sqlite():
+            from ccproxy_tray.history import usage
 
         empty: list[dict[str, Any]] = []
         return self._ask(lambda connection: usage.totals(connection, since, until, by), empty)
 
     def facets(self) -> dict[str, list[str]]:
         """The ``providers``, ``models``, ``outcomes`` and ``kinds`` that occur, each in order."""
-        from ccproxy_tray.history import listing
+        with _sqlite():
+            from ccproxy_tray.history import listing
 
         empty: dict[str, list[str]] = {"providers": [], "models": [], "outcomes": [], "kinds": []}
         return self._ask(listing.facets, empty)
@@ -110,3 +120,12 @@ class Reader:
                 connection.close()
         except (sqlite3.Error, OSError, ForeignFile, NewerFile, zlib.error) as error:
             raise Unreadable(unread(error, self._path)) from error
+
+
+@contextmanager
+def _sqlite() -> Iterator[None]:
+    """Around what imports it: some builds of Python have none. Raises Unreadable."""
+    try:
+        yield
+    except ImportError as error:
+        raise Unreadable(NO_SQLITE) from error

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from ccproxy_tray.config.schema import History
 from ccproxy_tray.history import listing, search
 from ccproxy_tray.history.query import FAILED, By, Page, Query, Unreadable
-from ccproxy_tray.history.reader import Reader
+from ccproxy_tray.history.reader import NO_SQLITE, Reader
 from ccproxy_tray.history.slot import HOUR
 from ccproxy_tray.history.store import Store
 from ccproxy_tray.journal.events import Ended
@@ -277,6 +279,37 @@ def test_counts_that_no_file_could_hold_are_bounded(tmp_path: Path) -> None:
     assert one["input"] == other["input"] == 10**12
     assert one["cost"] is other["cost"] is None
     assert one["output"] == 0
+
+
+NOT_THERE = """\
+import sys
+sys.modules["_sqlite3"] = None  # as some builds of Python have it
+from pathlib import Path
+from ccproxy_tray.history.query import Query, Unreadable
+from ccproxy_tray.history.reader import NO_SQLITE, Reader
+
+reader = Reader(Path("history.sqlite3"))
+questions = [
+    lambda: reader.requests(Query(), 5),
+    lambda: list(reader.rows(Query())),
+    lambda: reader.request("req_1"),
+    lambda: reader.body("req_1"),
+    lambda: reader.sessions(5),
+    lambda: reader.usage([0.0, 900.0]),
+    lambda: reader.totals(0.0, 900.0),
+    lambda: reader.facets(),
+]
+for question in questions:
+    try:
+        question()
+    except Unreadable as error:
+        print(error)
+"""
+
+
+def test_where_python_has_no_sqlite_every_question_is_told_so() -> None:
+    done = subprocess.run([sys.executable, "-c", NOT_THERE], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout.splitlines(), done.stderr) == ([NO_SQLITE] * 8, "")
 
 
 def trouble(path: Path) -> str:
