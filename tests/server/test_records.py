@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import pairwise
@@ -311,6 +314,48 @@ async def test_a_stop_does_not_wait_for_a_slow_question(client: Client, gate: th
     assert not gate.is_set()
     with pytest.raises(RuntimeError):  # and begins no other
         await client.endpoint._lookup.ask(int)
+
+
+ENDLESS = """\
+import asyncio
+import threading
+from ccproxy_tray.server.lookup import Lookup
+
+async def program() -> None:
+    begun, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def question() -> None:
+        loop.call_soon_threadsafe(begun.set)
+        threading.Event().wait()
+
+    lookup = Lookup()
+    asking = asyncio.create_task(lookup.ask(question))
+    await begun.wait()
+    asking.cancel()
+    lookup.close()
+
+asyncio.run(program())
+print("over")
+"""
+
+
+def test_a_question_that_is_never_answered_does_not_hold_up_the_end_of_the_program() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDLESS], capture_output=True, text=True, timeout=20, check=False)
+    assert (done.stdout, done.stderr, done.returncode) == ("over\n", "", 0)
+
+
+async def test_an_abandoned_question_that_fails_is_nobody_s_error(
+    client: Client, reader: FakeReader, gate: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader.fault = LookupError("a defect")
+    async with client.wire() as wire:
+        await wire.send(client.lines("GET", "/status/facets", {}))
+        await until(lambda: len(reader.asked) == 1)
+    await until(lambda: not client.endpoint._lookup._asked)
+    gate.set()
+    await until(lambda: client.endpoint._lookup._free._value == lookup.THREADS)
+    gc.collect()
+    assert caplog.text == ""
 
 
 async def test_data_needs_the_token(reader: FakeReader) -> None:
