@@ -67,11 +67,14 @@ class _Plain:
         """A schema with what it refers to and with all that has to hold besides, and by which references."""
         inside, parts = self, [_mapping(part) for part in _list(found.get("allOf"))]
         if isinstance(reference := found.get("$ref"), str):
-            known = reference in self.seen or len(self.seen) == _REFERENCES
+            known = reference in self.seen or len(self.seen) >= _REFERENCES
             parts.append({"type": "object"} if known else _referred(reference, self.root))
             inside = _Plain(self.root, (*self.seen, reference))
+        joined = [inside.joined(part) for part in parts]
+        # Recursive models of Pydantic's refer to themselves by a part: references in there count, too.
+        inside = max([inside, *(way for way, _ in joined)], key=lambda way: len(way.seen))
         whole: Schema = {}
-        for part in [*(inside.joined(part)[1] for part in parts), _without(found, "allOf", "$ref")]:
+        for part in [*(part for _, part in joined), _without(found, "allOf", "$ref")]:
             both: Schema = {"properties": {**_mapping(whole.get("properties")), **_mapping(part.get("properties"))}}
             both["required"] = [*_list(whole.get("required")), *_list(part.get("required"))]
             whole = {**whole, **part, **{key: value for key, value in both.items() if value}}

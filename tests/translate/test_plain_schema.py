@@ -82,6 +82,21 @@ def test_many_schemas_that_contain_each_other_stay_small() -> None:
     assert len(json.dumps(plain({"$ref": "#/$defs/0"}, **{"$defs": defs}))) < 50_000
 
 
+def test_a_schema_that_contains_itself_among_what_holds_besides_ends() -> None:
+    node = {"type": "object", "properties": {"next": {"allOf": [{"$ref": "#/$defs/node"}]}}}
+    assert plain({"allOf": [{"$ref": "#/$defs/node"}]}, **{"$defs": {"node": node}}) == {
+        "type": "object",
+        "properties": {"next": {"type": "object"}},
+    }
+
+
+def test_references_with_others_beside_them_stay_small() -> None:
+    several = range(6)
+    beside = [{"$ref": f"#/$defs/{i}", "properties": {"it": {"$ref": f"#/$defs/{5 - i}"}}} for i in several]
+    defs = {str(i): {"properties": {str(j): beside[j] for j in several}} for i in several}
+    assert len(json.dumps(plain({"$ref": "#/$defs/0"}, **{"$defs": defs}))) < 50_000
+
+
 def test_alternatives_at_the_top_become_optional_properties() -> None:
     branches = [{"properties": {"a": TEXT}, "required": ["a"]}, {"properties": {"b": NUMBER, "c": NUMBER}}, {}]
     assert plain_schema({"anyOf": branches, "properties": {"c": TEXT}, "required": ["c"]}) == {
