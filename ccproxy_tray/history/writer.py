@@ -19,6 +19,7 @@ from queue import Empty
 from ccproxy_tray.history.entry import Entry, Mask, entry
 from ccproxy_tray.history.mailbox import Item, Mailbox
 from ccproxy_tray.history.schema import ForeignFile, NewerFile
+from ccproxy_tray.history.steady import SteadyClock
 from ccproxy_tray.history.store import Store, set_aside
 from ccproxy_tray.history.trouble import damaged, unwritten
 from ccproxy_tray.journal.events import BodyKept
@@ -51,6 +52,7 @@ class Writer:
         self._mailbox = mailbox
         self._mask = _unhurried(mask)
         self._told = told
+        self._clock = SteadyClock(time.time, time.monotonic)
         self._store: Store | None = None
         self._bodies: OrderedDict[str, BodyKept] = OrderedDict()
         self._problem = ""
@@ -146,7 +148,7 @@ class Writer:
         if self._store is None:
             return
         try:
-            while self._store.tidy(self._mailbox.settings, time.time()):
+            while self._store.tidy(self._mailbox.settings, self._clock.now()):
                 if not self._mailbox.empty or self._mailbox.stopping:
                     return
         except (sqlite3.Error, OSError) as error:
