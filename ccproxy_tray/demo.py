@@ -35,7 +35,7 @@ Ask twice: Bedrock answers the first request, then throttles for 20 s, and OpenR
     "model": "claude-sonnet-4-5", "max_tokens": 200, "stream": true,
     "messages": [{{"role": "user", "content": "Hello, who are you?"}}]}}'
 
-What happened stands below, at {url}/status, and in `ccproxy-tray status`. Ctrl-C ends it."""
+What happened stands below, and at {url}/status. Ctrl-C ends it."""
 
 
 _DESKTOP = ("DBUS_", "DISPLAY", "HOME", "LANG", "LC_", "PATH", "SHELL", "SSH_", "WAYLAND_", "XAUTHORITY", "XDG_")

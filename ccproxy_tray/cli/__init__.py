@@ -21,6 +21,7 @@ from ccproxy_tray.errors import CcproxyError, ConfigError
 __all__ = ["BAD_CONFIG", "FAILED", "INTERRUPTED", "OK", "main", "parser"]
 
 _VERBOSE = "log every attempt, not only every request"
+_DATA_DIR = "history, log and state are here, whatever CCPROXY_DATA_DIR says"
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no other name for it
 
@@ -84,15 +85,10 @@ def _add_serving(commands: _Commands) -> None:
         server = _command(commands, name, command, summary)
         server.add_argument("--host", help="listen here instead of server.host")
         server.add_argument("--port", help="listen here instead of server.port; 0 takes any free port")
-        server.add_argument(
-            "--data-dir",
-            type=Path,
-            metavar="DIR",
-            help="keep history, log and state here, whatever CCPROXY_DATA_DIR says",
-        )
         server.add_argument("--verbose", action="store_true", help=_VERBOSE)
 
-    demo = commands.add_parser("demo", help="the whole program on simulated providers, with an outage to watch")
+    summary = "the whole program on simulated providers, with an outage to watch"
+    demo = commands.add_parser("demo", help=summary, description=summary)
     demo.set_defaults(command="serving:demo")
     demo.add_argument("--port", type=_port, default=8000, help="listen here (default: 8000)")
     demo.add_argument("--verbose", action="store_true", help=_VERBOSE)
@@ -184,5 +180,6 @@ def _add_config(commands: _Commands) -> None:
 def _command(commands: _Commands, name: str, command: str, summary: str) -> argparse.ArgumentParser:
     one = commands.add_parser(name, help=summary, description=summary)
     one.add_argument("--config", type=Path, metavar="FILE", help="use this file (default: see `config path`)")
+    one.add_argument("--data-dir", type=Path, metavar="DIR", help=_DATA_DIR)
     one.set_defaults(command=command)
     return one

@@ -173,7 +173,9 @@ def test_the_first_start_writes_a_configuration_with_comments(home: Path) -> Non
 
 def test_a_data_folder_of_the_command_line_s_wins_over_the_variable(home: Path) -> None:
     env = {"CCPROXY_CONFIG": str(home / "config.yaml"), "CCPROXY_DATA_DIR": str(home / "data"), "PORT": "0"}
-    with started(home, "serve", "--data-dir", str(home / "other"), env=env) as (process, _):
+    other = ("--data-dir", str(home / "other"))
+    with started(home, "serve", *other, env=env) as (process, url):
+        assert run(home, "status", *other, **env).stdout.startswith(f"ccproxy-tray {__version__} at {url}")
         process.terminate()
         process.wait(timeout=15)
     assert (home / "other" / "log" / "ccproxy-tray.log").exists()
@@ -311,19 +313,20 @@ def test_the_demo_answers_from_bedrock_then_from_openrouter_and_tells_the_story(
     assert not (home / ".config").exists(), "no file of the user's is written"
 
 
-def named(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """What ``command`` is for each command that the parser knows."""
+def leaves(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """What parses each command that can be typed."""
     below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     if not below:
-        yield parser.get_default("command")
+        yield parser
     for action in below:
         for child in action.choices.values():
-            yield from named(child)
+            yield from leaves(child)
 
 
-def test_every_command_that_can_be_typed_is_there() -> None:
-    names = list(named(cli.parser()))
-    assert len(names) > 10
-    for name in names:
-        module, _, function = name.partition(":")
-        assert callable(getattr(import_module(f"ccproxy_tray.cli.{module}"), function)), name
+def test_every_command_that_can_be_typed_is_there_and_its_help_says_what_it_does() -> None:
+    commands = list(leaves(cli.parser()))
+    assert len(commands) > 10
+    for each in commands:
+        module, _, function = each.get_default("command").partition(":")
+        assert callable(getattr(import_module(f"ccproxy_tray.cli.{module}"), function)), each.prog
+        assert each.description, each.prog
