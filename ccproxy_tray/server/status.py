@@ -36,7 +36,7 @@ Law: no credential, no prompt and no account id. What an upstream or the user's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -70,7 +70,7 @@ def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
         "outage": None if snapshot.outage is None else _outage(snapshot.outage, now),
         "config": _config(snapshot),
         "rate_limits": [_cooling(row, now) for row in cooling_now(snapshot, now)],
-        "settings": [_setting(each) for each in in_force],
+        "settings": [_setting(each, snapshot.waiting) for each in in_force],
         "history": public(snapshot.history),
         "routing": {
             each.path[-1]: {"value": _plain(each.value), "source": each.source}
@@ -129,12 +129,13 @@ def _target(target: Target) -> dict[str, str]:
     }
 
 
-def _setting(setting: Setting) -> dict[str, Any]:
+def _setting(setting: Setting, waiting: Collection[str]) -> dict[str, Any]:
+    """What waits for a restart says so: it stands here as it will be, or as it still is (a token that is gone)."""
     return {
         "key": public(setting.key),
         "value": _plain(setting.value),
         "source": setting.source,
-        "note": setting.note,
+        "note": setting.note or ("changed: takes a restart" if setting.key in waiting else ""),
     }
 
 

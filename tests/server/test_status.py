@@ -191,6 +191,12 @@ def test_the_whole_configuration_is_shown_with_its_secrets_masked() -> None:
     assert "canary" not in json.dumps(shown).lower()
 
 
+def test_what_waits_for_a_restart_says_so_beside_its_value() -> None:
+    loaded = Loaded(Config(Server(port=9000)), "", MappingProxyType({}))
+    shown = status(fold(ConfigChanged(NOW, loaded, ("server.port",))), NOW)["settings"]
+    assert {row["key"]: row["note"] for row in shown if row["note"]} == {"server.port": "changed: takes a restart"}
+
+
 def test_a_history_that_cannot_be_kept_says_why() -> None:
     told = "The disk is full: make room for history.sqlite3 sk-ant-api03-canary0123456789"
     shown = status(fold(HistoryTold(NOW, told)), NOW)["history"]
