@@ -71,6 +71,8 @@ class Need(StrEnum):
     """Tools are described in the small part of JSON Schema that everybody reads (Gemini, OpenAI, Moonshot)."""
     LOOSE_FORMAT = "loose format"
     """The schema of an answer is no promise: only some schemas can be one (OpenAI)."""
+    SETTLED_EDITS = "settled edits"
+    """Thinking is cleared from the context only where there is some (Claude)."""
     NO_SYSTEM = "no system"
     """No message has the role ``system``."""
 

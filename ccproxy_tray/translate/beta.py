@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ccproxy_tray.translate.field import CACHE, drop_fields, general
+from ccproxy_tray.translate.thinking import without_thinking_parameter
 from ccproxy_tray.translate.tool_search import without_tool_search
 
 Json = Any
@@ -74,7 +75,10 @@ def drop(
             break
         fields |= related
         gone |= followers
+    thinking = "thinking" in body
     body = drop_fields(body, fields)
+    if thinking and "thinking" not in body:
+        body = without_thinking_parameter(body)
     if any(_same(_DEFERRED, path) for path in fields):
         body = without_tool_search(body)
     return body, tuple(beta for beta in betas if beta not in gone) if gone else betas

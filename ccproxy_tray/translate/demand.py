@@ -37,6 +37,7 @@ _NEEDS: tuple[tuple[Need, re.Pattern[str]], ...] = (
             r"|input_schema does not support oneof, allof, or anyof at the top level"
         ),
     ),
+    (Need.SETTLED_EDITS, re.compile(r"clear_thinking_\d{8} strategy requires thinking")),
     (Need.LOOSE_FORMAT, re.compile(r"invalid schema for response_format")),
     # Two other wordings make Claude Code itself fold such messages.
     (

@@ -2,7 +2,8 @@
 
 Upstreams name fields by dotted paths: ``tools.0.custom.defer_loading``, ``messages.1.output_config``,
 ``thinking.adaptive.display``. A number stands for one item of a list; what one item may not have, its siblings may
-not have either. A segment may name the variant of a union instead of a key (``custom``, ``adaptive``).
+not have either. A segment may name the variant of a union instead of a key (``custom``, ``adaptive``); the last one
+does where objects of that variant are refused (``thinking.adaptive``).
 Bodies are never changed in place: what stays the same is shared, and an unchanged body comes back as the same object.
 """
 
@@ -69,8 +70,14 @@ def _without(value: Json, path: Path, *, top: bool = False) -> Json:
         return _without(value, rest)
     if head not in value:
         return value
-    if not rest:
+    if not rest or rest == (_variant(value[head]),):
         return value if head in (_KEPT_AT_TOP if top else _KEPT_BELOW) else without(value, head)
     child = _without(value[head], rest)
     # An object that has lost its last field would be refused in its turn.
     return put(value, head, child) if child or child is value[head] else without(value, head)
+
+
+def _variant(value: Json) -> Json:
+    """The variant of a union that an object is; None when it is none, or has a field of that name."""
+    kind = value.get("type") if isinstance(value, dict) else None
+    return kind if isinstance(kind, str) and kind not in value else None

@@ -26,8 +26,6 @@ from ccproxy_tray.translate.thinking import strip_thinking
 MAX_OUTPUT = 32_000
 """Most output tokens asked of a model that is not Claude. Claude Code asks its newest models for 128,000, which other
 servers refuse as more than their whole window; 32,000 is what it asks of a model that it does not know."""
-_LEAST_ROOM = 1024
-"""Tokens of answer that are always asked for. Where not even they fit, the server says that the request is too long."""
 _MAX_STOPS = 4
 _MAX_BREAKPOINTS = 4
 _LONGEST_USER = 128
@@ -57,8 +55,7 @@ def chat_request(
         # A model of OpenAI's under a name of its own, such as Azure's: it takes the newer field alone.
         chat["max_completion_tokens"] = chat.pop("max_tokens")
     if repairs.window:
-        # Half of the room, because the estimate of what is taken may be too low.
-        limited(chat, max((repairs.window - tokens.estimate(body, memo)) // 2, _LEAST_ROOM))
+        limited(chat, tokens.room(repairs.window, body, memo))
     if repairs.most_output:
         limited(chat, repairs.most_output)
     return with_needs(drop_fields(chat, _unwanted(repairs.drop_fields)), repairs.needs), names

@@ -8,7 +8,7 @@ from typing import Any
 
 from ccproxy_tray import catalog
 from ccproxy_tray.routing.target import Need, Repairs
-from ccproxy_tray.translate import beta
+from ccproxy_tray.translate import beta, tokens
 from ccproxy_tray.translate.adaptation import clamp_max_tokens, fit
 from ccproxy_tray.translate.messages import MessagesRequest, sent_body
 from ccproxy_tray.translate.output_format import with_output_format
@@ -16,7 +16,7 @@ from ccproxy_tray.translate.plain_schema import with_plain_schemas
 from ccproxy_tray.translate.splice import with_fields
 from ccproxy_tray.translate.survey import sound
 from ccproxy_tray.translate.system_message import fold_system_messages
-from ccproxy_tray.translate.thinking import strip_thinking, with_thinking
+from ccproxy_tray.translate.thinking import settled_edits, strip_thinking, with_thinking
 
 Json = Any
 Body = Mapping[str, Json]
@@ -35,6 +35,7 @@ _NEEDS: Mapping[Need, Callable[[Body], Body]] = {
     Need.NO_SYSTEM: fold_system_messages,
     Need.THINKING: with_thinking,
     Need.PLAIN_SCHEMAS: with_plain_schemas,
+    Need.SETTLED_EDITS: settled_edits,
 }
 _FIRST_PARTY = {"order": ["anthropic"], "allow_fallbacks": True}
 """OpenRouter promises that Claude Code works only with Anthropic behind it."""
@@ -105,6 +106,8 @@ def _prepared(
     body = fit(asked, request.model, model, request.memo) if claude else sound(asked, request.memo, signed=False)
     wanted = dict.fromkeys((*request.betas, *_window_beta(request, model), *extra_betas))
     body, betas = beta.drop(body, tuple(wanted), drop_betas)
+    if repairs.window:
+        body = clamp_max_tokens(body, tokens.room(repairs.window, request.body, request.memo))
     return repaired(body, betas, repairs)
 
 

@@ -115,7 +115,16 @@ def _hands_over_results(message: Block) -> bool:
 
 def without_thinking_parameter(body: Body) -> Body:
     """The request with thinking off, and without the edit of the context that needs it."""
-    body = without(body, "thinking")
+    return _without_clearing(without(body, "thinking"))
+
+
+def settled_edits(body: Body) -> Body:
+    """The request without the edit of the context that needs thinking, where thinking is off."""
+    off = (body.get("thinking") or {}).get("type") in (None, "disabled")
+    return _without_clearing(body) if off else body
+
+
+def _without_clearing(body: Body) -> Body:
     management = body.get("context_management") or {}
     edits = management.get("edits") or []
     kept = [edit for edit in edits if not str(edit.get("type")).startswith("clear_thinking")]

@@ -35,6 +35,8 @@ _MAX_IMAGE = 1600
 _PIXELS = 750
 _PAGE = 2300
 """A page of a PDF is read as text and as an image."""
+_LEAST_ROOM = 1024
+"""Tokens of answer that are always asked for. Where not even they fit, the server says that the request is too long."""
 _UNSEEN = frozenset(
     {"cache_control", "citations", "data", "encrypted_content", "id", "signature", "tool_use_id", "type"}
 )
@@ -48,6 +50,14 @@ def estimate(body: Mapping[str, Json], memo: Memo = NO_MEMO) -> int:
     if tools := body.get("tools"):
         total += _TOOL_PROMPT + memo.once("tokens of tools", tools, lambda: _of_json(tools))
     return round(total)
+
+
+def room(window: int, body: Mapping[str, Json], memo: Memo = NO_MEMO) -> int:
+    """Tokens of answer to ask for where the request and its answer have to fit into a window of that many tokens.
+
+    Half of what is left, because the estimate of the request may be too low.
+    """
+    return max((window - estimate(body, memo)) // 2, _LEAST_ROOM)
 
 
 def _message(message: Mapping[str, Json]) -> float:

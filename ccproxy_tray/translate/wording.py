@@ -145,15 +145,9 @@ _FIELD = (
     re.compile(r"temperature and (top_p) cannot both be specified", re.IGNORECASE),  # Claude from 4.1 to 4.5
 )
 _MEANT = (
-    # Ollama, Claude before 3.7; Claude from 4.7 on; DashScope.
-    (
-        re.compile(
-            r"['\"][\w./:@-]{1,200}['\"] does not support thinking\b|\"thinking\.type\.enabled\" is not supported"
-            r"|are supported for thinking; 'adaptive' is not"
-        ),
-        "thinking",
-    ),
-    (re.compile(r"clear_thinking_\d{8} strategy requires thinking"), "context_management"),
+    (re.compile(r"['\"][\w./:@-]{1,200}['\"] does not support thinking\b"), "thinking"),  # Ollama, Claude before 3.7
+    (re.compile(r"\"thinking\.type\.enabled\" is not supported"), "thinking.enabled"),  # Claude from 4.7 on
+    (re.compile(r"are supported for thinking; 'adaptive' is not"), "thinking.adaptive"),  # DashScope
 )
 """Fields that are meant, though not named as such."""
 _BETA_HEADER = re.compile(r"unexpected value\(s\)(.{0,2000}?)for the anthropic-beta header", re.DOTALL)

@@ -299,6 +299,60 @@ async def test_what_a_server_insists_on_is_supplied_once_it_has_said_so(
         assert [is_met(call.json) for call in stage.primary.calls] == [False, True, True]
 
 
+CLEAR_THINKING = {"type": "clear_thinking_20251015", "keep": "all"}
+CLEAR_TOOLS = {"type": "clear_tool_uses_20250919"}
+
+
+@pytest.mark.parametrize(
+    ("refused", "kind", "other"),
+    [
+        (
+            '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive"',
+            "enabled",
+            "adaptive",
+        ),
+        (
+            "Only 'enabled' and 'disabled' are supported for thinking; 'adaptive' is not supported.",
+            "adaptive",
+            "enabled",
+        ),
+    ],
+)
+async def test_one_kind_of_thinking_that_is_refused_leaves_the_other_to_those_who_ask_for_it(
+    tmp_path: Path, refused: str, kind: str, other: str
+) -> None:
+    edits: Json = {"context_management": {"edits": [CLEAR_THINKING]}}
+    thinking = {"enabled": {"type": "enabled", "budget_tokens": 2000}, "adaptive": {"type": "adaptive"}}
+    async with staged(tmp_path, MESSAGES, alone=True) as stage:
+        stage.primary.play(refusal(refused))
+        assert (await stage.ask(thinking=thinking[kind], max_tokens=4000, **edits)).status == 200
+        await stage.expect(primary=2, backup=0, story=["primary field refused", "primary ok"])
+        assert (await stage.ask(thinking=thinking[other], max_tokens=4000, **edits)).status == 200
+        await stage.expect(primary=3, backup=0, story=["primary ok"])
+        _, without, with_other = [call.json for call in stage.primary.calls]
+        assert not {"thinking", "context_management"} & without.keys()
+        assert (with_other["thinking"], with_other["context_management"]) == (
+            thinking[other],
+            {"edits": [CLEAR_THINKING]},
+        )
+
+
+async def test_thinking_is_cleared_where_there_is_some_though_a_request_without_any_was_refused_for_it(
+    tmp_path: Path,
+) -> None:
+    both: Json = {"context_management": {"edits": [CLEAR_THINKING, CLEAR_TOOLS]}}
+    async with staged(tmp_path, MESSAGES, alone=True) as stage:
+        stage.primary.play(refusal("`clear_thinking_20251015` strategy requires `thinking` to be enabled or adaptive"))
+        assert (await stage.ask(**both)).status == 200
+        await stage.expect(primary=2, backup=0, story=["primary field refused", "primary ok"])
+        for kind in ("disabled", "adaptive"):
+            assert (await stage.ask(thinking={"type": kind}, **both)).status == 200
+        await stage.expect(primary=4, backup=0, story=["primary ok"])
+        found = [call.json["context_management"]["edits"] for call in stage.primary.calls]
+        everything = [CLEAR_THINKING, CLEAR_TOOLS]
+        assert found == [everything, [CLEAR_TOOLS], [CLEAR_TOOLS], everything]
+
+
 LIMITS: tuple[tuple[str, Wire, Script, int], ...] = (
     (
         "OpenAI",
@@ -390,17 +444,20 @@ CROWDED = {
 }
 
 
+@pytest.mark.parametrize(("wire", "asked"), [(CHAT, 32_000), (MESSAGES, 64_000)], ids=["chat", "messages"])
 @pytest.mark.parametrize("message", CROWDED.values(), ids=CROWDED.keys())
-async def test_an_answer_is_asked_no_longer_than_fits_beside_the_request(tmp_path: Path, message: str) -> None:
+async def test_an_answer_is_asked_no_longer_than_fits_beside_the_request(
+    tmp_path: Path, message: str, wire: Wire, asked: int
+) -> None:
     """Claude Code reads "Prompt is too long" out of each of these, and gives up."""
-    async with staged(tmp_path, CHAT, alone=True) as stage:
+    async with staged(tmp_path, wire, alone=True) as stage:
         stage.primary.play(refusal(message))
         assert (await stage.ask(**ASK, max_tokens=64_000)).status == 200
         await stage.expect(primary=2, backup=0, story=["primary field refused", "primary ok"])
         assert (await stage.ask(max_tokens=1_000)).status == 200
         await stage.expect(primary=3, backup=0, story=["primary ok"])
         first, second, third = [call.json["max_tokens"] for call in stage.primary.calls]
-        assert (first, third) == (32_000, 1_000)
+        assert (first, third) == (asked, 1_000)
         assert 8_192 < second < 16_384
 
 

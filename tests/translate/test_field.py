@@ -17,6 +17,8 @@ Json = Any
     ("path", "before", "after"),
     [
         ("context_management", {"context_management": {}, "model": "m"}, {"model": "m"}),
+        ("thinking.adaptive", {"thinking": {"type": "adaptive"}, "model": "m"}, {"model": "m"}),
+        ("thinking.adaptive", {"thinking": {"type": "enabled"}}, {"thinking": {"type": "enabled"}}),
         (
             "tools.0.custom.defer_loading",
             {"tools": [{"name": "a"}, {"name": "b", "defer_loading": True}, {"name": "c", "defer_loading": True}]},

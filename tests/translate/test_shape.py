@@ -202,3 +202,27 @@ def test_a_substitute_gets_an_adapted_request() -> None:
     assert read["model"] == "claude-sonnet-4-5"
     assert read["thinking"]["type"] == "enabled"
     assert [message["role"] for message in read["messages"]] == ["user"]
+
+
+def test_a_small_window_shortens_the_answer_and_not_the_request() -> None:
+    asked = request(max_tokens=9_000)
+    body, _ = anthropic_request(asked, "qwen3-coder", Repairs(window=8_192))
+    assert 3_000 < json.loads(body)["max_tokens"] < 4_096
+    assert anthropic_request(request(max_tokens=100), "qwen3-coder", Repairs(window=8_192))[0].count(
+        b'"max_tokens": 100'
+    )
+
+
+def test_a_request_without_thinking_has_none_cleared() -> None:
+    asked = request(context_management={"edits": [{"type": "clear_thinking_20251015"}]})
+    body, _ = anthropic_request(asked, asked.model, Repairs(needs=frozenset({Need.SETTLED_EDITS})))
+    assert "context_management" not in json.loads(body)
+
+
+@pytest.mark.parametrize("kind", ["thinking", "thinking.enabled"])
+def test_a_request_that_loses_its_thinking_has_none_cleared(kind: str) -> None:
+    edits = {"edits": [{"type": "clear_thinking_20251015"}, {"type": "clear_tool_uses_20250919"}]}
+    asked = request(thinking={"type": "enabled", "budget_tokens": 2000}, max_tokens=3000, context_management=edits)
+    body, _ = anthropic_request(asked, asked.model, Repairs(drop_fields=frozenset({kind})))
+    assert "thinking" not in json.loads(body)
+    assert json.loads(body)["context_management"] == {"edits": edits["edits"][1:]}

@@ -6,6 +6,7 @@ import pytest
 
 from ccproxy_tray.translate.thinking import (
     is_omitted,
+    settled_edits,
     strip_thinking,
     strip_unsigned_thinking,
     without_thinking_parameter,
@@ -119,6 +120,14 @@ def test_the_edit_that_needs_thinking_goes_with_it() -> None:
         "context_management": {"edits": [clear_tools]}
     }
     assert without_thinking_parameter({"context_management": None}) == {"context_management": None}
+
+
+def test_clearing_thinking_needs_thinking() -> None:
+    cleared = {"context_management": {"edits": [{"type": "clear_thinking_20251015"}]}}
+    assert settled_edits(cleared) == {}
+    assert settled_edits({"thinking": {"type": "disabled"}, **cleared}) == {"thinking": {"type": "disabled"}}
+    thinking = {"thinking": {"type": "adaptive"}, **cleared}
+    assert settled_edits(thinking) is thinking
 
 
 def test_a_real_tool_loop_loses_nothing_but_its_thinking() -> None:

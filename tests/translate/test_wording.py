@@ -91,13 +91,13 @@ from ccproxy_tray.translate.bedrock_fault import masked
         (
             "Only 'enabled' and 'disabled' are supported for thinking; 'adaptive' is not supported.",
             Fault.FIELD_REFUSED,
-            "thinking",
+            "thinking.adaptive",
         ),
-        ('"thinking.type.enabled" is not supported for this model. Use', Fault.FIELD_REFUSED, "thinking"),
+        ('"thinking.type.enabled" is not supported for this model. Use', Fault.FIELD_REFUSED, "thinking.enabled"),
         (
             "`clear_thinking_20251015` strategy requires `thinking` to be enabled or adaptive",
             Fault.FIELD_REFUSED,
-            "context_management",
+            "need:settled edits",
         ),
         ("messages[0].content[1].type: unknown variant `image`, expected one of `text`", Fault.FIELD_REFUSED, ""),
         ("messages[0].content[1].type: unknown variant `document`, expected `text`", Fault.FIELD_REFUSED, ""),
