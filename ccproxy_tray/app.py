@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -22,14 +21,12 @@ from ccproxy_tray.history import recorder
 from ccproxy_tray.history.reader import Reader
 from ccproxy_tray.history.recorder import Recorder
 from ccproxy_tray.journal import events
-from ccproxy_tray.journal.events import BodyKept, Credentials, Event, ProviderState
+from ccproxy_tray.journal.events import BodyKept, Event
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.journal.tally import Tally
+from ccproxy_tray.lookout import Lookout
 from ccproxy_tray.memory import FILE, Memory
-from ccproxy_tray.providers.base import Provider
-from ccproxy_tray.providers.bedrock import BedrockProvider
-from ccproxy_tray.providers.discovery import discover_profiles
 from ccproxy_tray.providers.http import Transport
 from ccproxy_tray.providers.table import providers
 from ccproxy_tray.redact import Redactor, secret_variables, shown
@@ -94,7 +91,6 @@ class App:
         self._elsewhere = elsewhere
         self._subscriptions: list[Callable[[], None]] = []
         self._warming: asyncio.Task[None] | None = None
-        self._ending = False
 
     async def __aenter__(self) -> Self:
         """Listen. Raises CannotListen; nothing is left open then."""
@@ -137,14 +133,14 @@ class App:
         note = "" if self._elsewhere is None else self._elsewhere.why
         self._record(lambda at: events.Listened(at, tuple(self.urls), note))
         self._dispatcher.begin()
-        self._looking = asyncio.create_task(self._look_for_credentials(runtime))
+        self._lookout = Lookout(self._dispatcher, self._transport, self._record)
+        self._lookout.begin(runtime)
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Accept nothing more, let running requests end, close every connection; within 10 s."""
-        self._ending = True
-        self._looking.cancel()
+        self._lookout.end()
         if self._warming is not None:
             self._warming.cancel()
         self._dispatcher.simulate(None)  # A request in a simulated silence could not end.
@@ -216,33 +212,7 @@ class App:
         """New requests run under new providers, which look for their credentials afresh."""
         runtime = Runtime(self.loaded.config, providers(self.loaded.config.providers, self._environ))
         self._dispatcher.reconfigure(runtime)
-        self._looking.cancel()
-        self._looking = asyncio.create_task(self._look_for_credentials(runtime))
-
-    def _credentials_changed(self, runtime: Runtime, provider: Provider, known: Sequence[ProviderState]) -> None:
-        """A provider has found credentials, or has lost them: what was said of them is no longer true."""
-        if runtime is self._dispatcher.runtime and not self._ending:
-            if not provider.missing():
-                self._dispatcher.mended(provider.name)
-            self._looking.cancel()
-            self._looking = asyncio.create_task(self._look_for_credentials(runtime, known))
-
-    async def _look_for_credentials(self, runtime: Runtime, known: Sequence[ProviderState] = ()) -> None:
-        """Find out in the background which providers can serve, and say what is not ``known``."""
-        used = _used(runtime)
-        for name in used:
-            await runtime.providers[name].prepare()
-        states = tuple(_state(provider, looked=name in used) for name, provider in runtime.providers.items())
-        self._record(lambda at: events.ProvidersChecked(at, states))
-        for state in states:
-            if state.name in used and state.remedy and state not in known:
-                log.warning("%s cannot serve: %s", state.name, state.remedy)
-        accounts = [each for each in runtime.providers.values() if isinstance(each, BedrockProvider)]
-        for account in accounts:
-            account.subscribe(partial(self._credentials_changed, runtime, account, states))
-        for account in accounts:
-            if account.name in used and not account.missing():
-                await discover_profiles(account, self._transport)
+        self._lookout.begin(runtime)
 
     def _remembered(self) -> dict[str, Any]:
         return self._state.cooldowns.dump(self._clock.monotonic(), self._clock.wall())
@@ -293,19 +263,6 @@ def _waiting(started: Config, config: Config) -> tuple[str, ...]:
     if started.upstream.connect_timeout != config.upstream.connect_timeout:
         found.append("upstream.connect_timeout")
     return tuple(found)
-
-
-def _used(runtime: Runtime) -> set[str]:
-    """The providers that any route names."""
-    routing = runtime.config.routing
-    steps = [*routing.provider_sequence, *(step for route in routing.models for step in route.provider_sequence)]
-    return {step.name for step in steps}
-
-
-def _state(provider: Provider, *, looked: bool) -> ProviderState:
-    missing = provider.missing()
-    known = Credentials.MISSING if missing else Credentials.FOUND
-    return ProviderState(provider.name, provider.type, known if looked or missing else Credentials.UNKNOWN, missing)
 
 
 def tell_log(event: Event, _snapshot: Snapshot) -> None:

@@ -18,7 +18,7 @@ RANKS = (
     {"providers", "simulator", "memory", "history"},
     {"dispatch"},
     {"server", "tray", "desktop"},
-    {"app", "check", "status", "program", "watch", "signals"},
+    {"app", "lookout", "check", "status", "program", "watch", "signals"},
     {"run", "diagnostics", "desk", "handout", "setting", "trial", "doctor"},
     {"supervisor"},
     {"actions"},

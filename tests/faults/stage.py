@@ -248,7 +248,8 @@ async def staged(
                 async with _client() as client:
                     stage = Stage(app, primary, backup, clock, client, lines=lines)
                     app.journal.subscribe(stage.record)
-                    await asyncio.wait((app._looking,))
+                    assert app._lookout.looking is not None
+                    await asyncio.wait((app._lookout.looking,))
                     running = checker.tasks()
                     yield stage
                     await stage.debug()

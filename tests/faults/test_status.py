@@ -345,7 +345,8 @@ async def test_u21_u22_a_request_from_before_a_change_does_not_put_to_rest_what_
 async def reload(app: App, tmp_path: Path) -> None:
     """As if the user had saved the file."""
     app.reload(await asyncio.to_thread(load, tmp_path / "config.yaml", {}))
-    await asyncio.wait((app._looking,))
+    assert app._lookout.looking is not None
+    await asyncio.wait((app._lookout.looking,))
 
 
 async def test_u22_when_nobody_has_the_model_the_client_is_told_so(tmp_path: Path) -> None:
