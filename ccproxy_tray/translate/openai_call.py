@@ -41,7 +41,7 @@ class Call:
 
     def unwrap(self) -> None:
         """Take the object out of a JSON text that holds it, as some servers write arguments (Qwen's, Gemini's)."""
-        if not self.wrapped or not self.pieces[-1].rstrip().endswith('"'):
+        if not self.wrapped or not self._closes_text():
             return
         try:
             inner = parse(parse(self.arguments).encode("utf-8", "surrogatepass"))
@@ -54,6 +54,18 @@ class Call:
     def wrapped(self) -> bool:
         """Whether the arguments begin as a text instead of an object."""
         return bool(self.pieces) and self.pieces[0].startswith('"')
+
+    def _closes_text(self) -> bool:
+        """Whether the last piece ends in a quotation mark that is not escaped: nearly all of them inside are."""
+        if not self.pieces[-1].rstrip().endswith('"'):
+            return False
+        tail = ""
+        for piece in reversed(self.pieces):
+            tail = piece + tail
+            before = tail.rstrip()[:-1]
+            if unescaped := before.rstrip("\\"):
+                return (len(before) - len(unescaped)) % 2 == 0
+        return False
 
     def said(self, piece: str) -> bool:
         """Whether the piece only says all of the arguments once more, as some servers do at the end of a call."""

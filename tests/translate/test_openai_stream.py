@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from ccproxy_tray.errors import Fault
+from ccproxy_tray.translate import openai_call
+from ccproxy_tray.translate.jsontext import parse
+from ccproxy_tray.translate.openai_call import Calls
 from ccproxy_tray.translate.openai_stream import ChatStream
 from ccproxy_tray.translate.openai_tools import ToolNames
 from ccproxy_tray.translate.stream import Usage
@@ -455,6 +458,25 @@ def test_arguments_in_a_text_are_taken_out_of_it(size: int) -> None:
     other = call(index=1, id="call_2", name="Read", arguments="{}")
     answer = answered(begin, first, *rest, other, delta("tool_calls"), DONE)
     assert [block["input"] for block in answer["content"]] == [{"command": 'echo "hi"', "note": "é"}, {}]
+
+
+def test_a_text_with_many_quotation_marks_is_read_once_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reading costs as much as all that has come."""
+    read: list[bytes] = []
+
+    def noted(text: bytes) -> Any:
+        read.append(text)
+        return parse(text)
+
+    monkeypatch.setattr(openai_call, "parse", noted)
+    text = json.dumps(json.dumps({"note": "x" * 3, "list": ["a", "\\"] * 50}))
+    pieces = [piece + '"' for piece in text.split('"')][:-1]
+    calls = Calls()
+    items = [{"index": 0, "id": "call_1", "function": {"name": "Bash", "arguments": piece}} for piece in pieces]
+    *_, taken = map(calls.take, items)
+    assert len(pieces) > 200
+    assert read == [text.encode(), json.loads(text).encode()]
+    assert taken.input == json.loads(json.loads(text))
 
 
 @pytest.mark.parametrize("text", ['"ls"', '"[1]"', '"\\"'])
