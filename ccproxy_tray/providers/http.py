@@ -16,7 +16,7 @@ from ccproxy_tray.providers import trust
 from ccproxy_tray.providers.base import Outgoing
 from ccproxy_tray.providers.connection import LARGE_BODY, Connection
 from ccproxy_tray.providers.decoding import Decoder, decoder
-from ccproxy_tray.providers.faults import from_loss
+from ccproxy_tray.providers.faults import from_connecting, from_loss
 from ccproxy_tray.providers.pool import STOPPING, Pool
 from ccproxy_tray.providers.proxies import MAX_ORIGINS, Proxies
 from ccproxy_tray.providers.request_head import USER_AGENT, Origin, address, head
@@ -187,7 +187,11 @@ class Transport:
 
     async def _proxy(self, url: str, origin: Origin) -> str | None:
         proxies = self._proxies
-        proxy = await proxies.find(url)
+        try:
+            async with asyncio.timeout(self._connect_timeout):  # macOS asks its resolver, which may hang
+                proxy = await proxies.find(url)
+        except TimeoutError as error:
+            raise AttemptFailed(from_connecting(error)) from error
         if proxy is None and proxies is self._proxies:
             if len(self._direct) >= MAX_ORIGINS:
                 self._direct.clear()

@@ -7,6 +7,7 @@ read ``~/.netrc`` and add credentials.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -56,18 +57,31 @@ def _networks(listed: str) -> Iterator[IPv4Network | IPv6Network]:
 
 
 class Proxies:
-    """Remembers the answer for each origin, so that the operating system is asked once."""
+    """Remembers the answer for each origin, so that the operating system is asked once.
+
+    Who asks for the same origin meanwhile shares the answer, and the thread, should the system not answer.
+    """
 
     def __init__(self) -> None:
         self._known: dict[str, str | None] = {}
+        self._asked: dict[str, asyncio.Task[str | None]] = {}
 
     async def find(self, url: str) -> str | None:
         """The proxy for this URL's origin; asked for in a thread the first time."""
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
-        if origin not in self._known:
-            found = await apart(partial(proxy_for, origin), "proxies")
-            if len(self._known) >= MAX_ORIGINS:
-                self._known.clear()
-            self._known[origin] = found
-        return self._known[origin]
+        if origin in self._known:
+            return self._known[origin]
+        asked = self._asked.get(origin)
+        if asked is None:
+            asked = self._asked[origin] = asyncio.create_task(apart(partial(proxy_for, origin), "proxies"))
+            asked.add_done_callback(partial(self._answered, origin))
+        return await asyncio.shield(asked)
+
+    def _answered(self, origin: str, asked: asyncio.Task[str | None]) -> None:
+        del self._asked[origin]
+        if asked.cancelled() or asked.exception() is not None:  # which is told to whoever still waits
+            return
+        if len(self._known) >= MAX_ORIGINS:
+            self._known.clear()
+        self._known[origin] = asked.result()

@@ -13,7 +13,7 @@ import pytest
 
 from ccproxy_tray.errors import AttemptFailed, Fault
 from ccproxy_tray.providers import dial as dial_module
-from ccproxy_tray.providers import pool, trust
+from ccproxy_tray.providers import pool, proxies, trust
 from ccproxy_tray.providers.base import Outgoing
 from ccproxy_tray.providers.connection import HIGH_WATER, Connection
 from ccproxy_tray.providers.http import ERROR_BODY_LIMIT, LARGE_BODY, USER_AGENT, Transport
@@ -825,6 +825,27 @@ async def test_a_resolver_that_hangs_costs_one_thread_however_many_ask(monkeypat
             del lookup
             gc.collect()
             assert not unheard, "nobody is left to be told"
+    finally:
+        release.set()
+
+
+async def test_a_system_that_does_not_tell_its_proxy_costs_the_time_to_connect_and_one_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    release = threading.Event()
+
+    def hangs(origin: str) -> None:
+        asked.append(origin)
+        release.wait(20)
+
+    monkeypatch.setattr(proxies, "proxy_for", hangs)
+    try:
+        async with Transport(0.05) as transport:
+            for _ in range(3):
+                subject = (await failed(transport, Outgoing("http://hanging.localhost/", {}))).failure.subject
+                assert subject == "connect timeout"
+            assert asked == ["http://hanging.localhost"]
     finally:
         release.set()
 
