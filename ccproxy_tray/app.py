@@ -139,7 +139,7 @@ class App:
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """Accept nothing more, let running requests end, close every connection; within 10 s."""
+        """Accept nothing more, let running requests end, close every connection; within 10 s, or 15 on a dead drive."""
         self._lookout.end()
         if self._warming is not None:
             self._warming.cancel()
