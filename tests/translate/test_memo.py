@@ -223,7 +223,7 @@ def made(body: Json, memo: Memo) -> list[str]:
     ]
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @example([{**ASKED, "messages": [{"role": "assistant", "content": UNUSUAL}], "tools": STRICT}])
 @given(conversations())
 def test_a_conversation_is_translated_as_if_nothing_were_kept(bodies: list[Json]) -> None:
