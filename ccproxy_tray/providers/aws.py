@@ -38,6 +38,8 @@ LOOK_AGAIN_SECONDS = 15.0
 """How often missing credentials are looked for again, while requests want them."""
 PATIENCE = 10.0
 """Seconds that requests wait for a look, all of them together, and each for a renewal: then others may serve them."""
+MARGIN_SECONDS = 600
+"""Credentials that are good for longer serve on while they are renewed: botocore begins five minutes before that."""
 STILL = "AWS credentials are waited for: a program or server that the AWS configuration names does not answer"
 NO_CREDENTIALS = (
     "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_BEARER_TOKEN_BEDROCK, "
@@ -64,6 +66,8 @@ class AwsAccount:
         self._fips = _is_on(environ, "AWS_USE_FIPS_ENDPOINT")
         self._dual_stack = _is_on(environ, "AWS_USE_DUALSTACK_ENDPOINT")
         self._credentials: Any = None
+        self._keys: Keys | None = None
+        """What the credentials came to last."""
         self._signer = Signer(SERVICE)
         self._looked = False
         self._looked_at = 0.0
@@ -96,9 +100,10 @@ class AwsAccount:
 
     async def _look(self) -> None:
         try:
-            self._credentials, problem = await apart(self._find, "aws")
+            found, problem = await apart(self._find, "aws")
         finally:
             self._looking = None
+        self._credentials, self._keys = found, None
         self._looked, self._looked_at = True, asyncio.get_running_loop().time()
         self._settle(problem)
 
@@ -110,7 +115,7 @@ class AwsAccount:
     async def refresh(self) -> bool:
         """Look again from the start; True when other credentials turned up than were refused. Never raises."""
         before = await self._usable()
-        self._looked, self._credentials = False, None
+        self._looked, self._credentials, self._keys = False, None, None
         await self.look()
         after = await self._usable()
         return after is not None and after != before
@@ -151,25 +156,27 @@ class AwsAccount:
         # Only refreshable credentials can be due; asking them otherwise is free.
         due = getattr(credentials, "refresh_needed", None)
         try:
-            if due is not None and due():
-                frozen = await self._renewed(credentials)
-            else:
+            if due is None or not due():
                 frozen = credentials.get_frozen_credentials()
+            else:
+                renewing = self._renewal(credentials)
+                if self._keys is not None and not due(MARGIN_SECONDS):
+                    return self._keys
+                frozen = await _in_time(renewing)
         except Exception as error:
             self._settle(self._explain(error))
             raise AttemptFailed(_refused(self._problem)) from error
-        return Keys(frozen.access_key, frozen.secret_key, frozen.token)
+        keys = Keys(frozen.access_key, frozen.secret_key, frozen.token)
+        if credentials is self._credentials:  # and not in the place of others that were found meanwhile
+            self._keys = keys
+        return keys
 
-    async def _renewed(self, credentials: Any) -> Any:
-        """Whoever needs them meanwhile shares the answer, and the thread. Raises whatever the renewal does."""
-        renewing = self._renewing
-        if renewing is None:
-            renewing = self._renewing = asyncio.create_task(apart(credentials.get_frozen_credentials, "aws"))
-            renewing.add_done_callback(self._over)
-        await asyncio.wait((renewing,), timeout=PATIENCE)
-        if not renewing.done():
-            raise _Unanswered
-        return renewing.result()
+    def _renewal(self, credentials: Any) -> asyncio.Task[Any]:
+        """Whoever needs them meanwhile shares the answer, and the thread."""
+        if self._renewing is None:
+            self._renewing = asyncio.create_task(apart(credentials.get_frozen_credentials, "aws"))
+            self._renewing.add_done_callback(self._over)
+        return self._renewing
 
     def _over(self, renewing: asyncio.Task[Any]) -> None:
         self._renewing = None
@@ -205,6 +212,14 @@ class AwsAccount:
             return f"the AWS profile {self._profile!r} does not exist: correct providers.{self._name}.profile"
         said = str(error) if isinstance(error, _own_errors()) else f"{kind}: {error}"
         return f"AWS credentials cannot be used: {redact(said)[:200]}"
+
+
+async def _in_time(renewing: asyncio.Task[Any]) -> Any:
+    """What the renewal gives or raises. Raises _Unanswered."""
+    await asyncio.wait((renewing,), timeout=PATIENCE)
+    if not renewing.done():
+        raise _Unanswered
+    return renewing.result()
 
 
 def _hide_programs(session: Any) -> None:

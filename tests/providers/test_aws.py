@@ -267,6 +267,41 @@ async def test_a_renewal_that_does_not_end_is_shared_and_given_up(
     assert (await account._frozen()).access_key == "ASIA1"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
+async def test_credentials_that_are_still_good_serve_on_while_a_program_renews_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    write(tmp_path / "first", told("ASIA0"))
+    account = process(tmp_path, "test -e asked && exec cat fifo\ntouch asked\ncat first")
+    await account.look()
+    assert (await account._frozen()).access_key == "ASIA0"
+    account._credentials._expiry_time = datetime.now(UTC) + timedelta(minutes=12)
+    monkeypatch.setattr(aws, "PATIENCE", 0.0)
+    for _ in range(2):
+        assert (await account._frozen()).access_key == "ASIA0"
+    renewing = account._renewing
+    assert renewing is not None
+    assert account.problem == ""
+    await asyncio.to_thread(write, tmp_path / "fifo", told("ASIA1"))
+    await renewing
+    assert (await account._frozen()).access_key == "ASIA1"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
+async def test_credentials_that_were_found_anew_are_never_those_of_before(tmp_path: Path) -> None:
+    soon = (datetime.now(UTC) + timedelta(minutes=12)).isoformat()
+    short = json.dumps({"Version": 1, "AccessKeyId": "ASIA1", "SecretAccessKey": "s", "Expiration": soon})
+    write(tmp_path / "first", told("ASIA0"))
+    write(tmp_path / "then", short)
+    account = process(tmp_path, "test -e asked && exec cat then\ntouch asked\ncat first")
+    await account.look()
+    assert (await account._frozen()).access_key == "ASIA0"
+    account._settle("as if they had been lost")
+    await account._look()
+    assert (await account._frozen()).access_key == "ASIA1"
+
+
 async def test_whoever_leaves_while_credentials_are_looked_for_takes_them_from_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
