@@ -12,6 +12,7 @@ from typing import Any
 from ccproxy_tray.routing.target import Need
 from ccproxy_tray.translate.openai_content import Block, blocks
 from ccproxy_tray.translate.plain_schema import plain_schema
+from ccproxy_tray.translate.sharing import without
 
 Json = Any
 
@@ -78,4 +79,5 @@ def _with_plain_schema(tool: Block) -> Block:
     function = tool.get("function")
     if not isinstance(function, dict):
         return tool
-    return {**tool, "function": {**function, "parameters": plain_schema(function["parameters"])}}
+    # A strict one is refused without the words that are left out here.
+    return {**tool, "function": {**without(function, "strict"), "parameters": plain_schema(function["parameters"])}}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ccproxy_tray.translate.sharing import each, put
+from ccproxy_tray.translate.sharing import each, put, without
 
 Json = Any
 Schema = dict[str, Json]
@@ -34,7 +34,8 @@ def with_plain_schemas(body: Mapping[str, Json]) -> Mapping[str, Json]:
 
     def tool(item: Json) -> Json:
         schema = item.get("input_schema")
-        return put(item, "input_schema", plain_schema(schema)) if isinstance(schema, dict) else item
+        # A strict one is refused without the words that are left out here.
+        return put(without(item, "strict"), "input_schema", plain_schema(schema)) if isinstance(schema, dict) else item
 
     return put(body, "tools", each(body["tools"], tool)) if body.get("tools") else body
 

@@ -299,6 +299,18 @@ async def test_what_a_server_insists_on_is_supplied_once_it_has_said_so(
         assert [is_met(call.json) for call in stage.primary.calls] == [False, True, True]
 
 
+async def test_a_tool_whose_schema_is_made_plain_promises_nothing_any_more(tmp_path: Path) -> None:
+    """One tool of one session must not have every strict tool refused that comes after it."""
+    refused = "tools.0.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level"
+    strict = {"name": "Note", "strict": True, "input_schema": {"type": "object", "additionalProperties": False}}
+    async with staged(tmp_path, MESSAGES, alone=True) as stage:
+        stage.primary.play(refusal(refused))
+        assert (await stage.ask(**{**ASK, "tools": [*ASK["tools"], strict]})).status == 200
+        await stage.expect(primary=2, backup=0, story=["primary field refused", "primary ok"])
+        note = stage.primary.last.json["tools"][1]
+        assert note == {"name": "Note", "input_schema": {"type": "object", "properties": {}}}
+
+
 CLEAR_THINKING = {"type": "clear_thinking_20251015", "keep": "all"}
 CLEAR_TOOLS = {"type": "clear_tool_uses_20250919"}
 

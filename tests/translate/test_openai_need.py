@@ -121,3 +121,10 @@ def test_turns_bring_the_thinking_that_is_known_and_otherwise_a_sign(
     found, _ = chat_request(body, model=model, dialect=dialect, repairs=Repairs(needs=frozenset({Need.THINKING})))
     turns = [message for message in found["messages"] if message["role"] == "assistant"]
     assert [turn.get(field) for turn in turns] == ([known, "."] if known else [None, None])
+
+
+def test_a_function_with_a_plain_schema_promises_nothing() -> None:
+    function = {"name": "Read", "strict": True, "parameters": {"type": "object", "additionalProperties": False}}
+    found = with_needs({"tools": [{"type": "function", "function": function}]}, {Need.PLAIN_SCHEMAS})
+    plain = {"name": "Read", "parameters": {"type": "object", "properties": {}}}
+    assert found["tools"] == [{"type": "function", "function": plain}]

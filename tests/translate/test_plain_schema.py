@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy_tray.translate.plain_schema import plain_schema, with_plain_schemas
+from ccproxy_tray.translate.sharing import without
 
 Json = Any
 TEXT = {"type": "string"}
@@ -123,6 +124,13 @@ def test_tools_without_a_schema_stay() -> None:
     }
     bare: Json = {"messages": []}
     assert with_plain_schemas(bare) is bare
+
+
+def test_a_plain_schema_promises_nothing() -> None:
+    """A strict one has to forbid other properties in words that not everybody reads."""
+    schema = {"type": "object", "properties": {"a": TEXT}, "required": ["a"], "additionalProperties": False}
+    [tool] = with_plain_schemas({"tools": [{"name": "Read", "strict": True, "input_schema": schema}]})["tools"]
+    assert tool == {"name": "Read", "input_schema": without(schema, "additionalProperties")}
 
 
 KEYS = st.sampled_from(
