@@ -77,6 +77,8 @@ class Grammar:
         self._shift = 0
         """What the upstream's numbers of blocks lack to be those that clients count on: 0, 1, 2."""
         self._owed: dict[str, dict[str, Json]] = {}
+        self._call: Json = None
+        """The id of the latest block, if it is a call."""
 
     def take(self, kind: bytes, data: bytes) -> bytes:
         """One event of the upstream, by its type and the JSON object that says so; returns the events to send.
@@ -159,7 +161,7 @@ class Grammar:
         index, started = _index(event), event.get("content_block")
         if not isinstance(started, dict):
             raise ProtocolError("content_block_start has no content_block")
-        self._number(index)
+        self._number(index, started)
         if self._shift:
             event = {**event, "index": self._blocks}
             data = render(event)
@@ -174,10 +176,11 @@ class Grammar:
         self._owed = {delta["type"]: delta for delta in deltas if delta["type"] in _AT_STOP}
         return out + b"".join(self._own_delta(delta) for delta in deltas if delta["type"] not in _AT_STOP)
 
-    def _number(self, index: int) -> None:
+    def _number(self, index: int, started: Mapping[str, Json]) -> None:
         """A new block is the next one. Some servers leave numbers out, or give that of the open block again."""
         number = index + self._shift
-        again = number == self._open  # and it was never stopped
+        # The open one was never stopped, then; but clients would run the same call twice.
+        again = number == self._open and not (self._call and started.get("id") == self._call)
         if (number < self._blocks and not again) or self.progress.stop_reason is not None:
             raise ProtocolError(f"content_block_start {index} came where block {self._blocks} or the end was due")
         self._shift += self._blocks - number
@@ -188,6 +191,7 @@ class Grammar:
 
     def _observe(self, started: Mapping[str, Json]) -> None:
         kind, name = started.get("type"), started.get("name")
+        self._call = started.get("id")
         if kind not in _QUIET:
             self.progress.content = True
         if kind == "tool_use" and isinstance(name, str):
@@ -228,7 +232,8 @@ class Grammar:
 
     def _block_stop(self, data: bytes) -> bytes:
         plain = _PLAIN_STOP.fullmatch(data)
-        index = int(plain[1]) if plain else _index(_object(data))
+        # One that was closed long ago may have a number from before those that were left out.
+        index = int(plain[1]) if plain else _index(_object(data), least=min(self._shift, 0))
         if index == self._open:
             return self._closed(data)
         if index >= self._blocks:
@@ -305,9 +310,9 @@ def _complete(message: dict[str, Json]) -> bool:
     return bool(missing)
 
 
-def _index(event: Mapping[str, Json]) -> int:
+def _index(event: Mapping[str, Json], least: int = 0) -> int:
     index = event.get("index")
-    if type(index) is not int or index < 0:
+    if type(index) is not int or index < least:
         raise ProtocolError(f"{event.get('type')} has no index")
     return index
 

@@ -361,6 +361,7 @@ def test_half_an_event_at_the_end_is_dropped() -> None:
 
 THOUGHT = block(0, type="thinking", thinking="")
 THINKING = delta(0, "thinking_delta", thinking="hm")
+CALLED = block(0, type="tool_use", id="toolu_1", name="Read", input={})
 
 
 @pytest.mark.parametrize(
@@ -377,6 +378,8 @@ THINKING = delta(0, "thinking_delta", thinking="hm")
         [block(1, type="text", text=""), text(1, "Hi"), stop(1)],
         # One after the other, and never stopped.
         [block(3, type="text", text=""), text(3, "Hi"), block(7, type="text", text=""), text(7, "!")],
+        # Stopped late, all of them at the end.
+        [THOUGHT, THINKING, block(2, type="text", text=""), text(2, "Hi"), stop(0), stop(2)],
     ],
 )  # fmt: skip
 def test_blocks_are_numbered_as_clients_count_them(events: list[Any]) -> None:
@@ -397,6 +400,8 @@ def test_blocks_are_numbered_as_clients_count_them(events: list[Any]) -> None:
         ([start(), start()], "second message_start"),
         ([start(), block(3, type="text", text=""), text(0, "x")], "content_block_delta has no index"),
         ([start(), block(3, type="text", text=""), text(4, "x")], "block 1, which is not open"),
+        # A client would run it twice.
+        ([start(), CALLED, CALLED], "content_block_start 0 came where block 1"),
         ([*HELLO[:3], start()], "second message_start"),
         ([block(0, type="text", text="")], "content_block_start came before message_start"),
         ([text(0, "x")], "content_block_delta came before message_start"),
