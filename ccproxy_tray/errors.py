@@ -16,6 +16,7 @@ across the provider's call stack.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -59,9 +60,12 @@ def type_of_status(status: int) -> ErrorType:
     return _TYPE_OF_STATUS.get(status, fallback)
 
 
-def envelope(error_type: str, message: str, request_id: str) -> bytes:
-    """Anthropic's error body, the only shape in which an error leaves this program."""
-    body = {"type": "error", "error": {"type": error_type, "message": message}, "request_id": request_id}
+def envelope(error_type: str, message: str, request_id: str, details: Mapping[str, str] | None = None) -> bytes:
+    """Anthropic's error body, the only shape in which an error leaves this program. ``details`` is for programs."""
+    error: dict[str, object] = {"type": error_type, "message": message}
+    if details:
+        error["details"] = dict(details)
+    body = {"type": "error", "error": error, "request_id": request_id}
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
 
 
@@ -121,7 +125,10 @@ class CcproxyError(Exception):
 
 
 class RequestError(CcproxyError):
-    """The client's request is at fault; the message says what, where and what to do."""
+    """The client's request is at fault; the message says what, where and what to do.
+
+    ``details`` goes into the error body: its ``error_code`` is what clients act on (Messages API, "Errors").
+    """
 
     def __init__(
         self,
@@ -130,12 +137,14 @@ class RequestError(CcproxyError):
         *,
         error_type: str | None = None,
         headers: dict[str, str] | None = None,
+        details: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.error_type = error_type or type_of_status(status)
         self.headers = headers or {}
+        self.details = details or {}
 
 
 class AttemptFailed(CcproxyError):

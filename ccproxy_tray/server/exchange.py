@@ -107,7 +107,7 @@ class Exchange:
         Within a whole body nothing can be said any more, so the connection is cut and the body is seen to be short.
         """
         if not self.wire.started:
-            body = envelope(error.error_type, error.message, self.request_id)
+            body = envelope(error.error_type, error.message, self.request_id, error.details)
             await self.respond(error.status, body, error.headers)
         elif self.streaming:
             await self.write(error_event(error.error_type, error.message, self.request_id))

@@ -65,6 +65,7 @@ ANTHROPIC_BETAS = frozenset(
         "interleaved-thinking-2025-05-14",
         "mcp-client-2025-04-04",
         "mcp-client-2025-11-20",
+        "message-threads-2026-08-12",
         "mid-conversation-output-config-2026-07-01",
         "mid-conversation-system-clear-at-2026-08-21",
         "mid-conversation-tool-changes-2026-07-01",
@@ -143,6 +144,7 @@ ANTHROPIC = Dialect(
         "mcp_servers",
         "fallbacks",
         "fallback_credit_token",
+        "thread",
     },
     ("model", "max_tokens", "messages"),
     ANTHROPIC_BETAS,
@@ -152,6 +154,7 @@ ANTHROPIC = Dialect(
         "safeguards": ("dangerous-tool-use-2026-09-03",),
         "speed": ("fast-mode-2026-02-01",),
         "mcp_servers": ("mcp-client-2025-04-04", "mcp-client-2025-11-20"),
+        "thread": ("message-threads-2026-08-12",),
         "fallback_credit_token": ("fallback-credit-2026-06-01",),
     },
 )

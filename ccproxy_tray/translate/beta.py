@@ -33,6 +33,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
     "fast-mode": ("speed",),
     "fine-grained-tool-streaming": ("tools.0.eager_input_streaming",),
     "mcp-client": ("mcp_servers",),
+    "message-threads": ("thread",),
     "mid-conversation-output-config": ("messages.0.output_config",),
     "mid-conversation-system-clear-at": ("messages.0.clear_at",),
     "per-turn-control": ("messages.0.output_config",),

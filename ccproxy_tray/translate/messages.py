@@ -23,6 +23,7 @@ VERSION = "2023-06-01"
 """The API version of a client that names none."""
 _LONG_CONTEXT = "[1m]"
 _BOM = b"\xef\xbb\xbf"
+_NO_THREAD = "thread: no conversation is held here. Send the whole conversation, with or without a new thread."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,8 @@ def parse_request(
     """Read and check a request; header names in lower case, repeated headers joined by ``", "``.
 
     ``counting`` is for count_tokens, which has no ``max_tokens``. What ``conversations`` know is not read again.
-    Raises :class:`RequestError` (400) with one message that names the field. What the Messages API alone can judge is
-    left to it.
+    Raises :class:`RequestError` (400) with one message that names the field; 404 for a conversation whose beginning
+    the server should hold. What the Messages API alone can judge is left to it.
     """
     raw = raw.removeprefix(_BOM)
     conversations = conversations or Conversations()
@@ -83,6 +84,8 @@ def parse_request(
     body = read.body
     if problem := check(body, counting=counting, known=read.messages):
         raise RequestError(400, problem)
+    if "thread" in body and _goes_on(body["thread"]):
+        raise RequestError(404, _NO_THREAD, details={"error_code": "thread_not_found"})
     conversations.keep(read)
     reading = Reading(raw, body, read.memo)
     survey(body, reading.memo)  # whoever serves asks for it: of a large request, it is taken in the thread that reads
@@ -110,6 +113,14 @@ def sent_body(request: MessagesRequest, body: Mapping[str, Json], model: str) ->
     return (
         with_model(request, model) if body is request.body else jsontext.render({**body, "model": model}, finite=True)
     )
+
+
+def _goes_on(thread: Json) -> bool:
+    """Whether only new messages came, the others being held by who answered last (Messages API, ``thread``).
+
+    That one may be away, and no other has them. Clients that hear so send the whole conversation again.
+    """
+    return isinstance(thread, dict) and thread.get("type") == "continue"
 
 
 def _betas(header: str) -> tuple[str, ...]:

@@ -15,6 +15,13 @@ const write = {
     required: ["file_path", "content"],
   },
 };
+const read = {
+  name: "Read",
+  input_schema: { type: "object", properties: { file_path: { type: "string" } }, required: ["file_path"] },
+};
+const runs = (tool, say) => ({ ...tool, type: "custom", parse: (input) => input, run: say });
+const written = { text: "" };
+const tools = [runs(write, ({ content }) => ((written.text = content), "written")), runs(read, () => written.text)];
 const asked = (text, more) => ({ model, max_tokens: 64000, messages: [{ role: "user", content: text }], ...more });
 
 const stream = client.messages.stream(asked("#deltas"));
@@ -27,6 +34,7 @@ console.log(
     deltas,
     called: await client.messages.stream(asked("#tool-loop use /a/b", { tools: [write] })).finalMessage(),
     whole: await client.messages.create(asked("hello", { max_tokens: 1000 })),
+    ran: await client.beta.messages.toolRunner(asked("#tool-loop use /a/b", { tools, max_tokens: 1000 })),
     counted: await client.messages.countTokens({ model, messages: [{ role: "user", content: "hello" }] }),
   }),
 );

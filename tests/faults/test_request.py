@@ -103,6 +103,23 @@ async def test_c6_a_malformed_request_is_refused_and_goes_nowhere(tmp_path: Path
         await untouched(stage)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_c12_a_conversation_that_somebody_should_hold_is_not_found_and_goes_nowhere(
+    tmp_path: Path, stream: bool
+) -> None:
+    async with staged(tmp_path) as stage, connected(stage) as raw:
+        held = {"type": "continue", "previous_message_id": "msg_01"}
+        await raw.send(request(asked(thread=held, stream=stream)))
+        answered = await stage.checked(await raw.answer())
+        assert (answered.status, answered.error["type"]) == (404, "not_found_error")
+        # What the official clients act on: they send the whole conversation, as the beginning of another thread.
+        assert answered.error["details"] == {"error_code": "thread_not_found"}
+        await untouched(stage)
+        await raw.send(request(asked(thread={"type": "create"})))
+        await stage.checked(await raw.answer())
+        await stage.expect(primary=1, backup=0, story=["primary ok"])
+
+
 async def test_c7_a_request_of_40_mb_is_served_and_holds_up_nobody(tmp_path: Path) -> None:
     picture = {"type": "base64", "media_type": "image/png", "data": "A" * 40_000_000}
     body = await asyncio.to_thread(

@@ -29,6 +29,7 @@ def dropped(
         ("structured-outputs-2025-11-13", {"output_format": {}}, "output_format"),
         ("fast-mode-2026-02-01", {"speed": "fast"}, "speed"),
         ("mcp-client-2025-11-20", {"mcp_servers": []}, "mcp_servers"),
+        ("message-threads-2026-08-12", {"thread": {"type": "create"}}, "thread"),
         ("dangerous-tool-use-2026-09-03", {"safeguards": []}, "safeguards"),
         ("request-tags-2026-08-21", {"tags": {}}, "tags"),
     ],

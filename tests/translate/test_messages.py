@@ -39,6 +39,21 @@ def test_bad_input_is_a_400_that_says_what_is_wrong(raw: bytes, message: str) ->
     assert caught.value.message.startswith(message)
 
 
+def test_a_conversation_that_the_server_should_hold_is_not_found() -> None:
+    with pytest.raises(RequestError) as caught:
+        parse({**HELLO, "thread": {"type": "continue", "previous_message_id": "msg_1"}})
+    assert (caught.value.status, caught.value.error_type) == (404, "not_found_error")
+    assert "the whole conversation" in caught.value.message
+    # Clients read this, not the message, and send everything again.
+    assert caught.value.details == {"error_code": "thread_not_found"}
+
+
+@pytest.mark.parametrize("thread", [None, {"type": "create"}, {}, "continue"])
+def test_a_conversation_that_begins_is_whole(thread: Json) -> None:
+    body = {**HELLO, "thread": thread}
+    assert parse(body).body == body
+
+
 def test_a_request_keeps_its_bytes_and_what_its_headers_say() -> None:
     raw = json.dumps(HELLO, indent=3).encode()
     request = parse(
