@@ -88,6 +88,7 @@ async def test_a_port_taken_on_the_ipv6_loopback_alone_counts_because_localhost_
         await subject.start()
     assert subject._listener._servers == []
     with socket.socket() as free:
+        free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # somebody's connection may go out from there
         free.bind(("127.0.0.1", taken6))
 
 
