@@ -143,6 +143,7 @@ _FIELD = (
     re.compile(r"argument not supported on this model: ([\w.]+)", re.IGNORECASE),
     re.compile(r"model [\w./:-]{1,100} does not support parameter ([\w.]+)", re.IGNORECASE),
     re.compile(r"temperature and (top_p) cannot both be specified", re.IGNORECASE),  # Claude from 4.1 to 4.5
+    re.compile(r"\b(temperature|top_p|top_k) is deprecated for this model", re.IGNORECASE),  # Claude from 4.7 on
 )
 _MEANT = (
     (re.compile(r"['\"][\w./:@-]{1,200}['\"] does not support thinking\b"), "thinking"),  # Ollama, Claude before 3.7

@@ -111,6 +111,20 @@ async def test_u20_each_field_that_a_target_refuses_is_left_out_and_never_sent_t
         assert sent == [3, 2, 1, 0, 0]
 
 
+@pytest.mark.parametrize("wire", [MESSAGES, BEDROCK], ids=by_name)
+async def test_u20_a_sampling_field_that_a_newer_model_gave_up_is_left_out(tmp_path: Path, wire: Wire) -> None:
+    """As on every server that refuses a field by its name; the catalog knows not every name of these models."""
+    message = "`temperature` is deprecated for this model."
+    error = aws(400, "ValidationException", message) if wire is BEDROCK else said(400, message, "invalid_request_error")
+    async with staged(tmp_path, wire, alone=True) as stage:
+        stage.primary.play(error)
+        assert (await stage.ask(temperature=0.2)).status == 200
+        await stage.expect(primary=2, backup=0, story=["primary field refused", "primary ok"])
+        assert (await stage.ask(temperature=0.2)).status == 200
+        await stage.expect(primary=3, backup=0, story=["primary ok"])
+        assert ["temperature" in call.json for call in stage.primary.calls] == [True, False, False]
+
+
 async def turned_away(stage: Stage, fault: str, seconds: float) -> None:
     """The primary is left for the backup at once, and then passed over for long."""
     await stage.ask()

@@ -86,6 +86,14 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("Argument not supported on this model: stop", Fault.FIELD_REFUSED, "stop"),
         ("Model grok-4-latest does not support parameter user.", Fault.FIELD_REFUSED, "user"),
         ("temperature and top_p cannot both be specified for this model.", Fault.FIELD_REFUSED, "top_p"),
+        # Claude from 4.7 on, asked directly, and by Bedrock, which hands on all of its answer.
+        ("`temperature` is deprecated for this model.", Fault.FIELD_REFUSED, "temperature"),
+        (
+            'The model returned the following errors: {"error":{"message":"`top_k` is deprecated for this model."}}',
+            Fault.FIELD_REFUSED,
+            "top_k",
+        ),
+        ("Prompt caching is deprecated for this model.", Fault.REFUSED, ""),
         ('"qwen3-coder:30b" does not support thinking', Fault.FIELD_REFUSED, "thinking"),
         ("'claude-3-5-haiku-20241022' does not support thinking.", Fault.FIELD_REFUSED, "thinking"),
         (
