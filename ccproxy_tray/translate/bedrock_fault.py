@@ -34,7 +34,7 @@ _FAULTS = {
     "accessdenied": Fault.CREDENTIALS,
     "resourcenotfound": Fault.NO_MODEL,
     "validation": Fault.REFUSED,
-    "conflict": Fault.BROKEN,
+    "conflict": Fault.REFUSED,
     # The authentication layer in front of every AWS service.
     "unrecognizedclient": Fault.CREDENTIALS,
     "invalidclienttokenid": Fault.CREDENTIALS,

@@ -380,13 +380,6 @@ async def test_u23_a_timeout_or_a_conflict_falls_over_and_cools_nothing(tmp_path
         await stage.expect(primary=1, backup=1, story=["primary broken", "backup ok"])
 
 
-async def test_u23_a_conflict_that_bedrock_calls_a_400_falls_over_and_cools_nothing(tmp_path: Path) -> None:
-    async with staged(tmp_path, BEDROCK) as stage:
-        stage.primary.play(aws(400, "ConflictException", "try again"))
-        await stage.ask()
-        await stage.expect(primary=1, backup=1, story=["primary broken", "backup ok"])
-
-
 BODIES: dict[str, tuple[bytes, str]] = {
     "envelope": (envelope("api_error", "sorry"), JSON),
     "HTML": (HTML, "text/html"),

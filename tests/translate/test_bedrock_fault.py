@@ -23,7 +23,7 @@ ROWS = [
     ("ValidationException", 400, Fault.REFUSED, 400, "invalid_request_error"),
     ("AccessDeniedException", 403, Fault.CREDENTIALS, 403, "permission_error"),
     ("ResourceNotFoundException", 404, Fault.NO_MODEL, 404, "not_found_error"),
-    ("ConflictException", 400, Fault.BROKEN, 409, "api_error"),
+    ("ConflictException", 400, Fault.REFUSED, 409, "conflict_error"),
     ("UnrecognizedClientException", 403, Fault.CREDENTIALS, 403, "permission_error"),
     ("ExpiredTokenException", 400, Fault.CREDENTIALS, 403, "permission_error"),
     ("InvalidSignatureException", 403, Fault.CREDENTIALS, 403, "permission_error"),
