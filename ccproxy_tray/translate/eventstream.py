@@ -79,9 +79,11 @@ class EventStreamDecoder:
                 payload_start = start + _PRELUDE.size + headers_length
                 headers = self._decoded(data[start + _PRELUDE.size : payload_start])
                 payloads = [data[payload_start:end]]
-                if start == 0:  # once for each read, so that frames with headers in turns cost no more than others
-                    payloads += _alike(data[total:], self._headers[0])
-                start += len(payloads) * (headers_length + _OVERHEAD) + sum(map(len, payloads))
+                start += total
+                if start == total < size:  # once for each read, or frames with headers in turns would cost its square
+                    alike = _alike(data[start:], self._headers[0])
+                    start += len(alike) * (headers_length + _OVERHEAD) + sum(map(len, alike))
+                    payloads += alike
                 yield headers, payloads
         finally:
             self._buffer += data[start:]
@@ -100,7 +102,7 @@ def _alike(data: bytes, headers: bytes) -> list[bytes]:
     them, and each checksum goes on from what it is after prelude and headers.
     """
     payloads: list[bytes] = []
-    if not data or not 0 < len(headers) <= _REMEMBERED:
+    if not 0 < len(headers) <= _REMEMBERED:
         return payloads
     prelude, *pieces = (data + bytes(_PRELUDE.size)).split(headers)  # as if a prelude followed the last frame, too
     try:
