@@ -8,7 +8,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PAGE = (HERE.parent.parent / "docs" / "faults.md").read_text(encoding="utf-8")
-IDS = [f"U{number}" for number in range(1, 36)] + [f"C{number}" for number in range(1, 12)]
+IDS = [f"U{number}" for number in range(1, 36)] + [f"C{number}" for number in range(1, 13)]
 ROW = re.compile(r"^\| ([UC]\d+) \|", re.MULTILINE)
 NAMED = re.compile(r"test_([uc]\d+)_")
 
