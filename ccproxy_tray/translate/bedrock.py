@@ -14,6 +14,7 @@ from typing import Any
 
 from ccproxy_tray import catalog
 from ccproxy_tray.catalog import Capabilities
+from ccproxy_tray.routing.repair import ALL_BETAS
 from ccproxy_tray.routing.target import Need, Repairs
 from ccproxy_tray.translate import beta, jsontext, tool_search
 from ccproxy_tray.translate.adaptation import clamp_effort, clamp_max_tokens, fit
@@ -73,7 +74,7 @@ def bedrock_body(
 
 def count_body(request: MessagesRequest, model_id: str) -> Body:
     """The body of CountTokens: an InvokeModel body in base64, with a limit above the budget and without betas."""
-    body = bedrock_body(request, model_id, drop_betas=(beta.ALL_BETAS,))
+    body = bedrock_body(request, model_id, drop_betas=(ALL_BETAS,))
     budget = (body.get("thinking") or {}).get("budget_tokens")
     least = budget + 1 if isinstance(budget, int) else 1
     body = {**body, "max_tokens": max(body.get("max_tokens", 0), least)}

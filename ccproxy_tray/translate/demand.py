@@ -1,21 +1,15 @@
 """What a server demands in a refusal: each maker in words of its own, and only where it can be given what it wants.
 
-A demand is the subject of the refusal (see :class:`~ccproxy_tray.errors.Failure`), read from its lower-case wording
-without backticks.
+A demand is the subject of the refusal (see :func:`~ccproxy_tray.routing.repair.repairs_for`), read from its lower-case
+wording without backticks.
 """
 
 from __future__ import annotations
 
 import re
 
+from ccproxy_tray.routing.repair import MOST, NEED, WINDOW
 from ccproxy_tray.routing.target import Need
-
-NEED = "need:"
-"""Prefix of a subject that names a :class:`~ccproxy_tray.routing.target.Need`."""
-MOST = "most:"
-"""Prefix of a subject that says how many tokens of answer may be asked for."""
-WINDOW = "window:"
-"""Prefix of a subject that says how many tokens the request and its answer may have together."""
 
 _NEEDS: tuple[tuple[Need, re.Pattern[str]], ...] = (
     # DeepSeek, MiMo; Moonshot, on both wires; DeepSeek before V4.

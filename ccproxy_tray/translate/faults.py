@@ -20,10 +20,10 @@ from dataclasses import replace
 from typing import Any
 
 from ccproxy_tray.errors import Failure, Fault
+from ccproxy_tray.routing.repair import NEED
 from ccproxy_tray.routing.target import Need
 from ccproxy_tray.translate import wording
 from ccproxy_tray.translate.bedrock_fault import from_bedrock, from_bedrock_http
-from ccproxy_tray.translate.demand import NEED
 from ccproxy_tray.translate.error_body import STATUS_OF_FAULT, client_type, fault_of_status, parsed, retry_after, said
 from ccproxy_tray.translate.error_object import ErrorObject, error_object
 

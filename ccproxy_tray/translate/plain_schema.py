@@ -14,7 +14,7 @@ from typing import Any
 from ccproxy_tray.translate.sharing import each, put, without
 
 Json = Any
-Schema = dict[str, Json]
+Schema = Mapping[str, Json]
 
 _KEPT = frozenset({"type", "description", "enum", "properties", "required", "items", "minimum", "maximum"})
 _REFERENCES = 3
@@ -23,7 +23,7 @@ _REFERENCES = 3
 
 def plain_schema(schema: Mapping[str, Json]) -> Schema:
     """The schema of a tool's arguments: an object, at its top without alternatives."""
-    found = _Plain(schema).schema({**schema, "type": "object"})
+    found = dict(_Plain(schema).schema({**schema, "type": "object"}))
     for branch in found.pop("anyOf", ()):
         found["properties"] = {**branch.get("properties", {}), **found.get("properties", {})}
     return {"properties": {}, **found, "type": "object"}
@@ -50,19 +50,19 @@ class _Plain:
     def schema(self, found: Json) -> Schema:
         """One schema; a text where it says nothing, for which there is no word."""
         inside, whole = self.joined(_mapping(found))
-        kept = {key: value for key, value in whole.items() if key in _KEPT}
+        kept: Schema = {key: value for key, value in whole.items() if key in _KEPT}
         if not isinstance(kept.get("properties"), dict):
-            kept = _without(kept, "properties")
+            kept = without(kept, "properties")
         options = inside.options(whole)
         if len(options) == 1:
-            kept = {**options[0], **_without(kept, "type")}
+            kept = {**options[0], **without(kept, "type")}
         elif options:
             kept = {**kept, "anyOf": options}
         kept = _with_type(_with_values(kept, whole))
-        kept = inside.object(kept) if "properties" in kept else _without(kept, "required")
+        kept = inside.object(kept) if "properties" in kept else without(kept, "required")
         if kept.get("type") == "array":
             return {**kept, "items": inside.schema(kept.get("items"))}
-        return _without(kept, "items")
+        return without(kept, "items")
 
     def joined(self, found: Schema) -> tuple[_Plain, Schema]:
         """A schema with what it refers to and with all that has to hold besides, and by which references."""
@@ -75,9 +75,11 @@ class _Plain:
         # Recursive models of Pydantic's refer to themselves by a part: references in there count, too.
         inside = max([inside, *(way for way, _ in joined)], key=lambda way: len(way.seen))
         whole: Schema = {}
-        for part in [*(part for _, part in joined), _without(found, "allOf", "$ref")]:
-            both: Schema = {"properties": {**_mapping(whole.get("properties")), **_mapping(part.get("properties"))}}
-            both["required"] = [*_list(whole.get("required")), *_list(part.get("required"))]
+        for part in [*(part for _, part in joined), without(found, "allOf", "$ref")]:
+            both = {
+                "properties": {**_mapping(whole.get("properties")), **_mapping(part.get("properties"))},
+                "required": [*_list(whole.get("required")), *_list(part.get("required"))],
+            }
             whole = {**whole, **part, **{key: value for key, value in both.items() if value}}
         return inside, whole
 
@@ -93,14 +95,14 @@ class _Plain:
         """With plain properties, of which no others are required."""
         properties = {name: self.schema(inner) for name, inner in kept["properties"].items()}
         required = [name for name in dict.fromkeys(map(str, _list(kept.get("required")))) if name in properties]
-        return {**_without(kept, "required"), "properties": properties, **({"required": required} if required else {})}
+        return {**without(kept, "required"), "properties": properties, **({"required": required} if required else {})}
 
 
 def _with_values(kept: Schema, whole: Schema) -> Schema:
     """The values that are allowed, where all of them are texts."""
     values = _list(kept.get("enum")) or ([whole["const"]] if "const" in whole else [])
     texts = [value for value in values if value is not None]
-    kept = _without(kept, "enum")
+    kept = without(kept, "enum")
     if texts and all(isinstance(text, str) for text in texts):
         return {**kept, "type": "string", "enum": texts}
     return kept
@@ -109,7 +111,7 @@ def _with_values(kept: Schema, whole: Schema) -> Schema:
 def _with_type(kept: Schema) -> Schema:
     """Exactly one type, but none beside alternatives."""
     if "anyOf" in kept:
-        return _without(kept, "type")
+        return without(kept, "type")
     kinds = [kind for kind in (kept.get("type"), *_list(kept.get("type"))) if isinstance(kind, str) and kind != "null"]
     guessed = "object" if "properties" in kept else "array" if "items" in kept else "string"
     return {**kept, "type": kinds[0] if kinds else guessed}
@@ -121,10 +123,6 @@ def _referred(reference: str, root: Mapping[str, Json]) -> Schema:
     for step in reference.split("/")[1:]:
         found = _mapping(found).get(step)
     return _mapping(found)
-
-
-def _without(schema: Schema, *keys: str) -> Schema:
-    return {key: value for key, value in schema.items() if key not in keys}
 
 
 def _list(value: Json) -> list[Json]:

@@ -12,12 +12,8 @@ import re
 from dataclasses import dataclass
 
 from ccproxy_tray.errors import Fault
+from ccproxy_tray.routing.repair import ALL_BETAS, BETA
 from ccproxy_tray.translate.demand import demand
-
-ALL_BETAS = "betas"
-"""The subject of a refusal that names no single beta: none may be sent."""
-BETA = "beta:"
-"""Prefix of a subject that names betas; several are joined by commas."""
 
 ACCESS = "access"
 """The subject of a CREDENTIALS failure that concerns one model: the account as such is good."""

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ccproxy_tray.routing.repair import ALL_BETAS
 from ccproxy_tray.translate import beta
 from tests import capture
 
@@ -138,7 +139,7 @@ def test_without_tool_search_its_references_are_sentences() -> None:
 
 def test_all_betas_go_with_all_their_fields() -> None:
     request = capture.request("06")
-    body, kept = beta.drop(request.body, request.betas, (beta.ALL_BETAS,))
+    body, kept = beta.drop(request.body, request.betas, (ALL_BETAS,))
     assert kept == ()
     assert not {"safeguards", "context_management", "output_config"} & body.keys()
     assert body["thinking"] == {"type": "adaptive"}
