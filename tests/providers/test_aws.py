@@ -151,28 +151,6 @@ async def test_temporary_credentials_are_renewed_before_they_expire(tmp_path: Pa
     assert first.partition("/")[0] != second.partition("/")[0]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
-async def test_credentials_that_cannot_be_renewed_any_more_are_a_failure_and_a_refresh_of_no_use(
-    tmp_path: Path,
-) -> None:
-    program = tmp_path / "process"
-    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
-    text = json.dumps({"Version": 1, "AccessKeyId": "ASIA0", "SecretAccessKey": "s", "Expiration": soon})
-    write(program, f"#!/bin/sh\ncd {tmp_path}\ntest -e logged-out && exit 1\nprintf '%s' '{text}'\n")
-    program.chmod(stat.S_IRWXU)
-    write(tmp_path / "config", f"[default]\ncredential_process = {program}\n")
-    account = AwsAccount("bedrock", "", "", {})
-    await account.look()
-    assert account.problem == ""
-    write(tmp_path / "logged-out", "")
-    account._credentials._expiry_time = datetime.now(UTC) - timedelta(seconds=1)
-    with pytest.raises(AttemptFailed) as caught:
-        await headers(account)
-    assert caught.value.failure.fault is Fault.CREDENTIALS
-    assert not await account.refresh()
-    assert account.problem
-
-
 def process(tmp_path: Path, script: str) -> AwsAccount:
     """An account whose credentials a program tells."""
     program = tmp_path / "process"
@@ -180,6 +158,29 @@ def process(tmp_path: Path, script: str) -> AwsAccount:
     program.chmod(stat.S_IRWXU)
     write(tmp_path / "config", f"[default]\ncredential_process = {program}\n")
     return AwsAccount("bedrock", "", "", {})
+
+
+async def assert_refused_once_logged_out(account: AwsAccount, tmp_path: Path) -> None:
+    """Good at first; no more when they have ended and their program has nothing new to tell."""
+    await account.look()
+    assert account.problem == ""
+    write(tmp_path / "logged-out", "")
+    account._credentials._expiry_time = datetime.now(UTC) - timedelta(seconds=1)
+    with pytest.raises(AttemptFailed) as caught:
+        await headers(account)
+    assert caught.value.failure.fault is Fault.CREDENTIALS
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
+async def test_credentials_that_cannot_be_renewed_any_more_are_a_failure_and_a_refresh_of_no_use(
+    tmp_path: Path,
+) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    text = json.dumps({"Version": 1, "AccessKeyId": "ASIA0", "SecretAccessKey": "s", "Expiration": soon})
+    account = process(tmp_path, f"test -e logged-out && exit 1\nprintf '%s' '{text}'")
+    await assert_refused_once_logged_out(account, tmp_path)
+    assert not await account.refresh()
+    assert account.problem
 
 
 def told(key: str) -> str:
@@ -214,13 +215,7 @@ async def test_a_program_that_says_nonsense_is_a_problem_to_be_shown(tmp_path: P
 @pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
 async def test_a_renewal_that_says_nonsense_is_a_failure(tmp_path: Path) -> None:
     account = process(tmp_path, f"test -e logged-out && exec echo Please log in\nprintf '%s' '{told('ASIA0')}'")
-    await account.look()
-    assert account.problem == ""
-    write(tmp_path / "logged-out", "")
-    account._credentials._expiry_time = datetime.now(UTC) - timedelta(seconds=1)
-    with pytest.raises(AttemptFailed) as caught:
-        await headers(account)
-    assert caught.value.failure.fault is Fault.CREDENTIALS
+    await assert_refused_once_logged_out(account, tmp_path)
     assert account.problem.startswith("AWS credentials cannot be used: ")
 
 
