@@ -217,6 +217,20 @@ def test_headers_that_are_too_long_to_keep_are_read_all_the_same() -> None:
     assert eventstream._expected.cache_info().currsize == 0
 
 
+def test_frames_with_headers_in_turns_have_one_read_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[int] = []
+    alike = eventstream._alike
+
+    def counted(data: bytes, headers: bytes) -> list[bytes]:
+        searched.append(len(data))
+        return alike(data, headers)
+
+    monkeypatch.setattr(eventstream, "_alike", counted)
+    frames: list[tuple[dict[str, HeaderValue], bytes]] = [({"a": str(number % 2)}, b"x") for number in range(100)]
+    assert decode(b"".join(encode(headers, payload) for headers, payload in frames)) == frames
+    assert len(searched) == 1
+
+
 def test_many_small_frames_in_one_chunk_keep_the_buffer_small() -> None:
     decoder = EventStreamDecoder()
     assert [len(run) for _, run in decoder.feed(encode({"a": "b"}, b"x") * 50_000)] == [50_000]
