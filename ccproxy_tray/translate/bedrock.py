@@ -86,7 +86,7 @@ def unservable(body: Body, memo: Memo = NO_MEMO) -> str:
     tools = body.get("tools") or []
     server = [tool for tool in tools if is_server_tool(tool)]
     forced = (body.get("tool_choice") or {}).get("name")
-    if server and (len(server) == len(tools) or forced in [tool.get("name") for tool in server]):
+    if server and (len(server) == len(tools) or any(forced and forced == tool.get("name") for tool in server)):
         return f"Bedrock does not run {server[0].get('name') or server[0]['type']}"
     return unsupported_source(body) if SOURCE in survey(body, memo) else ""
 

@@ -310,6 +310,8 @@ PDF: Json = {"type": "document", "source": {"type": "file", "file_id": "f"}}
         ({"tools": [SEARCH, {"name": "a"}]}, ""),
         ({"tools": [SEARCH]}, "Bedrock does not run web_search"),
         ({"tools": [{"type": "mcp_toolset"}]}, "Bedrock does not run mcp_toolset"),
+        ({"tools": [{"type": "mcp_toolset", "mcp_server_name": "s"}, {"name": "a"}]}, ""),
+        ({"tools": [{"type": "mcp_toolset"}, {"name": "a"}], "tool_choice": {"type": "any"}}, ""),
         (
             {"tools": [SEARCH, {"name": "a"}], "tool_choice": {"type": "tool", "name": "web_search"}},
             "Bedrock does not run web_search",
