@@ -1,12 +1,13 @@
 """The log: standard error and a rotating file, with secrets masked before anything is written anywhere.
 
 Every record passes one funnel at the root. There it becomes a line: its message, arguments, exception and stack as
-plain text, secrets masked, control characters escaped; only then is it handed to the thread that writes. The proxy's
-loop therefore never waits for a disk, and a disk that is full or a directory that cannot be written costs lines, never
-a request.
+plain text, secrets masked, control characters escaped; only then is it handed to the threads that write, one for
+standard error and one for the file. The proxy's loop therefore never waits for a disk, a disk that is full or a
+directory that cannot be written costs lines, never a request, and a terminal that stands still (Ctrl-S, text selected
+in a Windows console, a pipe that nobody reads) holds up neither the file nor the end of the program.
 
 Lines are written in the order in which they came: a warning, or worse, at once, with all before it; others within
-:data:`REST_SECONDS`, as many as have come by then in one write. With nothing to write the thread sleeps.
+:data:`REST_SECONDS`, as many as have come by then in one write. With nothing to write a thread sleeps.
 
 On standard error a record is one line. Tracebacks go to the file, and only when the level is DEBUG.
 """
@@ -32,9 +33,11 @@ from ccproxy_tray.sink import Console, Line, LogFile, Sink
 MAX_LINE = 8192
 """Characters of one message, before anything is added to it."""
 MAX_WAITING = 10_000
-"""Lines that may wait for the writing thread; more are dropped and counted."""
+"""Lines that may wait for a writing thread; more are dropped and counted."""
 REST_SECONDS = 0.05
-"""After each write the thread lets lines gather for so long: to wake it costs more than to write a line."""
+"""After each write a thread lets lines gather for so long: to wake it costs more than to write a line."""
+END_SECONDS = 2.0
+"""For so long the end waits for lines to be written. Longer takes only who does not read, or a disk that hangs."""
 
 FILE = "ccproxy-tray.log"
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -47,10 +50,9 @@ _TALKATIVE = ("aiohttp", "asyncio", "boto3", "botocore", "urllib3")
 class Log:
     """The running log. Close it to have everything written."""
 
-    def __init__(self, funnel: _Funnel, redactor: Redactor, sinks: Sequence[Sink]) -> None:
+    def __init__(self, funnel: _Funnel, redactor: Redactor) -> None:
         self._funnel = funnel
         self._redactor = redactor
-        self._sinks = sinks
 
     def __enter__(self) -> Self:
         return self
@@ -61,7 +63,7 @@ class Log:
     @property
     def dropped(self) -> int:
         """Lines that were lost because a disk was full, a stream was closed or too many were waiting."""
-        return self._funnel.dropped + sum(sink.dropped for sink in self._sinks)
+        return self._funnel.dropped
 
     def redact_values(self, values: Iterable[str]) -> None:
         """Mask these values from now on, whatever they look like."""
@@ -72,11 +74,12 @@ class Log:
         return self._redactor.redact(text)
 
     def close(self) -> None:
-        """Write what is waiting and leave the root logger as it was found. May be called twice."""
+        """Write what is waiting and leave the root logger as it was found. May be called twice.
+
+        What cannot be written within :data:`END_SECONDS` is given up.
+        """
         logging.getLogger().removeHandler(self._funnel)
         self._funnel.close()
-        for sink in self._sinks:
-            sink.close()
 
 
 def setup(
@@ -94,36 +97,39 @@ def setup(
     """
     redactor = Redactor((*secrets, *secret_variables(environ)))
     stream = stream or sys.stderr
-    consoles = () if stream is None else (Console(stream),)
+    consoles = [] if stream is None else [_Writer(Console(stream))]
 
     def tell(fault: str) -> None:
         record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, "", None, None)
         for console in consoles:
-            console.write([Line(_with_origin(record, escape(fault)))])
+            console.put(Line(_with_origin(record, escape(fault))), at_once=True)
 
-    sinks = consoles if log_dir is None else (*consoles, LogFile(log_dir / FILE, tell))
+    files = [] if log_dir is None else [_Writer(LogFile(log_dir / FILE, tell))]
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    funnel = _Funnel(redactor, sinks)
+    funnel = _Funnel(redactor, [*files, *consoles])
     root = logging.getLogger()
     root.setLevel(level)
     root.addHandler(funnel)
-    return Log(funnel, redactor, sinks)
+    return Log(funnel, redactor)
 
 
 class _Funnel(logging.Handler):
-    """Makes a record safe in the thread that logs it, and has it written in a thread of its own."""
+    """Makes a record safe in the thread that logs it, and has it written in others.
 
-    def __init__(self, redactor: Redactor, sinks: Sequence[Sink]) -> None:
+    Of ``writers`` each may still put lines into those after it while it is closed.
+    """
+
+    def __init__(self, redactor: Redactor, writers: Sequence[_Writer]) -> None:
         super().__init__()
         self._redactor = redactor
         self._unfit = 0
-        self._writer = _Writer(sinks)
+        self._writers = writers
 
     @property
     def dropped(self) -> int:
-        """Records that made no line, and lines that found too many waiting."""
-        return self._unfit + self._writer.dropped
+        """Records that made no line, and lines that were not written."""
+        return self._unfit + sum(writer.dropped for writer in self._writers)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Have a record written, soon."""
@@ -132,10 +138,13 @@ class _Funnel(logging.Handler):
         except Exception:  # noqa: BLE001 - somebody's arguments may raise anything; telling it would be the next fault
             self._unfit += 1
         else:
-            self._writer.put(line, at_once=record.levelno >= logging.WARNING)
+            at_once = record.levelno >= logging.WARNING
+            for writer in self._writers:
+                writer.put(line, at_once=at_once)
 
     def close(self) -> None:
-        self._writer.close()
+        for writer in self._writers:
+            writer.close()
         super().close()
 
     def _line_of(self, record: logging.LogRecord) -> Line:
@@ -170,41 +179,46 @@ def _second(moment: int) -> str:
 
 
 class _Writer:
-    """The thread that writes, as the head of this module says."""
+    """The thread that writes to one sink, as the head of this module says."""
 
-    def __init__(self, sinks: Sequence[Sink]) -> None:
-        self.dropped = 0
-        self._sinks = sinks
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._lost = 0
         self._waiting: SimpleQueue[Line | None] = SimpleQueue()
         self._hurry = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
+    @property
+    def dropped(self) -> int:
+        """Lines that found too many waiting, or that the sink did not take."""
+        return self._lost + self._sink.dropped
+
     def put(self, line: Line, *, at_once: bool) -> None:
         """Leave a line, from any thread; it is dropped when too many wait."""
         if self._waiting.qsize() >= MAX_WAITING:
-            self.dropped += 1
+            self._lost += 1
             return
         self._waiting.put(line)
         if at_once:
             self._hurry.set()
 
     def close(self) -> None:
-        """Write what is waiting, and end. May be called twice."""
+        """Write what is waiting, and close the sink; left alone if that takes too long. May be called twice."""
         self._waiting.put(None)
         self._hurry.set()
-        self._thread.join()
+        self._thread.join(END_SECONDS)
 
     def _run(self) -> None:
         while True:
             taken = [self._waiting.get(), *self._rest()]
             lines = [line for line in taken if line is not None]
-            for sink in self._sinks:
-                try:
-                    sink.write(lines)
-                except Exception:  # noqa: BLE001 - the last line of defence: nobody would ever write another line
-                    self.dropped += len(lines)
+            try:
+                self._sink.write(lines)
+            except Exception:  # noqa: BLE001 - the last line of defence: nobody would ever write another line
+                self._lost += len(lines)
             if len(lines) < len(taken):
+                self._sink.close()
                 return
             self._hurry.wait(REST_SECONDS)
             self._hurry.clear()

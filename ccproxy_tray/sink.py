@@ -43,7 +43,11 @@ class Sink(Protocol):
 
 
 class Console:
-    """One line for each record; a stream that went away is not mentioned on that very stream."""
+    """One line for each record; a stream that went away is not mentioned on that very stream.
+
+    What lies below the stream's buffer is written to. A write that hangs would else hold the buffer's lock, and the
+    interpreter aborts at its end when it cannot have that.
+    """
 
     def __init__(self, stream: IO[str]) -> None:
         self.dropped = 0
@@ -67,8 +71,17 @@ class Console:
             self.dropped += 1
 
     def _print(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        stream = self._stream
+        if not (isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, io.BufferedWriter)):
+            stream.write(text)  # no file
+            stream.flush()
+            return
+        rest = text.encode(stream.encoding, stream.errors or "strict")
+        while rest:
+            written = stream.buffer.raw.write(rest)
+            if written is None:  # somebody made it non-blocking, and it is full
+                raise BlockingIOError
+            rest = rest[written:]
 
     def close(self) -> None:
         """It is the program's, and stays open."""

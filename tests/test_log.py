@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import stat
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -375,3 +377,40 @@ def test_a_stream_that_fails_as_none_should_costs_its_lines_and_not_the_log(tmp_
     assert [line.rpartition(" ")[2] for line in stream.lines] == ["second"]
     assert (tmp_path / FILE).read_text(encoding="utf-8").count("\n") == 2
     assert running.dropped == 1
+
+
+NOBODY_READS = """
+import logging, sys
+from pathlib import Path
+from ccproxy_tray import log
+log.END_SECONDS = 0.2
+with log.setup("INFO", Path(sys.argv[1]), {}):
+    for number in range(3000):
+        logging.warning("%d %s", number, "x" * 300)
+print("ended", flush=True)
+"""
+
+
+def test_a_standard_error_that_nobody_reads_holds_up_neither_the_file_nor_the_end(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", NOBODY_READS, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        assert child.stdout.readline() == "ended\n"
+        assert child.wait(60) == 0
+        told = child.stderr.read().splitlines()
+    written = (tmp_path / FILE).read_text(encoding="utf-8").splitlines()
+    assert [line.split()[-2] for line in written] == [f"{number}" for number in range(3000)]
+    assert 0 < len(told) < 3000
+    assert told[:-1] == written[: len(told) - 1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes there always block")
+def test_lines_that_a_full_non_blocking_standard_error_does_not_take_are_counted() -> None:
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with os.fdopen(read, "rb"), os.fdopen(write, "w", encoding="utf-8") as stream:
+        with setup("INFO", None, {}, stream=stream) as running:
+            for _ in range(1000):
+                LOGGER.warning("x" * 300)
+        assert 0 < running.dropped < 1000
