@@ -35,8 +35,8 @@ class BedrockStream(NativeStream):
     move into the message_delta, which is held back until the event after it. The invocation metrics stay here.
     """
 
-    def __init__(self, model: str, *, echo: bool = True) -> None:
-        super().__init__(model, echo=echo)
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
         self._decoder = EventStreamDecoder()
         self._held = b""
         self._of_chunks: Mapping[str, HeaderValue] | None = None

@@ -67,9 +67,9 @@ def plain_runs(data: bytes) -> Iterator[re.Match[bytes]]:
 
 
 class Grammar:
-    """One answer, event by event. ``model`` is the name that the client is to read; empty leaves the upstream's."""
+    """One answer, event by event. ``model`` is the name that the client is to read."""
 
-    def __init__(self, model: str = "") -> None:
+    def __init__(self, model: str) -> None:
         self.progress = Progress()
         self._model = model
         self._open: int | None = None
@@ -152,9 +152,7 @@ class Grammar:
         if _complete(message):
             data = render(event)
         self.progress.usage.observe(message["usage"])
-        if self._model:
-            data = renamed(data, event, message, self._model)
-        return sse_event("message_start", data)
+        return sse_event("message_start", renamed(data, event, message, self._model))
 
     def _block_start(self, data: bytes) -> bytes:
         event = _object(data)

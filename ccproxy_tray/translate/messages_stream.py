@@ -33,8 +33,8 @@ class MessagesStream(NativeStream):
     The type of an event is what its data says; the ``event:`` line counts where the data says nothing.
     """
 
-    def __init__(self, model: str, *, echo: bool = True) -> None:
-        super().__init__(model, echo=echo)
+    def __init__(self, model: str) -> None:
+        super().__init__(model)
         self._decoder = SseDecoder()
 
     def feed(self, data: bytes) -> bytes:

@@ -16,11 +16,11 @@ Typed = tuple[bytes, bytes | list[bytes]]
 class NativeStream(ABC):
     """A :class:`~ccproxy_tray.translate.stream.StreamCodec` but for the framing.
 
-    ``model`` is the name that the client asked for; it stands in the answer unless ``echo`` is off.
+    ``model`` is the name that the client asked for; it stands in the answer.
     """
 
-    def __init__(self, model: str, *, echo: bool) -> None:
-        self._grammar = Grammar(model if echo else "")
+    def __init__(self, model: str) -> None:
+        self._grammar = Grammar(model)
         self.progress = self._grammar.progress
         self.failure: Failure | None = None
 

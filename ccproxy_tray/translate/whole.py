@@ -15,10 +15,10 @@ from ccproxy_tray.translate.sse import SseDecoder
 from ccproxy_tray.translate.stream import Progress, StreamCodec
 
 
-def reply(body: bytes, model: str = "") -> tuple[bytes, Progress]:
+def reply(body: bytes, model: str) -> tuple[bytes, Progress]:
     """The body of a 200, checked to be a Message (Messages API, "Create a Message"), and what it says.
 
-    The bytes stay as they are but for the name of the model, when ``model`` gives one, and for what clients cannot do
+    The bytes stay as they are but for the name of the model, which becomes ``model``, and for what clients cannot do
     without, as in a stream.
     Raises AttemptFailed for an error inside the 200 and for anything else that is not a Message.
     """
@@ -33,7 +33,7 @@ def reply(body: bytes, model: str = "") -> tuple[bytes, Progress]:
     if _completed(answer):
         body = render(answer)
     progress = _progress(answer)
-    return (renamed(body, answer, answer, model) if model else body), progress
+    return renamed(body, answer, answer, model), progress
 
 
 def collect(codec: StreamCodec, data: bytes) -> dict[str, Json]:

@@ -41,7 +41,7 @@ EVENT = {":event-type": "chunk", ":content-type": "application/json", ":message-
 
 
 def codec() -> BedrockStream:
-    return BedrockStream("claude-asked", echo=False)
+    return BedrockStream("claude-up")
 
 
 def served(raw: bytes) -> Outcome:

@@ -35,7 +35,7 @@ from tests.translate.sample import (
 
 
 def codec() -> MessagesStream:
-    return MessagesStream("claude-asked", echo=False)
+    return MessagesStream("claude-up")
 
 
 def served(raw: bytes) -> Outcome:

@@ -99,6 +99,6 @@ def test_a_whole_answer_tells_them_too() -> None:
         "content": [thinking("sig"), {"type": "redacted_thinking", "data": "sealed"}],
         "usage": {"input_tokens": 3, "output_tokens": 1},
     }  # fmt: skip
-    body, progress = reply(render(message))
+    body, progress = reply(render(message), "x")
     assert progress.seals == ["sig", "sealed"]
     assert parse(body) == message

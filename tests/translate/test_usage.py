@@ -64,7 +64,7 @@ def broken_off(size: int, *, words: int = 400) -> Progress:
     seal = {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "s" * 9000}}
     events: list[dict[str, Any]] = [start, block, *[delta] * words, seal]
     said = "".join(f"event: {e['type']}\ndata: {json.dumps(e, separators=(',', ':'))}\n\n" for e in events).encode()
-    codec = MessagesStream("m", echo=False)
+    codec = MessagesStream("m")
     for place in range(0, len(said), size):
         codec.feed(said[place : place + size])
     codec.finish()

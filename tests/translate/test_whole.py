@@ -18,13 +18,13 @@ CALLS: dict[str, Any] = message(TOOLS)
 
 def failure(body: bytes) -> tuple[Fault, str]:
     with pytest.raises(AttemptFailed) as failed:
-        reply(body)
+        reply(body, "claude-up")
     return failed.value.failure.fault, failed.value.failure.message
 
 
 def test_a_message_passes_as_the_bytes_that_came() -> None:
     body = b" " + render(CALLS).replace(b":", b" : ") + b"\n"
-    out, progress = reply(body)
+    out, progress = reply(body, "claude-up")
     assert out is body
     assert (progress.started, progress.content, progress.finished) == (True, True, True)
     assert (progress.model, progress.stop_reason, progress.tools) == ("claude-up", "tool_use", ["Read", "List"])
@@ -41,7 +41,7 @@ def test_the_client_reads_the_model_that_it_asked_for() -> None:
 
 def test_a_key_given_twice_is_the_upstreams_own_affair() -> None:
     body = render(CALLS)[:-1] + b',"id":"msg_2"}'
-    assert reply(body)[0] is body
+    assert reply(body, "claude-up")[0] is body
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_message_that_does_not_say_why_it_stopped_gets_a_reason(
     whole: dict[str, Any], reason: str, lacking: dict[str, Any]
 ) -> None:
     given = {key: value for key, value in whole.items() if key not in ("stop_reason", "stop_sequence")}
-    out, progress = reply(render({**given, **lacking}))
+    out, progress = reply(render({**given, **lacking}), "claude-up")
     assert parse(out) == {**given, "stop_reason": reason, "stop_sequence": None}
     assert progress.stop_reason == reason
 
@@ -79,7 +79,10 @@ def test_a_message_that_does_not_say_why_it_stopped_gets_a_reason(
 @pytest.mark.parametrize("counts", [{}, {"input_tokens": None, "cache_read_input_tokens": 3}, {"output_tokens": "5"}])
 def test_counts_that_clients_cannot_do_without_are_there(counts: dict[str, Any]) -> None:
     given = {**CALLS, "usage": counts}
-    assert parse(reply(render(given))[0]) == {**CALLS, "usage": {**counts, "input_tokens": 0, "output_tokens": 0}}
+    assert parse(reply(render(given), "claude-up")[0]) == {
+        **CALLS,
+        "usage": {**counts, "input_tokens": 0, "output_tokens": 0},
+    }
 
 
 @pytest.mark.parametrize(
