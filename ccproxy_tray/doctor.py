@@ -48,7 +48,8 @@ class Subject:
     """Whose program is looked at, and where it lives.
 
     ``loaded`` is None when the configuration cannot be used, for these ``problems``. ``url`` is where the proxy serves
-    or should. ``folder`` is where Claude Code is started. ``managed`` replaces the administrator's folder.
+    or should. ``folder`` is where Claude Code is started (None: anywhere). ``managed`` replaces the administrator's
+    folder.
     """
 
     loaded: Loaded | None
@@ -57,7 +58,7 @@ class Subject:
     url: str
     environ: Mapping[str, str]
     home: Path
-    folder: Path
+    folder: Path | None
     data_dir: Path
     model: str
     live: bool = False

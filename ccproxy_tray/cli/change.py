@@ -51,7 +51,7 @@ def _hookup(args: argparse.Namespace, environ: Mapping[str, str]) -> Hookup:
 
 
 def _world(environ: Mapping[str, str]) -> World:
-    return look(environ, files.home(), Path.cwd(), sys.platform)
+    return look(environ, files.home(), files.folder(), sys.platform)
 
 
 def routing(args: argparse.Namespace, environ: Mapping[str, str]) -> int:

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from ccproxy_tray.cli.invocation import BAD_CONFIG, FAILED, OK, address_of, loaded_for, path_of, url_of
 from ccproxy_tray.cli.output import complain, say
@@ -42,7 +41,7 @@ def doctor(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
         problems = error.problems
     url = url_of(loaded or Loaded(Config(), "", {}), args, environ)
     subject = examination.Subject(
-        loaded, problems, path_of(args, environ), url, environ, files.home(), Path.cwd(), files.data_dir(environ),
+        loaded, problems, path_of(args, environ), url, environ, files.home(), files.folder(), files.data_dir(environ),
         args.model, args.live,
     )  # fmt: skip
     if args.live and loaded is not None:

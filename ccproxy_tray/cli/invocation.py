@@ -38,7 +38,7 @@ Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 def surroundings(args: argparse.Namespace, environ: Mapping[str, str]) -> Mapping[str, str]:
     """The environment of a command, in which the command line's own data folder stands in the place of a variable's."""
     given: Path | None = getattr(args, "data_dir", None)
-    return environ if given is None else {**environ, DATA_VARIABLE: str(given.absolute())}
+    return environ if given is None else {**environ, DATA_VARIABLE: str(files.absolute(given))}
 
 
 def path_of(args: argparse.Namespace, environ: Mapping[str, str]) -> Path:

@@ -23,6 +23,7 @@ from ccproxy_tray.config.reading import PLACEHOLDER
 from ccproxy_tray.config.report import Report
 from ccproxy_tray.config.schema import PASSTHROUGH
 from ccproxy_tray.config.secret import KEYRING
+from ccproxy_tray.errors import CcproxyError
 
 APP = "ccproxy-tray"
 FILE = "config.yaml"
@@ -33,6 +34,13 @@ UNFINISHED = ".ccproxy-tray"
 PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Seconds between two attempts at replacing a file on Windows, which refuses that for as long as anybody has it open:
 a virus scanner, an indexer, another program that reads it. Most of them are done within milliseconds."""
+
+
+class NoFolder(CcproxyError):
+    """A relative path leads nowhere."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} leads nowhere, since the current folder is gone: change to one that there is")
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
@@ -73,6 +81,22 @@ def home() -> Path:
     return _expanded("~")
 
 
+def folder() -> Path | None:
+    """The folder that the program was started in; None once it has been deleted, or may not be entered."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return None
+
+
+def absolute(path: Path) -> Path:
+    """The path from the root on. Raises NoFolder for a relative one in a folder that has been deleted."""
+    try:
+        return path.absolute()
+    except OSError:
+        raise NoFolder(path) from None
+
+
 def remedy(fault: OSError, otherwise: str) -> str:
     """What to do about a file that cannot be written: ``otherwise`` where there is room for it on the disk."""
     full = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -81,7 +105,7 @@ def remedy(fault: OSError, otherwise: str) -> str:
 
 def _expanded(text: str) -> Path:
     # os.path.expanduser leaves "~" standing where there is no home; Path.expanduser raises.
-    return Path(os.path.expanduser(text)).absolute()  # noqa: PTH111 - see above
+    return absolute(Path(os.path.expanduser(text)))  # noqa: PTH111 - see above
 
 
 def real(path: Path) -> Path:

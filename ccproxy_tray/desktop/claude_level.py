@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ccproxy_tray.config.files import real
 from ccproxy_tray.desktop.claude_settings import DIRECTORY_VARIABLE, ENV, settings_path
 from ccproxy_tray.desktop.json_text import BOM, BREAK, NotEditable, read
 
@@ -114,7 +115,7 @@ def _folder_places(folder: Path | None, user: Path) -> Iterator[tuple[Level, Pat
     if folder is None:
         return
     project = folder / ".claude" / "settings.json"
-    if project != user:  # in the home folder they are one file
+    if real(project) != real(user):  # in the home folder they are one file, also behind a link to it
         yield Level.PROJECT, project
     root = next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
     for each in dict.fromkeys((folder, root)):

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from ccproxy_tray.config.address import is_loopback
+from ccproxy_tray.config.files import real
 from ccproxy_tray.desktop.claude_level import Level, Setting, World
 from ccproxy_tray.desktop.claude_settings import AUTH_KEYS, BASE_URL, DIRECTORY_VARIABLE
 from ccproxy_tray.desktop.proxy_bypass import BYPASSES, PROXIES, bypassed
@@ -89,7 +91,7 @@ def findings(world: World, url: str, token: str = "") -> tuple[Conflict, ...]:
 
 def misplaced(world: World, connected: str) -> Conflict | None:
     """The hookup lies in another settings file (``connected``) than the one that this shell's Claude Code reads."""
-    if connected == world.user:
+    if real(Path(connected)) == real(Path(world.user)):  # a session may know the home folder by a link to it
         return None
     variable = world.variable(DIRECTORY_VARIABLE)
     where = variable.where if variable else world.user

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 import urllib.request
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_cli import GOOD, POSIX, run, started
+from tests.cli.test_cli import GOOD, POSIX, environment, run, started
 
 SETTINGS = '{\n  "permissions": { "allow": ["Read"] }\n}\n'
 
@@ -61,6 +62,29 @@ def test_connect_names_what_wins_over_it(home: Path) -> None:
     assert done.returncode == 0
     assert "unset CLAUDE_CODE_USE_BEDROCK" in done.stderr
     assert "unset" not in run(home, "connect", **places(home)).stderr
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ("connect", 0, "Claude Code uses"),
+        ("disconnect", 0, "no longer uses"),
+        ("doctor", 2, "Configuration"),
+        ("status --data-dir here", 1, "here leads nowhere"),
+    ],
+)
+def test_a_command_works_in_a_folder_that_has_been_deleted(home: Path, words: str, code: int, told: str) -> None:
+    broken = "server: { port: x }\n" if words == "doctor" else "server: { port: 8123 }\n"
+    (home / "config.yaml").write_text(broken, encoding="utf-8")
+    gone = home / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"rmdir ../gone; exec '{sys.executable}' -m ccproxy_tray {words}"],
+        env=environment(home, **places(home)), cwd=gone, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert told in done.stdout + done.stderr
 
 
 def test_disconnect_names_what_still_leads_to_the_proxy(home: Path) -> None:

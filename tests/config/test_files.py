@@ -122,6 +122,19 @@ def test_a_file_that_comes_in_the_same_moment_is_not_overwritten(
 
 
 @posix
+@pytest.mark.skipif(sys.platform == "win32", reason="deletes the current folder")
+def test_a_folder_that_has_been_deleted_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    assert files.folder() == gone
+    gone.rmdir()
+    assert files.folder() is None
+    assert config_path({"CCPROXY_CONFIG": str(tmp_path / "there.yaml")}) == tmp_path / "there.yaml"
+    with pytest.raises(files.NoFolder, match=r"rel/here\.yaml leads nowhere, since the current folder is gone"):
+        config_path({"CCPROXY_CONFIG": "rel/here.yaml"})
+
+
 def test_a_user_without_a_home_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody(_number: int) -> object:
         raise KeyError

@@ -63,6 +63,13 @@ def test_without_a_repository_the_folders_above_say_nothing(tmp_path: Path) -> N
     assert [level for level, _ in places(seen(tmp_path / "home", tmp_path / "deep"))] == [Level.SHELL]
 
 
+def test_nor_are_they_in_a_home_folder_that_is_known_by_a_link(tmp_path: Path) -> None:
+    home, link = tmp_path / "home", tmp_path / "link"
+    write(home / ".claude" / "settings.json")
+    link.symlink_to(home, target_is_directory=True)  # the shell knows the link, and getcwd() what is behind it
+    assert [level for level, _ in places(seen(link, home))] == [Level.SHELL, Level.USER]
+
+
 def test_the_user_s_settings_are_no_project_s_in_the_home_folder(tmp_path: Path) -> None:
     write(tmp_path / ".claude" / "settings.json")
     assert [level for level, _ in places(seen(tmp_path, tmp_path))] == [Level.SHELL, Level.USER]

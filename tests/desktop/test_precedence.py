@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -330,6 +331,15 @@ def test_a_broken_file_is_named_with_its_place_and_nothing_of_its_text(level: Le
 def test_on_windows_a_variable_is_removed_in_its_own_way() -> None:
     conflict = only(findings(connected(shell=env(CLAUDE_CODE_USE_BEDROCK="1"), windows=True), URL))
     assert conflict.remedy.startswith("Run `Remove-Item Env:CLAUDE_CODE_USE_BEDROCK`")
+
+
+def test_a_home_folder_that_a_session_knows_by_a_link_is_no_other_one(tmp_path: Path) -> None:
+    home, link = tmp_path / "home", tmp_path / "link"
+    home.mkdir()
+    link.symlink_to(home, target_is_directory=True)
+    here = replace(connected(), user=str(home / "settings.json"))
+    assert misplaced(here, str(link / "settings.json")) is None
+    assert misplaced(here, str(link / "other.json")) is not None
 
 
 def test_a_hookup_in_another_settings_file_than_this_shell_s_is_told() -> None:
