@@ -21,7 +21,10 @@ def host(text: str) -> str:
         raise Unfit("expected a host name or an address, without user name and password")
     if not _HOST.fullmatch(word):
         raise ValueError
-    return word.strip("[]")
+    name = word.strip("[]")
+    if ":" in name and _address(name) is None:
+        raise Unfit("expected a host name or an address alone; a port has a key of its own")
+    return name
 
 
 def is_loopback(name: str) -> bool:
@@ -95,11 +98,16 @@ def _parts(word: str) -> SplitResult | None:
 
 
 def openrouter_url(text: str, *, allow_http: bool = False) -> str:
-    """OpenRouter's root, whether the user gave it bare, with ``/api`` or with ``/api/v1``."""
-    url = base_url(text, allow_http=allow_http)
+    """OpenRouter's root, whether the user gave it bare, with ``/api``, with ``/api/v1`` or as a whole endpoint."""
+    url = openai_url(text, allow_http=allow_http).removesuffix("/messages")
     return url.removesuffix("/api/v1").removesuffix("/api")
 
 
 def anthropic_url(text: str, *, allow_http: bool = False) -> str:
-    """A Messages server's root: clients add ``/v1/messages`` themselves, so that a ``/v1`` given here goes."""
-    return base_url(text, allow_http=allow_http).removesuffix("/v1")
+    """A Messages server's root: ``/v1/messages`` is added to it, so that what is given here of that goes."""
+    return base_url(text, allow_http=allow_http).removesuffix("/messages").removesuffix("/v1")
+
+
+def openai_url(text: str, *, allow_http: bool = False) -> str:
+    """What ``/chat/completions`` is added to, also of somebody who copied the whole endpoint."""
+    return base_url(text, allow_http=allow_http).removesuffix("/chat/completions")

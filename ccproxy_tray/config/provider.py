@@ -8,7 +8,8 @@ from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
-from ccproxy_tray.config.address import anthropic_url, base_url, openrouter_url
+from ccproxy_tray.config.address import anthropic_url, base_url, openai_url, openrouter_url
+from ccproxy_tray.config.reading import quoted
 from ccproxy_tray.config.schema import DEFAULT_PROVIDERS, PASSTHROUGH, ApiStyle, ProviderConfig
 from ccproxy_tray.config.section import Section
 from ccproxy_tray.config.value import FLAG, TEXT, Kind, one_of
@@ -16,6 +17,7 @@ from ccproxy_tray.routing.target import ProviderType
 
 _IMPLIED = {provider.name: provider for provider in DEFAULT_PROVIDERS}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_USUAL_REGION = re.compile(r"[a-z]+(?:-[a-z]+)+-[0-9]+")
 _NAMING = "a provider's name begins with a letter or a digit and has up to 64 letters, digits, - and _"
 _NEEDS_TYPE = 'needs "type: openai" (chat completions) or "type: anthropic" (Messages)'
 _ALL_KEYS = ("region", "profile", "endpoint", "base_url", "api_key", "api", "extra_betas", "drop_betas")
@@ -37,6 +39,14 @@ def _beta(text: str) -> str:
 
 REGION = Kind("an AWS region such as us-east-1", _region)
 BETA = Kind("the name of a beta", _beta)
+
+
+def region(section: Section, default: str) -> str:
+    """The section's AWS region. An unusual one is warned of: a slip would only show as a host without an address."""
+    found = section.value("region", REGION, default, blank=False)
+    if found and not _USUAL_REGION.fullmatch(found):
+        section.warning(f"{quoted(found)} does not look like an AWS region such as us-east-1", "region")
+    return found
 
 
 def names(section: Section) -> tuple[str, ...]:
@@ -79,7 +89,7 @@ def _typed(section: Section, name: str) -> ProviderConfig | None:
 def _bedrock(section: Section, provider: ProviderConfig) -> ProviderConfig:
     return replace(
         _with_key(_with_betas(provider, section), section),
-        region=section.value("region", REGION, provider.region or _IMPLIED["bedrock"].region, blank=False),
+        region=region(section, provider.region or _IMPLIED["bedrock"].region),
         profile=section.value("profile", TEXT, ""),
         base_url=_url(section, "endpoint", provider, base_url),
     )
@@ -104,7 +114,7 @@ def _anthropic(section: Section, provider: ProviderConfig) -> ProviderConfig:
 
 def _openai(section: Section, provider: ProviderConfig) -> ProviderConfig:
     required = 'needs base_url, for instance "https://api.openai.com/v1"'
-    return replace(_with_key(provider, section), base_url=_url(section, "base_url", provider, base_url, required))
+    return replace(_with_key(provider, section), base_url=_url(section, "base_url", provider, openai_url, required))
 
 
 def _url(section: Section, key: str, provider: ProviderConfig, read: Callable[..., str], required: str = "") -> str:

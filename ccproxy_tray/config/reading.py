@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -12,13 +13,15 @@ from ccproxy_tray.config.expansion import Expanded, expand
 from ccproxy_tray.config.report import Place, Report
 from ccproxy_tray.config.schema import Secret
 from ccproxy_tray.config.secret import Lookup, remedy, resolve
-from ccproxy_tray.config.value import SECRET, Kind, Unfit
+from ccproxy_tray.config.value import SECRET, Kind, Unfit, unquoted
 from ccproxy_tray.redact import shown
 
 T = TypeVar("T")
 
 PLACEHOLDER = "your-api-key-here"
 """What sample files carry where a key belongs; it counts as no key."""
+_OTHER_REFERENCE = re.compile(r"\$(?:env:)?[A-Za-z_]\w*|%\w+%|env:\w+|os\.environ/\w+")
+"""How shells, Windows and other programs refer to a variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,18 @@ class Reading:
             return Secret(), ()
         if not optional:
             self._missing(found.missing, given.place)
-        return Secret(self.read(Given(found.text, given.place, ""), SECRET, "")), found.missing
+        text = self._bare(found.text, given.place)
+        return Secret(self.read(Given(text, given.place, ""), SECRET, "")), found.missing
+
+    def _bare(self, text: str, place: Place) -> str:
+        """A key without quotation marks; they are told, and so is what stands there in the place of a key."""
+        word = unquoted(text)
+        if word != text.strip():
+            self.report.warning(place, "has quotation marks around it, which no key has: they are left out")
+        if _OTHER_REFERENCE.fullmatch(word):
+            text = 'looks like a reference to a variable, but is sent as it stands; write "${NAME}" instead'
+            self.report.warning(place, text)
+        return word
 
     def _missing(self, names: tuple[str, ...], place: Place) -> None:
         for name in names:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 
-from ccproxy_tray.config.provider import REGION
+from ccproxy_tray.config.provider import region
 from ccproxy_tray.config.reading import quoted
 from ccproxy_tray.config.report import suggestion
 from ccproxy_tray.config.schema import Failback, ProviderConfig, Route, Routing, Step, Variant
@@ -55,7 +55,7 @@ class _Sequences:
         return Step(name, tuple(self._variant(item, name) for item in variants) if variants else (Variant(),))
 
     def _variant(self, section: Section, name: str) -> Variant:
-        variant = Variant(section.value("model", TEXT, "auto", blank=False), section.value("region", REGION, ""))
+        variant = Variant(section.value("model", TEXT, "auto", blank=False), region(section, ""))
         account = self._accounts.get(name)
         if variant.region and account and account.type is not ProviderType.BEDROCK:
             section.warning(f"has no effect on a provider of type {account.type}", "region")

@@ -48,8 +48,9 @@ class Section:
         self._reading.report.problem(over.place if over else self.place(key), text)
 
     def warning(self, text: str, key: str = "") -> None:
-        """Note what is odd about a key, or about the section as a whole."""
-        self._reading.report.warning(self.place(key), text)
+        """Note what is odd about a key, wherever its value came from, or about the section as a whole."""
+        over = self._over(key) if key in self._known else None
+        self._reading.report.warning(over.place if over else self.place(key), text)
 
     def came_from(self, key: str, source: str) -> None:
         """Note where the value of a key came from."""

@@ -67,6 +67,12 @@ def flag(text: str) -> bool:
     return word in _TRUE
 
 
+def unquoted(text: str) -> str:
+    """The text without blanks and one pair of quotation marks around it, which some tools leave in a variable."""
+    word = text.strip()
+    return word[1:-1].strip() if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'" else word
+
+
 def sendable(text: str) -> str:
     """A credential that fits into an HTTP header (RFC 9110 5.5): visible ASCII without blanks. Never quoted back."""
     word = text.strip()

@@ -10,6 +10,7 @@ from ccproxy_tray.config.address import (
     is_loopback,
     is_private,
     leads_to,
+    openai_url,
     openrouter_url,
     reachable,
 )
@@ -64,6 +65,12 @@ def test_a_host_is_a_name_or_an_address() -> None:
     for text in ("", "*", "http://x", "a b", "[x]", "a/b"):
         with pytest.raises(ValueError, match=r"^$"):
             host(text)
+
+
+@pytest.mark.parametrize("text", ["localhost:8000", "127.0.0.1:8000", "::1::"])
+def test_a_host_with_a_port_is_not_taken_for_one_that_others_can_reach(text: str) -> None:
+    with pytest.raises(Unfit, match=r"alone; a port has a key of its own$"):
+        host(text)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +134,9 @@ def test_plain_http_to_anywhere_can_be_allowed() -> None:
     assert base_url("http://gateway.example", allow_http=True) == "http://gateway.example"
 
 
-@pytest.mark.parametrize("tail", ["", "/", "/api", "/api/", "/api/v1", "/api/v1/"])
+@pytest.mark.parametrize(
+    "tail", ["", "/", "/api", "/api/", "/api/v1", "/api/v1/", "/api/v1/chat/completions", "/api/v1/messages"]
+)
 def test_openrouters_root_may_be_given_with_or_without_its_path(tail: str) -> None:
     assert openrouter_url("https://openrouter.ai" + tail) == "https://openrouter.ai"
     assert openrouter_url("https://gateway.example/or" + tail) == "https://gateway.example/or"
@@ -136,6 +145,12 @@ def test_openrouters_root_may_be_given_with_or_without_its_path(tail: str) -> No
 def test_a_messages_servers_root_loses_its_version() -> None:
     assert anthropic_url("https://gateway.example/x/v1/") == "https://gateway.example/x"
     assert anthropic_url("https://gateway.example/x") == "https://gateway.example/x"
+    assert anthropic_url("https://gateway.example/x/v1/messages") == "https://gateway.example/x"
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/chat/completions", "/chat/completions/"])
+def test_a_chat_server_may_be_given_as_the_whole_endpoint(tail: str) -> None:
+    assert openai_url("https://api.example/v1" + tail) == "https://api.example/v1"
 
 
 @pytest.mark.parametrize(

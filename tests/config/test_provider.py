@@ -119,6 +119,28 @@ def test_a_key_of_another_type_has_no_effect_and_is_mentioned(text: str, warning
     assert warning in said
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "eusc-de-east-1", "us-isob-east-1"])
+def test_a_region_of_the_usual_form_is_not_remarked_upon(region: str, reads: Reader) -> None:
+    assert reads(f"providers: {{bedrock: {{region: {region}}}}}").warnings == ()
+
+
+def test_a_region_of_another_form_is_warned_of_wherever_it_was_said(reads: Reader) -> None:
+    text = """
+    providers:
+      bedrock: { region: useast1 }
+    routing:
+      provider_sequence:
+        - { name: bedrock, variants: [ { region: us-west }, { model: auto } ] }
+    """
+    said = "does not look like an AWS region such as us-east-1"
+
+    assert reads(text).warnings == (
+        f'config.yaml:3: providers.bedrock.region: "useast1" {said}',
+        f'config.yaml:6: routing.provider_sequence[0].variants[0].region: "us-west" {said}',
+    )
+    assert reads("", {"BEDROCK_REGION": "virginia"}).warnings == (f'BEDROCK_REGION: "virginia" {said}',)
+
+
 def test_references_work_inside_any_value(reads: Reader) -> None:
     account = reads(
         'providers: {x: {type: openai, base_url: "https://${HOST}/v1", models: {opus: "${WHO}/opus"}}}',

@@ -48,6 +48,27 @@ def test_what_the_keyring_holds_is_taken_literally(refuses: Refusal) -> None:
     )
 
 
+@pytest.mark.parametrize("text", ['"sk-or-1"', "'sk-or-1'", " 'sk-or-1' \n"])
+def test_quotation_marks_around_a_key_are_left_out_and_told(text: str, reads: Reader) -> None:
+    by_variable = reads("", {"OPENROUTER_API_KEY": text})
+    by_reference = reads('providers: {openrouter: {api_key: "${KEY}"}}', {"KEY": text})
+
+    for loaded in (by_variable, by_reference):
+        assert loaded.config.providers["openrouter"].api_key.reveal() == "sk-or-1"
+    said = "has quotation marks around it, which no key has: they are left out"
+    assert by_variable.warnings == (f"OPENROUTER_API_KEY: {said}",)
+    assert by_reference.warnings == (f"config.yaml:1: providers.openrouter.api_key: {said}",)
+
+
+@pytest.mark.parametrize("text", ["$KEY", "$env:KEY", "%KEY%", "env:KEY", "os.environ/KEY"])
+def test_what_other_programs_take_for_a_variable_is_warned_of(text: str, reads: Reader) -> None:
+    loaded = reads(f'providers: {{openrouter: {{api_key: "{text}"}}}}', {"KEY": "sk-or-1"})
+
+    assert loaded.config.providers["openrouter"].api_key.reveal() == text
+    said = 'looks like a reference to a variable, but is sent as it stands; write "${NAME}" instead'
+    assert loaded.warnings == (f"config.yaml:1: providers.openrouter.api_key: {said}",)
+
+
 def test_a_malformed_reference_is_a_problem(refuses: Refusal) -> None:
     assert refuses('providers: {openrouter: {api_key: "${OPEN"}}') == (
         'config.yaml:1: providers.openrouter.api_key: a reference to a variable is written "${NAME}"',
