@@ -35,6 +35,8 @@ from ccproxy_tray.routing.outage import Outage, OutageKind
 from ccproxy_tray.routing.story import line
 from ccproxy_tray.routing.target import Target
 from ccproxy_tray.server.app import Endpoint
+from ccproxy_tray.server.disclosure import Disclosure
+from ccproxy_tray.server.insight import Insight
 
 if TYPE_CHECKING:
     from ccproxy_tray.check import Finding  # imported where it is used: nobody may ever click it
@@ -114,16 +116,9 @@ class App:
         self._transport = Transport(config.upstream.connect_timeout)
         self._dispatcher = Dispatcher(runtime, self._transport, self.journal, self._state, self._clock, prices.price)
         server = config.server if self._elsewhere is None else replace(config.server, port=self._elsewhere.port)
-        self._endpoint = Endpoint(
-            self._dispatcher,
-            self.journal,
-            server,
-            clock=self._clock.wall,
-            reader=self._reader,
-            tally=self._tally,
-            mask=self._redactor.known,
-            greeted=self._greeted,
-        )
+        told = Disclosure(self._redactor.known)
+        insight = Insight(self.journal, self._tally, self._reader, self._clock.wall, told)
+        self._endpoint = Endpoint(self._dispatcher, server, insight, self._greeted)
         self._record(lambda at: events.ConfigChanged(at, self.loaded))
         try:
             self.urls = await self._endpoint.start()

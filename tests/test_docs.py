@@ -18,7 +18,6 @@ from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Secret, Server
 from ccproxy_tray.config.show import shown
 from ccproxy_tray.demo import TEXT
-from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.routing.trait import Word, read_trait
 from ccproxy_tray.server.app import Endpoint
 
@@ -69,7 +68,7 @@ def test_the_commands_table_is_the_parser_s() -> None:
 def test_the_endpoints_table_is_the_server_s() -> None:
     documented = {re.sub(r"\{\w+\}", "", cells[0]) for cells in rows("endpoints")}
     nobody: Any = None
-    table = Endpoint(nobody, Journal("1.2.3", 0.0), Server())._table
+    table = Endpoint(nobody, Server(), nobody, nobody)._table
     served = {
         f"{method} {route.path}" for route in (*table._exact.values(), *table._below) for method in route.handlers
     }

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.dispatch import Dispatch
 from ccproxy_tray.errors import RequestError
-from ccproxy_tray.history.reader import Reader
-from ccproxy_tray.journal.journal import Journal
-from ccproxy_tray.journal.tally import Tally
 from ccproxy_tray.redact import shown
-from ccproxy_tray.server.admission import Admission
-from ccproxy_tray.server.disclosure import Disclosure
 from ccproxy_tray.server.drain import Drain
 from ccproxy_tray.server.exchange import Exchange, new_request_id
 from ccproxy_tray.server.feed import Feed
 from ccproxy_tray.server.guard import Door, check_origin, check_token
 from ccproxy_tray.server.info import MODELS_PATH, Info
+from ccproxy_tray.server.insight import Insight
 from ccproxy_tray.server.listener import Listener
 from ccproxy_tray.server.lookup import Lookup
 from ccproxy_tray.server.messages import QUIET, Messages
@@ -41,35 +36,28 @@ class Endpoint:
     """Everything between the client's socket and ``dispatch``.
 
     ``settings`` may be replaced while the endpoint runs: requests keep those that they began with, the address stays.
-    ``admission`` bounds how many requests run at a time. ``quiet`` is how long a streaming client hears nothing before
-    it gets a ping. ``reader`` answers for the history; None: there is none. ``mask`` hides the secrets that are known
-    by value in whatever is told of the program. ``greeted`` hears that a client has started.
+    ``insight`` is what it tells of the program. ``greeted`` hears that a client has started. ``quiet`` is how many
+    seconds a streaming client hears nothing before it gets a ping.
     """
 
     def __init__(
         self,
         dispatch: Dispatch,
-        journal: Journal,
         settings: Server,
-        *,
+        insight: Insight,
+        greeted: Callable[[], None],
         quiet: float = QUIET,
-        admission: Admission | None = None,
-        clock: Callable[[], float] = time.time,
-        reader: Reader | None = None,
-        tally: Tally | None = None,
-        mask: Callable[[str], str] = str,
-        greeted: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
-        disclosure, page, self._lookup = Disclosure(mask), Page(), Lookup()
-        self._feed = Feed(journal, clock, disclosure, quiet)
+        page, self._lookup = Page(), Lookup()
+        self._feed = Feed(insight, quiet)
         self._table = _table(
-            Messages(dispatch, quiet, admission),
-            Info(journal, clock, disclosure, page, greeted),
+            Messages(dispatch, quiet),
+            Info(insight, page, greeted),
             page,
-            Records(reader, journal, clock, disclosure, self._lookup),
+            Records(insight, self._lookup),
             self._feed,
-            Scrape(tally or Tally(), journal, clock, disclosure, self._lookup),
+            Scrape(insight, self._lookup),
         )
         self._listener = Listener(self._answer)
         self._known: tuple[Server, Door] | None = None

@@ -26,7 +26,7 @@ _LABEL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 class Disclosure:
     """``mask`` hides what is known to be secret in a text; any thread may call this."""
 
-    def __init__(self, mask: Callable[[str], str] = str) -> None:
+    def __init__(self, mask: Callable[[str], str]) -> None:
         self._mask = mask
 
     def encode(self, document: object) -> bytes:

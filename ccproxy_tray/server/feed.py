@@ -27,11 +27,11 @@ from itertools import islice
 
 from ccproxy_tray.errors import ErrorType, RequestError
 from ccproxy_tray.journal.events import BodyKept, Ended, Event
-from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.row import row
 from ccproxy_tray.journal.snapshot import Snapshot
-from ccproxy_tray.server.disclosure import PRIVATE, Disclosure
+from ccproxy_tray.server.disclosure import PRIVATE
 from ccproxy_tray.server.exchange import Exchange
+from ccproxy_tray.server.insight import Insight
 from ccproxy_tray.server.parameter import Parameters
 from ccproxy_tray.server.status import status
 
@@ -69,13 +69,11 @@ class _Listener:
 class Feed:
     """One run of the endpoint as others hear it. Belongs to the loop; while nobody listens nothing wakes up.
 
-    ``quiet`` is the silence in seconds before a sign of life. ``clock`` gives Unix seconds.
+    ``quiet`` is the silence in seconds before a sign of life.
     """
 
-    def __init__(self, journal: Journal, clock: Callable[[], float], disclosure: Disclosure, quiet: float) -> None:
-        self._journal = journal
-        self._clock = clock
-        self._disclosure = disclosure
+    def __init__(self, insight: Insight, quiet: float) -> None:
+        self._insight = insight
         self._quiet = quiet
         self._run = secrets.token_hex(4)
         self._rows: deque[_Row] = deque(maxlen=KEPT)
@@ -92,7 +90,7 @@ class Feed:
 
     def open(self) -> None:
         """Listen to the journal from now on."""
-        self._unsubscribe = self._journal.subscribe(self._take)
+        self._unsubscribe = self._insight.journal.subscribe(self._take)
 
     def close(self) -> None:
         """End every stream at once, and take no more."""
@@ -173,7 +171,7 @@ class Feed:
 
     def _encoded(self, each: _Row) -> bytes:
         if each.ended is not None:
-            data = self._disclosure.encode(row(each.ended))
+            data = self._insight.disclosure.encode(row(each.ended))
             each.encoded = b"id: %s\nevent: request\ndata: %s\n\n" % (self._id(each.number), data)
             each.ended = None
         return each.encoded
@@ -214,9 +212,9 @@ class Feed:
 
     def _freshen(self) -> None:
         """Make a new picture, unless the one that is there is of just now."""
-        now, snapshot = asyncio.get_running_loop().time(), self._journal.snapshot
+        now, snapshot = asyncio.get_running_loop().time(), self._insight.journal.snapshot
         if snapshot is self._pictured and now < self._pictured_at + PAUSE:
             return
-        data = self._disclosure.encode(status(snapshot, self._clock()))
+        data = self._insight.disclosure.encode(status(snapshot, self._insight.clock()))
         self._picture = b"event: status\ndata: %s\n\n" % data
         self._pictured, self._pictured_at = snapshot, now

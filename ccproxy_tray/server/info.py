@@ -10,11 +10,11 @@ from typing import Any
 
 from ccproxy_tray import catalog
 from ccproxy_tray.errors import RequestError
-from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.redact import shown
-from ccproxy_tray.server.disclosure import PRIVATE, Disclosure
+from ccproxy_tray.server.disclosure import PRIVATE
 from ccproxy_tray.server.exchange import Exchange
 from ccproxy_tray.server.guard import check_token
+from ccproxy_tray.server.insight import Insight
 from ccproxy_tray.server.page import Page, wants_page
 from ccproxy_tray.server.status import moment, status
 
@@ -40,19 +40,10 @@ MODELS_PATH = "/v1/models/"
 
 
 class Info:
-    """The reading routes. ``clock`` gives Unix seconds; ``greeted`` hears that a client has started."""
+    """The reading routes. ``greeted`` hears that a client has started."""
 
-    def __init__(
-        self,
-        journal: Journal,
-        clock: Callable[[], float],
-        disclosure: Disclosure,
-        page: Page,
-        greeted: Callable[[], None],
-    ) -> None:
-        self._journal = journal
-        self._clock = clock
-        self._disclosure = disclosure
+    def __init__(self, insight: Insight, page: Page, greeted: Callable[[], None]) -> None:
+        self._insight = insight
         self._page = page
         self._greeted = greeted
 
@@ -63,7 +54,7 @@ class Info:
             await self._page.redirect(exchange)
             return
         check_token(headers, exchange.settings.token.reveal())
-        document = {"name": "ccproxy-tray", "version": self._journal.snapshot.version, "endpoints": _ENDPOINTS}
+        document = {"name": "ccproxy-tray", "version": self._insight.journal.snapshot.version, "endpoints": _ENDPOINTS}
         await exchange.respond_json(document, {"vary": "accept"})
 
     async def hello(self, exchange: Exchange) -> None:
@@ -76,14 +67,14 @@ class Info:
 
         A second start tells by ``service`` whether it is this program that has its port.
         """
-        version = self._journal.snapshot.version
-        now = moment(self._clock())
+        version = self._insight.journal.snapshot.version
+        now = moment(self._insight.clock())
         await exchange.respond_json({"status": "ok", "timestamp": now, "service": "ccproxy-tray", "version": version})
 
     async def debug(self, exchange: Exchange) -> None:
         """``GET /debug``: the picture of the program (see ``status``)."""
-        document = status(self._journal.snapshot, self._clock())
-        await exchange.respond(200, self._disclosure.encode(document), PRIVATE)
+        document = status(self._insight.journal.snapshot, self._insight.clock())
+        await exchange.respond(200, self._insight.disclosure.encode(document), PRIVATE)
 
     async def models(self, exchange: Exchange) -> None:
         """``GET /v1/models`` (Models API, List): pages by ``limit``, ``after_id``, ``before_id``."""

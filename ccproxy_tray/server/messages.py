@@ -25,10 +25,10 @@ INLINE_PARSE = 1024 * 1024
 class Messages:
     """Reads a request, asks ``dispatch``, and passes on what it answers. Query strings have no meaning here."""
 
-    def __init__(self, dispatch: Dispatch, quiet: float = QUIET, admission: Admission | None = None) -> None:
+    def __init__(self, dispatch: Dispatch, quiet: float) -> None:
         self._dispatch = dispatch
         self._quiet = quiet
-        self._admission = admission or Admission()
+        self._admission = Admission()
         self._conversations = Conversations()
 
     async def create(self, exchange: Exchange) -> None:

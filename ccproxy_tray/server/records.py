@@ -15,12 +15,12 @@ from typing import Any
 from ccproxy_tray.errors import RequestError
 from ccproxy_tray.history.query import FAILED, Page, Query, Unreadable
 from ccproxy_tray.history.reader import Reader
-from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.row import OUTCOMES
 from ccproxy_tray.redact import public, shown
 from ccproxy_tray.routing.origin import Kind
-from ccproxy_tray.server.disclosure import PRIVATE, Disclosure
+from ccproxy_tray.server.disclosure import PRIVATE
 from ccproxy_tray.server.exchange import Exchange
+from ccproxy_tray.server.insight import Insight
 from ccproxy_tray.server.lookup import Lookup
 from ccproxy_tray.server.parameter import Parameters, no_cursor
 from ccproxy_tray.server.period import Period, edges
@@ -42,20 +42,10 @@ Answer = Callable[[Reader], dict[str, Any]]
 
 
 class Records:
-    """The routes below ``/status/`` that have data. Without a ``reader`` there is no history."""
+    """The routes below ``/status/`` that have data."""
 
-    def __init__(
-        self,
-        reader: Reader | None,
-        journal: Journal,
-        clock: Callable[[], float],
-        disclosure: Disclosure,
-        lookup: Lookup,
-    ) -> None:
-        self._reader = reader
-        self._journal = journal
-        self._clock = clock
-        self._disclosure = disclosure
+    def __init__(self, insight: Insight, lookup: Lookup) -> None:
+        self._insight = insight
         self._lookup = lookup
 
     async def requests(self, exchange: Exchange) -> None:
@@ -77,7 +67,7 @@ class Records:
         """``GET /status/requests/{id}``: a row with its attempts, and its body where that was kept."""
         Parameters(exchange.request.query, ())
         name = exchange.request.path.removeprefix(REQUEST)
-        reader = self._reader if self._enabled() and _ID.fullmatch(name) else None
+        reader = self._reader() if _ID.fullmatch(name) else None
         body = None if reader is None else await self._lookup.ask(partial(self._one, reader, name))
         if body is None:
             raise RequestError(404, f"No such request in the history: {shown(name)}")
@@ -103,25 +93,27 @@ class Records:
         """``GET /status/usage``: what each provider served and cost in each slot of a period (see ``period``)."""
         parameters = Parameters(exchange.request.query, ("period",))
         period = Period(parameters.choice("period", tuple(Period), Period.DAY))
-        bounds = edges(period, self._clock())
+        bounds = edges(period, self._insight.clock())
         slots = [{"start": start, "end": end} for start, end in pairwise(bounds)]
         head = {"period": period.value, "slots": slots}
         nothing = {**head, "providers": [], "totals": _NO_TOTALS}
         await self._answer(exchange, lambda reader: {**head, **reader.usage(bounds)}, nothing)
 
     async def _answer(self, exchange: Exchange, answer: Answer, nothing: dict[str, Any]) -> None:
-        if self._reader is not None and self._enabled():
-            body = await self._lookup.ask(partial(self._read, self._reader, answer, nothing))
+        reader = self._reader()
+        if reader is not None:
+            body = await self._lookup.ask(partial(self._read, reader, answer, nothing))
         else:
             body = self._encode({"enabled": False, "problem": "", **nothing})
         await exchange.respond(200, body, PRIVATE)
 
-    def _enabled(self) -> bool:
-        loaded = self._journal.snapshot.loaded
-        return loaded is None or loaded.config.history.enabled
+    def _reader(self) -> Reader | None:
+        """Who answers for the history, if it is there and wanted."""
+        loaded = self._insight.journal.snapshot.loaded
+        return self._insight.reader if loaded is None or loaded.config.history.enabled else None
 
     def _read(self, reader: Reader, answer: Answer, nothing: dict[str, Any]) -> bytes:
-        problem = self._journal.snapshot.history
+        problem = self._insight.journal.snapshot.history
         try:
             found = answer(reader)
         except Unreadable as error:
@@ -136,7 +128,7 @@ class Records:
         return None if found is None else self._encode(found)
 
     def _encode(self, document: dict[str, Any]) -> bytes:
-        return self._disclosure.encode(document)
+        return self._insight.disclosure.encode(document)
 
 
 def _page_of(parameters: Parameters) -> tuple[int, str | None]:

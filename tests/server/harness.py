@@ -15,7 +15,9 @@ from ccproxy_tray.history.reader import Reader
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.journal.tally import Tally
 from ccproxy_tray.server.app import Endpoint
+from ccproxy_tray.server.disclosure import Disclosure
 from ccproxy_tray.server.framework import Connection
+from ccproxy_tray.server.insight import Insight
 from ccproxy_tray.server.plain import PlainConnection
 from ccproxy_tray.translate.messages import MessagesRequest
 
@@ -253,9 +255,8 @@ async def serving(
 ) -> AsyncIterator[Client]:
     """An endpoint that runs within the block."""
     dispatch, journal = FakeDispatch(), journal or Journal("1.2.3", NOW)
-    endpoint = Endpoint(
-        dispatch, journal, settings, quiet=quiet, clock=lambda: NOW + 60, reader=reader, tally=tally, mask=mask
-    )
+    insight = Insight(journal, tally or Tally(), reader, lambda: NOW + 60, Disclosure(mask))
+    endpoint = Endpoint(dispatch, settings, insight, lambda: None, quiet)
     client = Client(endpoint, dispatch, journal, await endpoint.start())
     try:
         yield client

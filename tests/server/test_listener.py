@@ -10,8 +10,11 @@ import pytest
 from ccproxy_tray.config.schema import Secret, Server
 from ccproxy_tray.dispatch import Answer
 from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.journal.tally import Tally
 from ccproxy_tray.server import framework
 from ccproxy_tray.server.app import Endpoint
+from ccproxy_tray.server.disclosure import Disclosure
+from ccproxy_tray.server.insight import Insight
 from ccproxy_tray.server.listener import CannotListen, PortTaken
 from ccproxy_tray.translate.messages import MessagesRequest
 from tests.server.harness import NOW, REQUEST, Client, FakeDispatch, FakeStream, Reply, serving, until
@@ -19,7 +22,8 @@ from tests.server.test_relay import DELTA, START, error_of
 
 
 def endpoint(settings: Server) -> Endpoint:
-    return Endpoint(FakeDispatch(), Journal("1", NOW), settings)
+    insight = Insight(Journal("1", NOW), Tally(), None, lambda: NOW, Disclosure(str))
+    return Endpoint(FakeDispatch(), settings, insight, lambda: None)
 
 
 @pytest.fixture
