@@ -169,7 +169,10 @@ class _Journey:
         done = self.spent.union(self.failures if last_resort else ())
         untried = [c for c in self.candidates if c.target not in done]
         before = self.started if last_resort else None
+        learned = self.cooldowns.learned
         while (turn := self._next(untried, now, before)) is not None:
+            if learned.repairs:
+                learned.review(turn.target, now)
             now, end = yield from self._attempt(turn)
             if end is not None:
                 return now, end
@@ -210,7 +213,7 @@ class _Journey:
                 self.failures[target] = failure
                 self.cooldowns.failed(target, ruling, now, began=self.started)
                 if ruling.fault is Fault.FIELD_REFUSED:  # What is refused by name now is refused tomorrow too.
-                    self.cooldowns.learned.learn(target, ruling.repairs)
+                    self.cooldowns.learned.learn(target, ruling.repairs, now)
                 if ruling.action is not Action.RETRY:
                     return now, self._closing(target, failure, ruling)
                 refresh = ruling.refresh

@@ -299,6 +299,33 @@ async def test_what_a_server_insists_on_is_supplied_once_it_has_said_so(
         assert [is_met(call.json) for call in stage.primary.calls] == [False, True, True]
 
 
+LESSONS = {
+    "a field": (MESSAGES, "thinking: Extra inputs are not permitted", {"thinking": {"type": "adaptive"}}),
+    "a beta": (MESSAGES, "invalid beta flag", {"headers": {"anthropic-beta": "context-1m-2025-08-07"}}),
+    "a need": (CHAT, "Invalid schema for response_format 'output': no", {"output_config": {"format": FORMAT}}),
+    "a limit": (CHAT, "max_tokens must be less than or equal to 256", {"max_tokens": 30_000}),
+    "a window": (CHAT, "This model's maximum context length is 2000 tokens and your request has 10 input tokens.", {}),
+}
+
+
+@pytest.mark.parametrize(("wire", "message", "more"), LESSONS.values(), ids=LESSONS.keys())
+async def test_no_refusal_changes_later_requests_for_ever(
+    tmp_path: Path, wire: Wire, message: str, more: dict[str, Any]
+) -> None:
+    """It may have meant one odd request, or not have been true."""
+    ask: dict[str, Any] = {"max_tokens": 9_000, **more}
+    async with staged(tmp_path, wire, alone=True) as stage:
+        stage.primary.play(refusal(message))
+        await stage.ask(**ask)
+        stage.clock.advance(3599.0)
+        await stage.ask(**ask)
+        stage.clock.advance(1.0)
+        await stage.ask(**ask)
+        await stage.expect(primary=4, backup=0, story=["primary ok"])
+        asked = [(call.json, call.headers.get("anthropic-beta")) for call in stage.primary.calls]
+        assert asked[1] == asked[2] != asked[0] == asked[3]
+
+
 async def test_a_tool_whose_schema_is_made_plain_promises_nothing_any_more(tmp_path: Path) -> None:
     """One tool of one session must not have every strict tool refused that comes after it."""
     refused = "tools.0.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at the top level"

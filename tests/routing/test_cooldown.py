@@ -256,7 +256,7 @@ def test_a_change_of_configuration_ends_what_the_user_had_to_mend() -> None:
         fail(cooldowns, target, 0.0, fault)
     other = Target("cerebras", "qwen")
     fail(cooldowns, other, 0.0)
-    cooldowns.learned.learn(other, repairs_for("effort"))
+    cooldowns.learned.learn(other, repairs_for("effort"), 0.0)
 
     cooldowns.config_changed(1.0)
 

@@ -412,6 +412,31 @@ def test_a_target_that_refuses_another_field_each_time_is_left_after_a_few_and_t
     assert next(on_foot(A, cooldowns=cooldowns)) == Try(A, dropped)
 
 
+def test_what_a_target_refused_is_tried_again_after_an_hour_and_taken_if_it_is_no_longer_refused() -> None:
+    cooldowns, hour = Cooldowns(), 3600.0
+    play(on_foot(A, cooldowns=cooldowns), (Try(A), FIELD), (Try(A, NO_EFFORT), Served(A)))
+
+    play(on_foot(A, cooldowns=cooldowns, started=hour - 1), (Try(A, NO_EFFORT), Served(A)), started=hour - 1)
+    play(on_foot(A, cooldowns=cooldowns, started=hour), (Try(A), Served(A)), started=hour)
+
+    assert next(on_foot(A, cooldowns=cooldowns, started=hour)) == Try(A)
+
+
+def test_a_target_that_insists_on_a_lot_serves_each_request_also_when_that_is_put_to_the_test() -> None:
+    cooldowns = Cooldowns()
+    names = [f"field_{number}" for number in range(MAX_FIELD_REPAIRS + 3)]
+    for name in names:
+        cooldowns.learned.learn(A, repairs_for(name), 0.0)
+    everything = Repairs(drop_fields=frozenset(names))
+
+    for number, name in enumerate(names):
+        now = 3600.0 + number
+        refused = Failure(Fault.FIELD_REFUSED, f"{name}: no", 400, subject=name)
+        rest = Repairs(drop_fields=frozenset(names) - {name})
+        it = on_foot(A, cooldowns=cooldowns, started=now)
+        assert play(it, (Try(A, rest), refused), (Try(A, everything), Served(A)), started=now) == Served(A)
+
+
 def test_a_field_that_everybody_refuses_goes_back_to_the_client_without_another_pass() -> None:
     end = play(
         on_foot(A, B),
@@ -589,7 +614,7 @@ def test_with_routing_off_a_good_answer_is_a_good_answer() -> None:
 @pytest.mark.parametrize("failure", [CREDENTIALS, SIGNATURE, FIELD])
 def test_with_routing_off_nothing_is_repaired(failure: Failure) -> None:
     cooldowns = Cooldowns()
-    cooldowns.learned.learn(A, NO_BETAS)
+    cooldowns.learned.learn(A, NO_BETAS, 0.0)
 
     assert isinstance(play(on_foot(A, cooldowns=cooldowns, rules=OFF), (Try(A), failure)), Exhausted)
 

@@ -5,6 +5,8 @@ from ccproxy_tray.routing.target import Need, Repairs, Target
 
 A = Target("bedrock", "a", "us-east-1")
 B = Target("openrouter", "b")
+NOW = 1000.0
+AN_HOUR = 3600.0
 
 
 @pytest.mark.parametrize(
@@ -32,8 +34,8 @@ def test_a_refusals_subject_says_what_to_leave_out(subject: str, expected: Repai
 
 def test_lessons_add_up_for_each_target_by_itself() -> None:
     learned = Learned()
-    learned.learn(A, repairs_for("one"))
-    learned.learn(A, repairs_for("beta:two"))
+    learned.learn(A, repairs_for("one"), NOW)
+    learned.learn(A, repairs_for("beta:two"), NOW)
 
     assert learned.of(A) == Repairs(drop_fields=frozenset({"one"}), drop_betas=frozenset({"two"}))
     assert learned.of(B) == Repairs()
@@ -41,14 +43,14 @@ def test_lessons_add_up_for_each_target_by_itself() -> None:
 
 def test_a_lesson_without_content_is_not_kept() -> None:
     learned = Learned()
-    learned.learn(A, Repairs())
+    learned.learn(A, Repairs(), NOW)
 
     assert learned.of(A) == Repairs()
 
 
 def test_lessons_can_be_forgotten() -> None:
     learned = Learned()
-    learned.learn(A, repairs_for("one"))
+    learned.learn(A, repairs_for("one"), NOW)
     learned.clear()
 
     assert not learned.of(A)
@@ -56,11 +58,11 @@ def test_lessons_can_be_forgotten() -> None:
 
 def test_the_target_that_was_taught_longest_ago_makes_room() -> None:
     learned = Learned()
-    learned.learn(A, repairs_for("one"))
-    learned.learn(B, repairs_for("one"))
-    learned.learn(A, repairs_for("two"))
+    learned.learn(A, repairs_for("one"), NOW)
+    learned.learn(B, repairs_for("one"), NOW)
+    learned.learn(A, repairs_for("two"), NOW)
     for number in range(255):
-        learned.learn(Target("p", str(number)), repairs_for("x"))
+        learned.learn(Target("p", str(number)), repairs_for("x"), NOW)
 
     assert learned.of(A)
     assert not learned.of(B)
@@ -69,7 +71,61 @@ def test_the_target_that_was_taught_longest_ago_makes_room() -> None:
 def test_a_server_that_refuses_ever_new_names_does_not_fill_the_memory() -> None:
     learned = Learned()
     for number in range(1000):
-        learned.learn(A, repairs_for(f"f{number}"))
+        learned.learn(A, repairs_for(f"f{number}"), NOW)
 
     assert len(learned.of(A).drop_fields) <= 64
     assert "f999" in learned.of(A).drop_fields
+
+
+def test_a_server_that_insists_on_ever_new_limits_does_not_fill_the_memory() -> None:
+    learned = Learned()
+    for number in range(1000):
+        learned.learn(A, repairs_for(f"most:{5000 - number}"), NOW)
+        learned.review(A, NOW + number)
+
+    for _ in range(64):
+        learned.review(A, NOW + AN_HOUR)
+    assert not learned.of(A)
+
+
+def test_a_lesson_stands_for_an_hour() -> None:
+    learned = Learned()
+    learned.learn(A, repairs_for("one"), NOW)
+    learned.learn(B, repairs_for("one"), NOW)
+
+    learned.review(A, NOW + AN_HOUR - 1)
+    assert learned.of(A) == repairs_for("one")
+    learned.review(A, NOW + AN_HOUR)
+    assert not learned.of(A)
+    assert learned.of(B) == repairs_for("one")
+
+
+def test_lessons_are_put_to_the_test_one_at_a_time_the_oldest_first() -> None:
+    learned = Learned()
+    learned.learn(A, repairs_for("most:4096"), NOW)
+    learned.learn(A, repairs_for("most:8192"), NOW + 1)
+    learned.learn(A, repairs_for("beta:two"), NOW + 2)
+
+    learned.review(A, NOW + 2 * AN_HOUR)
+    assert learned.of(A) == repairs_for("most:8192") | repairs_for("beta:two")
+    learned.review(A, NOW + 2 * AN_HOUR)
+    assert learned.of(A) == repairs_for("beta:two")
+
+
+def test_what_is_refused_again_stands_for_another_hour() -> None:
+    learned = Learned()
+    learned.learn(A, repairs_for("one"), NOW)
+    learned.learn(A, repairs_for("two"), NOW + 1)
+    learned.learn(A, repairs_for("one"), NOW + 2)
+
+    learned.review(A, NOW + 1 + AN_HOUR)
+    assert learned.of(A) == repairs_for("one")
+    learned.review(A, NOW + 1 + AN_HOUR)
+    assert learned.of(A) == repairs_for("one")
+
+
+def test_there_is_nothing_to_review_where_nothing_was_learned() -> None:
+    learned = Learned()
+    learned.review(A, NOW)
+
+    assert not learned.of(A)
