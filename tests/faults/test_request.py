@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ccproxy_tray.server.admission import Admission
-from ccproxy_tray.server.app import Endpoint
 from tests.faults.faultd import Call
 from tests.faults.raw import Raw, asking, connected, request
 from tests.faults.stage import ASK, Stage, staged
@@ -254,7 +252,7 @@ async def test_c9_more_requests_than_there_is_room_for_wait_a_moment_and_are_the
         await good(MESSAGES)(call)
 
     admission = Admission(served=4, waiting=2, patience=60.0)
-    monkeypatch.setattr("ccproxy_tray.app.Endpoint", partial(Endpoint, admission=admission))
+    monkeypatch.setattr("ccproxy_tray.server.messages.Admission", lambda: admission)
     async with staged(tmp_path) as stage:
         stage.primary.always = script
         served = [asyncio.create_task(stage.ask()) for _ in range(4)]
