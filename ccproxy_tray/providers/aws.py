@@ -1,4 +1,4 @@
-"""AWS credentials and endpoints: botocore for what it knows best, never on the loop.
+"""AWS credentials: botocore for what it knows best, never on the loop.
 
 botocore is imported on first use, in a thread: it costs 0.2 s and 17 MB that a user without Bedrock, or with keys in
 the environment, never pays. Its credential chain (environment, profile, SSO, assumed role, process, container,
@@ -16,7 +16,9 @@ from functools import partial
 from typing import Any
 
 from ccproxy_tray.aside import apart, aside
+from ccproxy_tray.config.value import sendable, unquoted
 from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault
+from ccproxy_tray.providers.aws_endpoint import Endpoints
 from ccproxy_tray.providers.sigv4 import Keys, Signer
 from ccproxy_tray.redact import redact
 
@@ -24,16 +26,6 @@ SERVICE = "bedrock"
 """The name in the signature's scope, for the runtime and the control plane alike."""
 INLINE_HASH = 1024 * 1024
 """Bytes that are hashed on the loop: about a millisecond."""
-_COMMERCIAL = ("amazonaws.com", "api.aws")
-_PARTITIONS = (
-    ("cn-", ("amazonaws.com.cn", "api.amazonwebservices.com.cn")),
-    ("eusc-", ("amazonaws.eu", "api.amazonwebservices.eu")),
-    ("us-isob-", ("sc2s.sgov.gov", "")),
-    ("us-isof-", ("csp.hci.ic.gov", "")),
-    ("us-iso-", ("c2s.ic.gov", "")),
-    ("eu-isoe-", ("cloud.adc-e.uk", "")),
-)
-"""Regions by their beginning: the partition's domain, and the one of its dual-stack hosts, if it has any."""
 LOOK_AGAIN_SECONDS = 15.0
 """How often missing credentials are looked for again, while requests want them."""
 PATIENCE = 10.0
@@ -47,6 +39,20 @@ NO_CREDENTIALS = (
 )
 
 
+CODE_WANTED = (
+    "the AWS profile {profile!r} asks for a code (MFA), which nobody can type here: get temporary credentials "
+    "(aws sts get-session-token) and name their profile in providers.{name}.profile"
+)
+BEARER = "AWS_BEARER_TOKEN_BEDROCK"
+_PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
+"""In botocore's order, like the tokens below."""
+_TOKENS = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
+
+
+class _CodeWanted(Exception):
+    """A role can only be assumed with a one-time code."""
+
+
 class _Unanswered(Exception):
     """A renewal has taken longer than anybody waits for it."""
 
@@ -54,17 +60,20 @@ class _Unanswered(Exception):
 class AwsAccount:
     """One profile's (or the environment's) access to Bedrock. A ``bearer`` key wins over the environment's.
 
-    ``told`` is called, on the loop, whenever :attr:`problem` has changed.
+    ``endpoint`` is the user's own for all regions. ``told`` is called, on the loop, whenever :attr:`problem` has
+    changed.
     """
 
-    def __init__(self, name: str, profile: str, bearer: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, name: str, profile: str, bearer: str, environ: Mapping[str, str], *, endpoint: str = "") -> None:
         self._name = name
         self._profile = profile or None
-        self._bearer = bearer or environ.get("AWS_BEARER_TOKEN_BEDROCK", "")
+        by_variable = "" if profile else next(filter(environ.get, _PROFILES), "")
+        self._named_by = by_variable or f"providers.{name}.profile"
+        self._named = environ[by_variable] if by_variable else profile or "default"
         self._environ_keys = _static_keys(environ)
-        self._endpoint = environ.get("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") or environ.get("AWS_ENDPOINT_URL", "")
-        self._fips = _is_on(environ, "AWS_USE_FIPS_ENDPOINT")
-        self._dual_stack = _is_on(environ, "AWS_USE_DUALSTACK_ENDPOINT")
+        self.endpoints = Endpoints(environ, endpoint)
+        self._bearer, unfit = (bearer, "") if bearer else _bearer(environ)
+        self._unfit = self.endpoints.problem or unfit
         self._credentials: Any = None
         self._keys: Keys | None = None
         """What the credentials came to last."""
@@ -87,7 +96,9 @@ class AwsAccount:
         Where there were none, the user may have logged in since: that is looked at again in the background, so that
         no request waits for a chain that may end at a metadata service which does not answer.
         """
-        if self._bearer or (self._looked and not self._problem):
+        if self._looked and not self._problem:
+            return
+        if self._bearer and not self._unfit:
             return
         now = asyncio.get_running_loop().time()
         if self._looking is None and (not self._looked or now > self._looked_at + LOOK_AGAIN_SECONDS):
@@ -134,13 +145,6 @@ class AwsAccount:
         sign = partial(self._signer.signed, method, url, headers, body, region, keys, datetime.now(UTC))
         return await aside(sign, len(body), INLINE_HASH)
 
-    def endpoint(self, region: str) -> str:
-        """The runtime's base URL in a region, as AWS's own variables want it.
-
-        Derived by rule: botocore would build a whole client for it (0.3 s, 30 MB). A test checks one against the other.
-        """
-        return self._endpoint.rstrip("/") or f"https://{_host(region, fips=self._fips, dual_stack=self._dual_stack)}"
-
     async def _usable(self) -> Keys | None:
         try:
             return await self._frozen()
@@ -185,6 +189,8 @@ class AwsAccount:
 
     def _find(self) -> tuple[Any, str]:
         """Runs in a thread."""
+        if self._unfit:
+            return None, self._unfit
         if self._environ_keys is not None and self._profile is None:
             # The chain would find these first as well; it need not be built for them.
             return self._environ_keys, ""
@@ -193,6 +199,8 @@ class AwsAccount:
         try:
             session = Session(profile=self._profile)
             _hide_programs(session)
+            # Its own parameter for that, which nobody hands on. Its prompt would wait for a terminal, and mute it.
+            session.get_component("credential_provider").get_provider("assume-role")._prompter = _no_code  # noqa: SLF001
             credentials = session.get_credentials()
             if credentials is None:
                 return None, NO_CREDENTIALS.format(name=self._name)
@@ -207,11 +215,13 @@ class AwsAccount:
         if isinstance(error, _Unanswered):
             return STILL
         if "SSO" in kind or kind == "TokenRetrievalError":
-            return f"the AWS SSO login has expired: run aws sso login --profile {self._profile or 'default'}"
+            return f"the AWS SSO login has expired: run aws sso login --profile {self._named}"
         if kind == "ProfileNotFound":
-            return f"the AWS profile {self._profile!r} does not exist: correct providers.{self._name}.profile"
+            return f"the AWS profile {self._named!r} does not exist: correct {self._named_by}"
+        if isinstance(error, _CodeWanted):
+            return CODE_WANTED.format(profile=self._named, name=self._name)
         said = str(error) if isinstance(error, _own_errors()) else f"{kind}: {error}"
-        return f"AWS credentials cannot be used: {redact(said)[:200]}"
+        return f"AWS credentials cannot be used: {' '.join(redact(said).split())[:200]}"
 
 
 async def _in_time(renewing: asyncio.Task[Any]) -> Any:
@@ -235,18 +245,23 @@ def _hide_programs(session: Any) -> None:
         session.get_component("credential_provider").get_provider("custom-process")._popen = run  # noqa: SLF001
 
 
-def _is_on(environ: Mapping[str, str], name: str) -> bool:
-    return environ.get(name, "").lower() == "true"
+def _no_code(_prompt: str) -> str:
+    raise _CodeWanted
 
 
-def _host(region: str, *, fips: bool, dual_stack: bool) -> str:
-    suffix, dual = next((found for start, found in _PARTITIONS if region.startswith(start)), _COMMERCIAL)
-    return f"bedrock-runtime{'-fips' if fips else ''}.{region}.{(dual_stack and dual) or suffix}"
+def _bearer(environ: Mapping[str, str]) -> tuple[str, str]:
+    """The environment's Bedrock API key, and what is wrong with it; both may be empty."""
+    try:
+        return sendable(unquoted(environ.get(BEARER, ""))), ""
+    except ValueError as fault:
+        return "", f"{BEARER} {fault}"
 
 
 def _static_keys(environ: Mapping[str, str]) -> Keys | None:
-    access_key, secret_key = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
-    return Keys(access_key, secret_key, environ.get("AWS_SESSION_TOKEN")) if access_key and secret_key else None
+    """Without the line break that comes with a value from a file: it would be a part of the signature."""
+    access_key, secret_key = (environ.get(f"AWS_{name}", "").strip() for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
+    token = next(filter(None, (environ.get(name, "").strip() for name in _TOKENS)), None)
+    return Keys(access_key, secret_key, token) if access_key and secret_key else None
 
 
 def _refused(problem: str) -> Failure:

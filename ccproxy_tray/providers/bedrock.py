@@ -33,7 +33,9 @@ class BedrockProvider:
         self.name = config.name
         self._config = config
         self._profiles: dict[str, frozenset[str]] = {}
-        self._account = AwsAccount(config.name, config.profile, config.api_key.reveal(), environ)
+        self._account = AwsAccount(
+            config.name, config.profile, config.api_key.reveal(), environ, endpoint=config.base_url
+        )
 
     def missing(self) -> str:
         """What botocore said when it found nothing; empty before anybody looked."""
@@ -155,7 +157,7 @@ class BedrockProvider:
         return Outgoing(url, await self._account.headers("POST", url, headers, body, target.region), body)
 
     def _endpoint(self, region: str) -> str:
-        return self._config.base_url or self._account.endpoint(region)
+        return self._account.endpoints.of(region)
 
 
 def _as_it_is(name: str) -> str:

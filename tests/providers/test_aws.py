@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.credentials import ProcessProvider
+from botocore.credentials import AssumeRoleProvider, ProcessProvider
 
 from ccproxy_tray.errors import AttemptFailed, Fault
 from ccproxy_tray.providers import aws
@@ -75,6 +75,41 @@ async def test_a_bearer_key_needs_no_signature_and_the_account_s_own_wins() -> N
     assert (await headers(AwsAccount("b", "", "own", environ)))["Authorization"] == "Bearer own"
 
 
+@pytest.mark.parametrize("text", ["key\n", " key ", '"key"', "\r\n'key'\r\n"])
+async def test_what_files_and_tools_leave_around_a_bearer_key_does_not_go_out_with_it(text: str) -> None:
+    account = AwsAccount("b", "", "", {"AWS_BEARER_TOKEN_BEDROCK": text})
+    assert (await headers(account))["Authorization"] == "Bearer key"
+
+
+async def test_a_bearer_key_of_blanks_leaves_the_credentials_to_the_chain() -> None:
+    environ = {"AWS_BEARER_TOKEN_BEDROCK": " ", "AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s"}
+    assert "Credential=AKIA1/" in (await headers(AwsAccount("b", "", "", environ)))["Authorization"]
+
+
+async def test_a_bearer_key_that_cannot_be_sent_is_told_and_not_quoted() -> None:
+    account = AwsAccount("b", "", "", {"AWS_BEARER_TOKEN_BEDROCK": "canary key"})
+    await account.look()
+    said = "AWS_BEARER_TOKEN_BEDROCK has blanks or special characters inside, which no key has; copy it again"
+    assert account.problem == said
+    with pytest.raises(AttemptFailed, match="AWS_BEARER_TOKEN_BEDROCK"):
+        await headers(account)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " "])
+async def test_line_breaks_behind_keys_of_the_environment_are_no_part_of_the_signature(end: str) -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t"}
+    account = AwsAccount("bedrock", "", "", {name: value + end for name, value in environ.items()})
+    await account.look()
+    assert await account._frozen() == Keys("AKIA1", "s", "t")
+
+
+async def test_the_older_name_of_the_session_token_is_known_and_wins_as_with_the_aws_tools() -> None:
+    environ = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SECURITY_TOKEN": "old"}
+    for more in ({}, {"AWS_SESSION_TOKEN": "new"}):
+        signed = await headers(AwsAccount("bedrock", "", "", environ | more))
+        assert signed["X-Amz-Security-Token"] == "old"
+
+
 async def test_without_credentials_the_remedy_is_named() -> None:
     account = AwsAccount("work", "", "", {})
     assert account.problem == "", "nobody has looked yet"
@@ -95,7 +130,34 @@ async def test_a_profile_is_read_from_the_user_s_files(tmp_path: Path) -> None:
 async def test_a_profile_that_is_not_there_is_named() -> None:
     account = AwsAccount("bedrock", "nowhere", "", {})
     await account.look()
-    assert "'nowhere' does not exist" in account.problem
+    assert account.problem == "the AWS profile 'nowhere' does not exist: correct providers.bedrock.profile"
+
+
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+async def test_a_profile_of_the_environment_that_is_not_there_is_named_with_its_variable(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "nowhere")
+    account = AwsAccount("bedrock", "", "", os.environ)
+    await account.look()
+    assert account.problem == f"the AWS profile 'nowhere' does not exist: correct {variable}"
+
+
+async def test_a_role_that_wants_a_code_asks_nobody_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(prompt: str) -> str:
+        pytest.fail(f"a terminal was asked: {prompt}")
+
+    monkeypatch.setattr(AssumeRoleProvider.__init__, "__defaults__", (asked, None, None))
+    write(
+        tmp_path / "config",
+        "[profile work]\nrole_arn = arn:aws:iam::123456789012:role/dev\nsource_profile = me\n"
+        "mfa_serial = arn:aws:iam::123456789012:mfa/me\n"
+        "[profile me]\naws_access_key_id = AKIA2\naws_secret_access_key = s\n",
+    )
+    account = AwsAccount("bedrock", "work", "", {})
+    await account.look()
+    assert "'work' asks for a code (MFA)" in account.problem
+    assert "providers.bedrock.profile" in account.problem
 
 
 async def test_credentials_that_turn_up_later_are_found_without_a_restart(
@@ -124,6 +186,10 @@ async def test_an_expired_sso_login_says_how_to_log_in(tmp_path: Path, monkeypat
     account = AwsAccount("bedrock", "work", "", {})
     await account.look()
     assert "aws sso login --profile work" in account.problem
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    by_variable = AwsAccount("bedrock", "", "", os.environ)
+    await by_variable.look()
+    assert "aws sso login --profile work" in by_variable.problem
 
 
 async def test_a_refresh_helps_only_when_other_credentials_turn_up(tmp_path: Path) -> None:
@@ -350,12 +416,28 @@ def test_the_endpoint_is_the_one_that_botocore_would_use(region: str, *, fips: b
     except EndpointProviderError:
         pytest.skip("there is no such endpoint")
     environ = {"AWS_USE_FIPS_ENDPOINT": str(fips).lower(), "AWS_USE_DUALSTACK_ENDPOINT": str(dual_stack)}
-    assert AwsAccount("bedrock", "", "", environ).endpoint(region) == client.meta.endpoint_url
+    assert AwsAccount("bedrock", "", "", environ).endpoints.of(region) == client.meta.endpoint_url
 
 
 def test_aws_s_own_variable_names_another_endpoint() -> None:
     for name in ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL"):
-        assert AwsAccount("bedrock", "", "", {name: "http://127.0.0.1:9/"}).endpoint("x") == "http://127.0.0.1:9"
+        assert AwsAccount("bedrock", "", "", {name: "http://127.0.0.1:9/"}).endpoints.of("x") == "http://127.0.0.1:9"
+
+
+def test_aws_s_own_variables_for_endpoints_can_be_switched_off() -> None:
+    environ = {"AWS_ENDPOINT_URL": "https://all.example", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+    url = "https://bedrock-runtime.us-east-1.amazonaws.com"
+    assert AwsAccount("bedrock", "", "", environ).endpoints.of("us-east-1") == url
+
+
+async def test_an_endpoint_that_is_no_address_is_named_with_its_variable() -> None:
+    environ = {"AWS_ENDPOINT_URL": "vpce.example", "AWS_BEARER_TOKEN_BEDROCK": "key"}
+    account = AwsAccount("bedrock", "", "", environ)
+    await account.look()
+    assert account.problem == "AWS_ENDPOINT_URL: expected an address such as https://host/path"
+    given = AwsAccount("bedrock", "", "", environ, endpoint="https://mine.example")
+    await given.look()
+    assert (given.problem, given.endpoints.of("us-east-1")) == ("", "https://mine.example"), "nobody uses the variable"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is cat")
