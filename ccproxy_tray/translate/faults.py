@@ -30,7 +30,6 @@ from ccproxy_tray.translate.error_object import ErrorObject, error_object
 __all__ = [
     "from_bedrock",
     "from_bedrock_http",
-    "from_chat",
     "from_chat_http",
     "from_event",
     "from_messages",
@@ -95,13 +94,8 @@ def from_chat_http(status: int, headers: Mapping[str, str], body: bytes) -> Fail
     return _from_http(status, headers, body, parsed(body))
 
 
-def from_chat(error: Mapping[str, Any], status: int = 0) -> Failure:
-    """The ``error`` object of a chat body or chunk; ``status`` is 0 when it came inside a 200."""
-    return _failure(ErrorObject(error), status)
-
-
 def from_event(error: Mapping[str, Any], provider_says: str = "") -> Failure:
-    """The ``error`` object of an ``event: error`` or of an error inside a 200.
+    """The ``error`` object of an ``event: error``, of a chat chunk, or of any other error inside a 200.
 
     ``provider_says`` is what else is known, for an error without a message.
     """

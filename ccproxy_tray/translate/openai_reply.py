@@ -6,7 +6,7 @@ from ccproxy_tray.errors import AttemptFailed, Failure, Fault
 from ccproxy_tray.translate.block import OpenBlock
 from ccproxy_tray.translate.error_object import error_object
 from ccproxy_tray.translate.event_writer import DELTA_OF
-from ccproxy_tray.translate.faults import from_chat
+from ccproxy_tray.translate.faults import from_event
 from ccproxy_tray.translate.jsontext import Json, JsonError
 from ccproxy_tray.translate.openai_answer import Answering, ChatAnswer
 from ccproxy_tray.translate.openai_call import broken
@@ -86,10 +86,10 @@ def error_of(chat: Json) -> Failure | None:
     OpenRouter puts an ``error`` at the top and into the choice; vLLM makes the whole object one.
     """
     if error := error_object(chat):
-        return from_chat(error)
+        return from_event(error)
     for choice in blocks(mapping(chat).get("choices"))[:1]:
         if error := mapping(choice.get("error")):
-            return from_chat(error)
+            return from_event(error)
         if choice.get("finish_reason") == "error":
             return Failure(Fault.BROKEN, "the provider ended its answer with an error", 502)
     return None

@@ -74,9 +74,9 @@ def folded(text: str, lead: str = "") -> tuple[str, ...]:
     )
 
 
-def plural(count: int, one: str, many: str = "") -> str:
+def plural(count: int, one: str) -> str:
     """``1 fallback``, ``2 fallbacks``."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count} {one}{'' if count == 1 else 's'}"
 
 
 def place(target: Target) -> str:

@@ -145,7 +145,7 @@ def test_openrouter_has_the_same_vocabulary_on_both_interfaces(
 ) -> None:
     on_messages = faults.from_messages(status, {}, messages_error(kind, "because", error_type=error_type))
     on_chat = faults.from_chat_http(status, {}, chat_error(status, "because", error_type=error_type))
-    in_chunk = faults.from_chat({"code": str(status), "message": "because", "metadata": {"error_type": error_type}})
+    in_chunk = faults.from_event({"code": str(status), "message": "because", "metadata": {"error_type": error_type}})
     assert on_messages.fault is on_chat.fault is in_chunk.fault is fault
     assert on_chat == in_chunk
 
@@ -186,7 +186,7 @@ def test_the_header_knows_better_than_the_body_how_long_to_wait() -> None:
     ],
 )
 def test_moderated_content_is_not_tried_elsewhere(error: Json) -> None:
-    assert seen(faults.from_chat(error)) == (Fault.REFUSED, 403, "permission_error")
+    assert seen(faults.from_event(error)) == (Fault.REFUSED, 403, "permission_error")
 
 
 def test_a_missing_image_is_the_fault_of_the_request() -> None:
@@ -223,7 +223,7 @@ def test_words_for_a_full_context_that_the_client_does_not_know_are_said_in_othe
 
 def test_other_servers_words_for_a_full_context_are_known_to_the_client_and_stay() -> None:
     words = "This model's maximum context length is 8192 tokens."
-    failure = faults.from_chat({"code": "context_length_exceeded", "type": "invalid_request_error", "message": words})
+    failure = faults.from_event({"code": "context_length_exceeded", "type": "invalid_request_error", "message": words})
     assert (failure.fault, failure.status, failure.message) == (Fault.REFUSED, 400, words)
 
 
@@ -236,7 +236,7 @@ def test_the_provider_behind_openrouter_is_quoted() -> None:
 @pytest.mark.parametrize("raw", ["", "<html>", "[]", '{"error":{"message":""}}', '{"error":{"message":7}}', 7])
 def test_a_quotation_without_words_is_passed_over(raw: Json) -> None:
     error = {"code": 502, "message": "Provider returned error", "metadata": {"raw": raw}}
-    assert faults.from_chat(error).message == "Provider returned error"
+    assert faults.from_event(error).message == "Provider returned error"
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_no_error_object_breaks_the_reading(error: Json) -> None:
     failure = faults.from_event(error)
     assert failure.message
     assert failure.status >= 400
-    assert faults.from_chat(error, 418).fault in set(Fault)
+    assert failure.fault in set(Fault)
 
 
 @given(
