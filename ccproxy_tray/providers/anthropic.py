@@ -68,11 +68,11 @@ class AnthropicProvider:
 
     def codec(self, call: Call) -> StreamCodec:
         """Events pass through; only the model's name is the one that was asked for."""
-        return MessagesStream(call.request.model)
+        return MessagesStream(call.request.model, call.message_id)
 
     def reply(self, call: Call, body: bytes) -> Reply:
         """The Message as it came, under the name that was asked for."""
-        return Reply(*whole.reply(body, call.request.model))
+        return Reply(*whole.reply(body, call.request.model, call.message_id))
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
         """Messages API, Errors."""

@@ -26,6 +26,11 @@ class Call:
     request_id: str
     repairs: Repairs = Repairs()
 
+    @property
+    def message_id(self) -> str:
+        """The id of an answer that comes without one."""
+        return "msg_" + self.request_id.removeprefix("req_")
+
 
 _CREDENTIALS = ("authorization", "x-api-key", "x-amz-security-token")
 MIN_SECRET = 8

@@ -55,6 +55,8 @@ _MESSAGE: Mapping[str, Json] = {
     "stop_reason": None,
     "stop_sequence": None,
 }
+NAMELESS = "msg_nameless"
+"""The id of a Message without one, for a caller that has no better."""
 _QUIET = ("text", "thinking", "compaction")
 """Blocks whose start alone shows nothing to a user."""
 _AT_STOP = ("input_json_delta", "signature_delta")
@@ -67,11 +69,15 @@ def plain_runs(data: bytes) -> Iterator[re.Match[bytes]]:
 
 
 class Grammar:
-    """One answer, event by event. ``model`` is the name that the client is to read."""
+    """One answer, event by event.
 
-    def __init__(self, model: str) -> None:
+    ``model`` is the name that the client is to read, ``message_id`` the id for an answer that comes without one.
+    """
+
+    def __init__(self, model: str, message_id: str = NAMELESS) -> None:
         self.progress = Progress()
         self._model = model
+        self._message_id = message_id
         self._open: int | None = None
         self._blocks = 0
         self._shift = 0
@@ -149,7 +155,7 @@ class Grammar:
         model = message.get("model")
         self.progress.started = True
         self.progress.model = model if isinstance(model, str) else ""
-        if _complete(message):
+        if _complete(message, self._message_id):
             data = render(event)
         self.progress.usage.observe(message["usage"])
         return sse_event("message_start", renamed(data, event, message, self._model))
@@ -296,7 +302,7 @@ def _object(data: bytes) -> dict[str, Json]:
     return event
 
 
-def _complete(message: dict[str, Json]) -> bool:
+def _complete(message: dict[str, Json], message_id: str) -> bool:
     """Gives a Message that has just started what the SDKs cannot do without; True when something was missing."""
     usage = message.get("usage")
     counts = usage if isinstance(usage, dict) else {}
@@ -304,8 +310,15 @@ def _complete(message: dict[str, Json]) -> bool:
     zeros = {key: 0 for key in ("input_tokens", "output_tokens") if not _is_count(counts.get(key))}
     if zeros:
         missing["usage"] = {**counts, **zeros}
+    if lacks_id(message):
+        missing["id"] = message_id
     message.update(missing)
     return bool(missing)
+
+
+def lacks_id(message: Mapping[str, Json]) -> bool:
+    """Whether a Message has no id by which clients could tell it from others."""
+    return not (isinstance(message.get("id"), str) and message["id"])
 
 
 def _index(event: Mapping[str, Json], least: int = 0) -> int:

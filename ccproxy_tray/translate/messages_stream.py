@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ccproxy_tray.errors import AttemptFailed, Failure, ProtocolError
 from ccproxy_tray.translate import faults
 from ccproxy_tray.translate.error_object import error_object
-from ccproxy_tray.translate.grammar import plain_runs
+from ccproxy_tray.translate.grammar import NAMELESS, plain_runs
 from ccproxy_tray.translate.jsontext import JsonError, parse, render
 from ccproxy_tray.translate.native_stream import NativeStream, Typed
 from ccproxy_tray.translate.sse import SseDecoder
@@ -33,8 +33,8 @@ class MessagesStream(NativeStream):
     The type of an event is what its data says; the ``event:`` line counts where the data says nothing.
     """
 
-    def __init__(self, model: str) -> None:
-        super().__init__(model)
+    def __init__(self, model: str, message_id: str = NAMELESS) -> None:
+        super().__init__(model, message_id)
         self._decoder = SseDecoder()
 
     def feed(self, data: bytes) -> bytes:

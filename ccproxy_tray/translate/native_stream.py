@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from ccproxy_tray.errors import AttemptFailed, Failure, Fault, ProtocolError
-from ccproxy_tray.translate.grammar import Grammar
+from ccproxy_tray.translate.grammar import NAMELESS, Grammar
 from ccproxy_tray.translate.jsontext import JsonError
 
 Typed = tuple[bytes, bytes | list[bytes]]
@@ -16,11 +16,12 @@ Typed = tuple[bytes, bytes | list[bytes]]
 class NativeStream(ABC):
     """A :class:`~ccproxy_tray.translate.stream.StreamCodec` but for the framing.
 
-    ``model`` is the name that the client asked for; it stands in the answer.
+    ``model`` is the name that the client asked for; it stands in the answer. ``message_id`` does where the upstream
+    gives none.
     """
 
-    def __init__(self, model: str) -> None:
-        self._grammar = Grammar(model)
+    def __init__(self, model: str, message_id: str = NAMELESS) -> None:
+        self._grammar = Grammar(model, message_id)
         self.progress = self._grammar.progress
         self.failure: Failure | None = None
 

@@ -17,6 +17,7 @@ from ccproxy_tray.providers.table import providers
 from ccproxy_tray.routing.target import ProviderType, Target
 from ccproxy_tray.translate import survey, tokens
 from ccproxy_tray.translate.messages import parse_request
+from tests.translate.sample import frames, sse
 
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s"}
 KEY = Secret("a-key-of-some-length")
@@ -82,6 +83,20 @@ async def test_the_loop_looks_at_no_message_of_a_request(name: str, monkeypatch:
     looks.clear()
     provider.codec(call)
     assert looks == []
+
+
+NAMELESS_MESSAGE = {"type": "message", "role": "assistant", "content": [], "stop_reason": "end_turn", "usage": {}}
+
+
+@pytest.mark.parametrize("name", ["openrouter", "anthropic"])
+def test_an_answer_without_an_id_bears_that_of_its_request(name: str) -> None:
+    """Claude Code takes two answers with one id for one; the official SDKs demand that there be one."""
+    call = Call(Target(name, "m", "us-east-1"), parse_request(json.dumps(BODY).encode(), {}), "req_17")
+    provider = providers(CONFIGS, ENVIRON)[name]
+    assert json.loads(provider.reply(call, json.dumps(NAMELESS_MESSAGE).encode()).body)["id"] == "msg_17"
+    start = {"type": "message_start", "message": NAMELESS_MESSAGE}
+    wire = frames(start) if name == "bedrock" else sse(start)
+    assert b'"id":"msg_17"' in provider.codec(call).feed(wire).replace(b": ", b":")
 
 
 @pytest.mark.parametrize("answer", [{"input_tokens": 7}, {"input_tokens": 0, "more": [1]}])

@@ -235,6 +235,17 @@ def test_a_message_without_a_model_gets_one() -> None:
     assert progress.model == ""
 
 
+@pytest.mark.parametrize("given", [{}, {"id": None}, {"id": ""}, {"id": 7}], ids=str)
+def test_a_message_without_an_id_gets_one(given: dict[str, Any]) -> None:
+    """Official SDKs demand it, and Claude Code tells answers apart by it."""
+    bare = start()
+    del bare["message"]["id"]
+    bare["message"].update(given)
+    out, failure, _ = run(MessagesStream("claude-up", "msg_ours"), [sse(bare, *HELLO[1:])])
+    assert failure is None
+    assert seen(out)[0] == {**bare, "message": {**bare["message"], "id": "msg_ours"}}
+
+
 # What is completed
 
 

@@ -76,6 +76,13 @@ def test_a_message_that_does_not_say_why_it_stopped_gets_a_reason(
     assert progress.stop_reason == reason
 
 
+@pytest.mark.parametrize("given", [{}, {"id": None}, {"id": ""}, {"id": 7}], ids=str)
+def test_a_message_without_an_id_gets_one(given: dict[str, Any]) -> None:
+    bare = {key: value for key, value in CALLS.items() if key != "id"}
+    out, _ = reply(render({**bare, **given}), "claude-up", "msg_ours")
+    assert parse(out) == {**CALLS, "id": "msg_ours"}
+
+
 @pytest.mark.parametrize("counts", [{}, {"input_tokens": None, "cache_read_input_tokens": 3}, {"output_tokens": "5"}])
 def test_counts_that_clients_cannot_do_without_are_there(counts: dict[str, Any]) -> None:
     given = {**CALLS, "usage": counts}
