@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from ccproxy_tray import __version__, prices
-from ccproxy_tray.config.address import is_loopback
-from ccproxy_tray.config.schema import Config, Loaded
+from ccproxy_tray.config import restart
+from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.dispatch.chronicle import Clock
 from ccproxy_tray.dispatch.loop import Dispatcher
 from ccproxy_tray.dispatch.runtime import Runtime, State
@@ -149,12 +149,10 @@ class App:
 
     def reload(self, loaded: Loaded) -> None:
         """Put another configuration in force. Running requests keep theirs, open sockets what they were opened with."""
-        waiting = _waiting(self._started, loaded.config)
+        waiting = restart.waiting(self._started, loaded.config)
         if waiting:
             log.warning("Changed, but in force only after a restart: %s", ", ".join(waiting))
-        if _unguarded(self._started, loaded.config):
-            loaded = _guarded(loaded, self.loaded)
-        self.loaded = loaded
+        self.loaded = loaded = restart.guarded(self._started, self.loaded, loaded)
         self._redactor.add(loaded.config.secrets())
         if self._recorder is not None:
             self._recorder.settings = loaded.config.history
@@ -231,33 +229,6 @@ class App:
 
     def _record(self, event: Callable[[float], Event]) -> None:
         self.journal.record(event(self._clock.wall()))
-
-
-def _unguarded(started: Config, config: Config) -> bool:
-    """Whether a configuration asks for no token while others than this machine reach the open sockets.
-
-    It changes the host, too, or it would have been refused; but that waits for a restart.
-    """
-    return not config.server.token and not is_loopback(started.server.host)
-
-
-def _guarded(loaded: Loaded, before: Loaded) -> Loaded:
-    """A configuration with the token of the one before it, for whoever has to know what clients are asked for."""
-    key = "server.token"
-    server = replace(loaded.config.server, token=before.config.server.token)
-    sources = {**loaded.sources, key: before.sources.get(key, "default")}
-    return replace(loaded, config=replace(loaded.config, server=server), sources=MappingProxyType(sources))
-
-
-def _waiting(started: Config, config: Config) -> tuple[str, ...]:
-    """The changed keys that sockets were opened by, and the token that guards these."""
-    keys = ("host", "port", "idle_timeout")
-    found = [f"server.{key}" for key in keys if getattr(started.server, key) != getattr(config.server, key)]
-    if _unguarded(started, config):
-        found.append("server.token")
-    if started.upstream.connect_timeout != config.upstream.connect_timeout:
-        found.append("upstream.connect_timeout")
-    return tuple(found)
 
 
 def tell_log(event: Event, _snapshot: Snapshot) -> None:
