@@ -36,8 +36,8 @@ function go() {
     main.replaceChildren(views[view].element);
     document.body.dataset.view = view;
     for (const name of VIEWS) {
-      const link = /** @type {Element} */ (document.querySelector(`nav a[href="#${name}"]`));
-      if (name === view) link.setAttribute("aria-current", "page");
+      const link = /** @type {HTMLElement} */ (document.querySelector(`nav a[href="#${name}"]`));
+      if (name === view) choose(link);
       else link.removeAttribute("aria-current");
     }
     shown = view;
@@ -45,6 +45,13 @@ function go() {
   views[view].show(params);
   detail.show(params.id);
   entitle({ place: params.id ? `Request ${visible(params.id)}` : views[view].title });
+}
+
+/** Mark a view's link, and have it seen: on a telephone the list is wider than the screen. @param {HTMLElement} link */
+function choose(link) {
+  link.setAttribute("aria-current", "page");
+  const list = /** @type {HTMLElement} */ (link.parentElement);
+  list.scrollLeft = link.offsetLeft - (list.clientWidth - link.offsetWidth) / 2;
 }
 
 /** @type {Element} */ (document.querySelector(".skip")).addEventListener("click", (event) => {

@@ -1,7 +1,7 @@
 // The latest requests that did not go smoothly, each with what happened in one line.
 
 import { get } from "./client.js";
-import { h, keepFocus, said } from "./element.js";
+import { h, keepFocus, said, visible } from "./element.js";
 import { date, moment } from "./format.js";
 import { beside } from "./route.js";
 import { badge } from "./outcome.js";
@@ -13,6 +13,8 @@ const SHOWN = ["fell back", "exhausted", "broke off"];
 export class Feed {
   /** @type {Map<string, any>} */
   #incidents = new Map();
+  // What stands there while nothing is known to have gone wrong: before the history has answered, that is not certain.
+  #nothing = "Loading";
 
   /** @param {import("./live.js").Live} live */
   constructor(live) {
@@ -24,21 +26,31 @@ export class Feed {
 
   /** Read what has happened before this page was opened. */
   async load() {
-    const pages = SHOWN.map((outcome) =>
-      get("/status/requests", { outcome, limit: LENGTH }).catch(() => ({ requests: [] })),
-    );
-    this.#take((await Promise.all(pages)).flatMap(({ requests }) => requests));
+    const pages = await Promise.all(SHOWN.map(read));
+    const { problem, enabled } = pages.find((page) => page.problem) ?? pages[0];
+    if (problem) this.#nothing = `What went wrong earlier cannot be read: ${visible(problem)}`;
+    else this.#nothing = enabled ? "Nothing has gone wrong yet." : "Nothing has gone wrong since the start.";
+    this.#take(pages.flatMap(({ requests }) => requests));
   }
 
   /** @param {any[]} rows */
   #take(rows) {
     const fresh = rows.filter(({ id, outcome }) => SHOWN.includes(outcome) && !this.#incidents.has(id));
-    if (!fresh.length && this.element.childElementCount) return;
+    if (!fresh.length && this.#incidents.size) return;
     for (const row of fresh) this.#incidents.set(row.id, row);
     const latest = [...this.#incidents.values()].sort((one, other) => other.time - one.time).slice(0, LENGTH);
     this.#incidents = new Map(latest.map((row) => [row.id, row]));
-    const items = latest.length ? latest.map(item) : [h("li", { class: "empty" }, "Nothing has gone wrong yet.")];
+    const items = latest.length ? latest.map(item) : [h("li", { class: "empty" }, this.#nothing)];
     keepFocus(this.element, () => this.element.replaceChildren(...items));
+  }
+}
+
+/** The latest requests that ended so; what keeps them from being read is their `problem`. @param {string} outcome */
+async function read(outcome) {
+  try {
+    return await get("/status/requests", { outcome, limit: LENGTH });
+  } catch (error) {
+    return { requests: [], enabled: true, problem: /** @type {Error} */ (error).message };
   }
 }
 

@@ -2,7 +2,8 @@
 
 import { h } from "./element.js";
 
-const ROW = 46; // height of a row in px; style.css reads it from --row
+const FONT = parseFloat(getComputedStyle(document.documentElement).fontSize); // px, as large as the reader wants it
+const ROW = Math.round((46 * FONT) / 14); // height of a row in px; style.css reads it from --row
 const SPARE = 6; // rows beyond each edge
 
 /**

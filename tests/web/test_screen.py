@@ -49,6 +49,29 @@ async def test_on_a_small_screen_the_time_of_an_old_request_is_there_in_full(ser
     assert not await first.evaluate(cut)
 
 
+@pytest.mark.parametrize("view", ["overview", "usage", "config"])
+async def test_on_a_small_screen_the_view_that_is_shown_can_be_seen_in_the_list(
+    server: Fake, look: Open, view: str
+) -> None:
+    page = await look(server.url, f"#{view}", viewport={"width": 320, "height": 640})
+    await expect(page[".top nav [aria-current]"]).to_have_attribute("href", f"#{view}")
+    chosen = await page[".top nav [aria-current]"].bounding_box()
+    assert chosen is not None
+    assert chosen["x"] >= 0
+    assert chosen["x"] + chosen["width"] <= 320
+
+
+async def test_a_reader_who_has_set_a_larger_font_gets_it_and_rows_that_hold_it(server: Fake, look: Open) -> None:
+    fill(server)
+    page = await look(server.url, "#requests")
+    devtools = await page.page.context.new_cdp_session(page.page)
+    await devtools.send("Page.setFontSizes", {"fontSizes": {"standard": 32}})  # twice what browsers come with
+    await page.page.reload()
+    await expect(page.rows.first).to_be_visible()
+    size = "cell => [parseFloat(getComputedStyle(cell).fontSize), cell.scrollHeight - cell.clientHeight]"
+    assert await page.rows.first.locator("td").first.evaluate(size) == [28, 0]
+
+
 async def test_on_a_small_screen_the_names_of_settings_break_between_words(server: Fake, look: Open) -> None:
     keys = ["provider_sequence", "retry_timeout_millis", "rate_limit_seconds", "first_event_timeout"]
     server.status = status(settings=[setting(f"routing.{key}", 1) for key in keys])

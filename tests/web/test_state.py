@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.web.conftest import Open
 from tests.web.fake import Fake, row, status
@@ -55,6 +57,37 @@ async def test_a_history_that_cannot_be_kept_says_why(server: Fake, look: Open) 
     page = await look(server.url, "#requests")
     await expect(page["#notices"]).to_have_text("History The disk is full")
     await expect(page[".told"]).to_have_text("The disk is full")
+
+
+async def test_the_overview_does_not_say_that_all_went_well_where_it_cannot_know(server: Fake, look: Open) -> None:
+    server.problem = "The history is damaged"
+    page = await look(server.url)
+    await expect(page[".feed"]).to_have_text("What went wrong earlier cannot be read: The history is damaged")
+    server.push("request", row(1, outcome="fell back"))
+    await expect(page[".feed li a"]).to_have_count(1)
+    server.problem, server.enabled = "", False
+    page = await look(server.url)
+    await expect(page[".feed"]).to_have_text("Nothing has gone wrong since the start.")
+
+
+async def test_until_the_history_has_answered_the_overview_says_nothing_of_it(server: Fake, look: Open) -> None:
+    page = await look(server.url, "#config")
+    answers: list[Route] = []
+
+    def hold(route: Route) -> None:
+        answers.append(route)
+
+    await page.page.route(re.compile(r"/status/requests\?"), hold)
+    await page.go("#overview")
+    await page.page.reload()
+    await expect(page[".chain .link"]).to_have_count(1)
+    await expect(page[".feed"]).to_have_text("Loading")
+    for answer in answers[:2]:
+        await answer.continue_()
+    await answers[2].fulfill(
+        status=503, json={"type": "error", "error": {"type": "x", "message": "Too many questions"}}
+    )
+    await expect(page[".feed"]).to_have_text("What went wrong earlier cannot be read: Too many questions")
 
 
 async def test_missed_requests_are_read_again(server: Fake, look: Open) -> None:
