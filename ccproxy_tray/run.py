@@ -111,7 +111,7 @@ class Follower:
     async def _look(self) -> None:
         try:
             read = await apart(self._read, "configuration")  # from a drive or a keyring that may not answer
-            _refuse_defaults(read, self._known.path)
+            _refuse_defaults(read, self._known)
             if read != self._known or self._app.journal.snapshot.problems:
                 self._app.reload(read)
                 log.info("The configuration was read again")
@@ -123,8 +123,15 @@ class Follower:
             self._app.reject((f"internal error while taking over the configuration: {type(error).__name__}",))
 
 
-def _refuse_defaults(read: Loaded, path: str) -> None:
-    """Raises ConfigError where the file is gone: the defaults in its place could send requests to other accounts."""
-    if path and not read.path:
+def _refuse_defaults(read: Loaded, known: Loaded) -> None:
+    """Raises ConfigError where the file is gone, or is empty because somebody saves it or the disk is full.
+
+    The defaults in its place could send requests to other accounts.
+    """
+    name = Path(known.path).name
+    if name and not read.path:
         gone = "is gone; what it said stays in force until it is back or the proxy starts again"
-        raise ConfigError((f"{Path(path).name}: {gone}",))
+        raise ConfigError((f"{name}: {gone}",))
+    if name and read.blank and not known.blank:
+        empty = "is empty; what it said stays in force until there is something in it or the proxy starts again"
+        raise ConfigError((f"{name}: {empty}",))

@@ -104,6 +104,14 @@ async def test_a_file_that_is_gone_leaves_what_it_said_in_force() -> None:
     assert told == [(gone,), FIRST]
 
 
+async def test_a_file_that_was_emptied_leaves_what_it_said_in_force() -> None:
+    told = await followed(2, lambda: replace(FIRST, blank=True), good)
+    empty = (
+        "config.yaml: is empty; what it said stays in force until there is something in it or the proxy starts again"
+    )
+    assert told == [(empty,), SECOND]
+
+
 def test_a_file_that_cannot_be_read_to_its_end_does_not_hold_up_the_program_s() -> None:
     release, read_to_its_end = threading.Event(), threading.Event()
 

@@ -7,12 +7,13 @@ refers to it) is the only I/O.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from ccproxy_tray.config.address import host, is_loopback, leads_to
-from ccproxy_tray.config.document import MAX_BYTES, Table, parse
+from ccproxy_tray.config.document import MAX_BYTES, parse
 from ccproxy_tray.config.environment import COMMAND_LINE, Overlay
 from ccproxy_tray.config.provider import names, providers
 from ccproxy_tray.config.reading import Reading
@@ -52,25 +53,27 @@ def load(
     report = Report(path.name if path else "config.yaml")
     overlay = Overlay(environ, overrides)
     reading = Reading(report, environ, overlay, keyring)
-    config = _config(Section(reading, "", _table(path, report)))
+    content = _content(path, report)
+    config = _config(Section(reading, "", parse(content, report)))
     for key in overlay.unused:
         known = key in reading.sources
         text = "can only be set in the file" if known else f"no such setting{suggestion(key, reading.sources)}"
         report.problem(Place(0, COMMAND_LINE, key), text)
     if report.problems:
         raise ConfigError(report.notes)
-    return Loaded(config, str(path or ""), MappingProxyType(reading.sources), report.warnings)
+    blank = path is not None and not content.removeprefix(BOM_UTF8).strip()
+    return Loaded(config, str(path or ""), MappingProxyType(reading.sources), report.warnings, blank)
 
 
-def _table(path: Path | None, report: Report) -> Table:
+def _content(path: Path | None, report: Report) -> bytes:
     if path is None:
-        return Table()
+        return b""
     try:
         with path.open("rb") as file:
-            return parse(file.read(MAX_BYTES + 1), report)
+            return file.read(MAX_BYTES + 1)
     except OSError as fault:
         report.problem(report.file(), f"cannot be read: {fault.strerror or fault}")
-        return Table()
+        return b""
 
 
 def _config(root: Section) -> Config:

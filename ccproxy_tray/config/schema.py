@@ -218,10 +218,11 @@ class Loaded:
 
     ``sources`` maps a dotted key (``server.port``) to where its value came from: ``file``, ``default``,
     ``command line`` or the name of the environment variable. ``warnings`` are one-line remarks that do not
-    prevent a start.
+    prevent a start. ``blank``: there is a file without any text, not even a comment.
     """
 
     config: Config
     path: str
     sources: Mapping[str, str]
     warnings: tuple[str, ...] = ()
+    blank: bool = False

@@ -124,6 +124,19 @@ def test_an_empty_file_gives_the_defaults(text: str, reads: Reader) -> None:
     assert loaded.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "blank"), [("", True), ("\r\n \n", True), ("\ufeff", True), ("# mine\n", False), ("---\n", False)]
+)
+def test_a_file_in_which_nothing_stands_is_told_apart_from_one_that_says_nothing(
+    text: str, blank: bool, reads: Reader
+) -> None:
+    assert reads(text).blank is blank
+
+
+def test_no_file_is_no_blank_one() -> None:
+    assert not load(None, {}).blank
+
+
 def test_the_sample_loads_with_none_of_its_variables_set(reads: Reader) -> None:
     loaded = reads(SAMPLE)
     config = loaded.config
