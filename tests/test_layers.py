@@ -12,7 +12,7 @@ import ccproxy_tray
 
 ROOT = Path(ccproxy_tray.__file__).parent
 RANKS = (
-    {"errors", "redact", "sink"},
+    {"errors", "redact", "sink", "lineup"},
     {"routing", "translate", "catalog", "log", "aside", "silence", "prices"},
     {"config", "journal"},
     {"providers", "simulator", "memory", "history"},
@@ -28,8 +28,9 @@ RANKS = (
     {"__main__"},
 )
 PURE = (
-    "routing", "translate", "catalog", "errors", "redact", "tray.action", "tray.chain", "tray.choice", "tray.headline",
-    "tray.incident", "tray.menu", "tray.notice", "tray.palette", "tray.row", "tray.shape", "tray.view", "tray.wording",
+    "routing", "translate", "catalog", "lineup", "errors", "redact",
+    "tray.action", "tray.chain", "tray.choice", "tray.headline", "tray.incident",
+    "tray.menu", "tray.notice", "tray.palette", "tray.row", "tray.shape", "tray.view", "tray.wording",
     "desktop.desktop_entry", "desktop.json_edit", "desktop.json_text",
 )  # fmt: skip
 IMPURE = {

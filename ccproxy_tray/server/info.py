@@ -10,6 +10,7 @@ from typing import Any
 
 from ccproxy_tray import catalog
 from ccproxy_tray.errors import RequestError
+from ccproxy_tray.lineup import Model
 from ccproxy_tray.redact import shown
 from ccproxy_tray.server.disclosure import PRIVATE
 from ccproxy_tray.server.exchange import Exchange
@@ -101,7 +102,7 @@ class Info:
         await exchange.respond_json(_model(row))
 
 
-def _model(row: catalog.Model) -> dict[str, Any]:
+def _model(row: Model) -> dict[str, Any]:
     return {
         "type": "model",
         "id": row.id,
@@ -122,9 +123,7 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
-def _page(
-    rows: Sequence[catalog.Model], limit: int, after: str | None, before: str | None
-) -> tuple[Sequence[catalog.Model], bool]:
+def _page(rows: Sequence[Model], limit: int, after: str | None, before: str | None) -> tuple[Sequence[Model], bool]:
     """The page behind ``after``, or the one that ends before ``before``; and whether the list goes on that way."""
     if after is not None and before is not None:
         raise RequestError(400, "after_id and before_id exclude each other")
@@ -135,7 +134,7 @@ def _page(
     return rows[start : start + limit], len(rows) > start + limit
 
 
-def _position(rows: Sequence[catalog.Model], name: str, field: str) -> int:
+def _position(rows: Sequence[Model], name: str, field: str) -> int:
     for position, row in enumerate(rows):
         if row.id == name:
             return position

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ccproxy_tray import catalog
-from ccproxy_tray.catalog import Capabilities
+from ccproxy_tray.lineup import Capabilities
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.sharing import put, without
 from ccproxy_tray.translate.survey import sound

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ccproxy_tray import catalog
-from ccproxy_tray.catalog import Capabilities
+from ccproxy_tray.lineup import Capabilities
 from ccproxy_tray.routing.repair import ALL_BETAS
 from ccproxy_tray.routing.target import Need, Repairs
 from ccproxy_tray.translate import beta, jsontext, tool_search

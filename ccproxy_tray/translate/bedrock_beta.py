@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ccproxy_tray.catalog import Capabilities
+from ccproxy_tray.lineup import Capabilities
 from ccproxy_tray.translate import beta, tool_search
 from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.survey import CHANGE, TOOL_CHANGES, survey

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from ccproxy_tray.catalog import Capabilities
+from ccproxy_tray.lineup import Capabilities
 from ccproxy_tray.translate import beta
 from ccproxy_tray.translate.bedrock_tool import plain_breakpoint
 from ccproxy_tray.translate.blank import PLACEHOLDER, is_blank

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ccproxy_tray.catalog import Capabilities
+from ccproxy_tray.lineup import Capabilities
 
 Json = Any
 Tool = Mapping[str, Json]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ccproxy_tray import catalog
+from ccproxy_tray.lineup import Model
 from ccproxy_tray.prices import price
 from ccproxy_tray.prices.table import table
 from ccproxy_tray.routing.story import Tokens
@@ -162,7 +163,7 @@ def test_web_searches_cost_extra_where_their_price_is_known() -> None:
 
 
 @pytest.mark.parametrize("model", [model for model in catalog.models() if "mythos" not in model.id], ids=lambda m: m.id)
-def test_every_model_of_the_catalogue_has_a_price_under_the_names_that_it_goes_by(model: catalog.Model) -> None:
+def test_every_model_of_the_catalogue_has_a_price_under_the_names_that_it_goes_by(model: Model) -> None:
     assert cost(ANTHROPIC, catalog.anthropic_id(model.id), address=FIRST_PARTY) is not None
     assert cost(BEDROCK, catalog.bedrock_id(model.id, "us-east-1")) is not None
     assert cost(BEDROCK, catalog.bedrock_id(model.id, "eu-west-1")) is not None
