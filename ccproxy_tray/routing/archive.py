@@ -17,6 +17,8 @@ from ccproxy_tray.routing.verdict import Record
 VERSION = 1
 MAX_LEFT = 3600.0
 """Seconds that a cooling may last after a restart at most, in case the wall clock was changed meanwhile."""
+MAX_AGE = 86_400.0
+"""Seconds since which one may have begun: a moment beyond the calendar could not be shown."""
 
 
 def written(records: Mapping[Target, Record], now: float, wall: float) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def _row(row: Any, now: float, wall: float) -> tuple[Target, Record]:
     record = Record(
         Fault(row["fault"]),
         _text(row["reason"]),
-        since=now + min(_number(row["since"]) - wall, 0.0),
+        since=now + max(min(_number(row["since"]) - wall, 0.0), -MAX_AGE),
         until=now + left,
         failures=max(1, int(_number(row["failures"]))),
         level=max(0, int(_number(row["level"]))),

@@ -59,6 +59,12 @@ def test_a_wall_clock_set_back_does_not_lock_a_target_away() -> None:
     assert record.since == 0.0
 
 
+def test_a_beginning_that_no_calendar_has_is_not_believed() -> None:
+    (_, record), *_ = read(rows(row(since=-1e300)), now=0.0, wall=1000.0)
+
+    assert record.since == -86_400.0
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [
