@@ -9,13 +9,14 @@ from urllib.parse import quote
 
 from ccproxy_tray import catalog
 from ccproxy_tray.config.schema import ProviderConfig, Variant
-from ccproxy_tray.errors import Failure
+from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.providers.aws import AwsAccount
 from ccproxy_tray.providers.base import Call, Outgoing, Reply
 from ccproxy_tray.providers.dialect import counted, listed, own_model, shaped
 from ccproxy_tray.routing.target import Candidate, ProviderType, Target
 from ccproxy_tray.translate import bedrock, faults, jsontext, whole
 from ccproxy_tray.translate.bedrock_stream import BedrockStream
+from ccproxy_tray.translate.error_body import header
 from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.stream import StreamCodec
 
@@ -87,15 +88,18 @@ class BedrockProvider:
 
     def codec(self, call: Call) -> StreamCodec:
         """Event-stream frames become Messages events."""
-        return BedrockStream(call.request.model)
+        return BedrockStream(call.request.model, call.message_id)
 
     def reply(self, call: Call, body: bytes) -> Reply:
         """Bedrock answers with a Message; its model name may hold account ids and is replaced."""
-        return Reply(*whole.reply(body, call.request.model))
+        return Reply(*whole.reply(body, call.request.model, call.message_id))
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-        """Bedrock's exceptions."""
-        return faults.from_bedrock_http(status, headers, body)
+        """Bedrock's exceptions. With refused credentials, the clock may be wrong that the request was signed by."""
+        failure = faults.from_bedrock_http(status, headers, body)
+        if failure.fault is Fault.CREDENTIALS:
+            self._account.refused(header(headers, "date"))
+        return failure
 
     async def refresh(self) -> bool:
         """Look through the credential chain again."""

@@ -88,7 +88,7 @@ async def test_the_loop_looks_at_no_message_of_a_request(name: str, monkeypatch:
 NAMELESS_MESSAGE = {"type": "message", "role": "assistant", "content": [], "stop_reason": "end_turn", "usage": {}}
 
 
-@pytest.mark.parametrize("name", ["openrouter", "anthropic"])
+@pytest.mark.parametrize("name", ["bedrock", "openrouter", "anthropic"])
 def test_an_answer_without_an_id_bears_that_of_its_request(name: str) -> None:
     """Claude Code takes two answers with one id for one; the official SDKs demand that there be one."""
     call = Call(Target(name, "m", "us-east-1"), parse_request(json.dumps(BODY).encode(), {}), "req_17")
