@@ -5,6 +5,12 @@ from __future__ import annotations
 import asyncio
 from types import TracebackType
 
+LATE = 1.0
+"""Seconds by which a timer may fire late, from load. Beyond that the whole program was held up: stopped by a signal or a
+debugger, with its virtual machine, or, where the clock counts that (Windows), asleep with its computer."""
+CATCH_UP = 5.0
+"""Seconds for what came while the program was held up, and for what the other side has to send again after that."""
+
 
 class Silence:
     """Ends a wait by TimeoutError once nothing has been heard for ``limit`` seconds.
@@ -18,6 +24,9 @@ class Silence:
     ``asyncio.timeout`` sets and clears a timer for each wait, which costs a stream more than most of its events do.
     This timer is looked at only when it fires, and set again for what is left by then. Silence goes on over waits that
     were given up, until :meth:`broken` says that something came. One task waits at a time.
+
+    A program that is held up hears nothing, whatever was said. So a timer that fires ``LATE`` ends nothing yet: first
+    what has come meanwhile can be heard, for ``CATCH_UP`` seconds.
     """
 
     def __init__(self, limit: float) -> None:
@@ -65,9 +74,12 @@ class Silence:
                 raise TimeoutError from error
 
     def _look(self) -> None:
-        due = self._since + self._limit
+        assert self._timer is not None, "it has just fired"
+        now, due = self._loop.time(), self._since + self._limit
+        if now - self._timer.when() > LATE:
+            due = max(due, now + CATCH_UP)
         self._timer = None
-        if self._loop.time() < due:
+        if now < due:
             self._timer = self._loop.call_at(due, self._look)
         elif self._waiting is not None:
             self._expired = True

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ccproxy_tray.silence import Silence
+from ccproxy_tray.silence import CATCH_UP, LATE, Silence
 
 LIMIT = 15.0
 
@@ -82,6 +82,38 @@ async def test_a_limit_that_ran_out_between_two_waits_ends_the_next_unless_its_a
     assert await stage.heard() == "there"
     task = await stage.begins()
     await stage.passes(0)
+    with pytest.raises(TimeoutError):
+        await task
+
+
+async def test_what_came_while_the_program_was_held_up_is_heard(stage: Stage) -> None:
+    task = await stage.begins()
+    stage.coming.get_loop().call_at(stage.coming.get_loop().time() + LIMIT, stage.coming.set_result, "there")
+    await stage.passes(LIMIT + LATE + 1)
+    assert await task == "there"
+
+
+async def test_nothing_that_comes_after_the_program_was_held_up_ends_the_wait_soon(stage: Stage) -> None:
+    task = await stage.begins()
+    await stage.passes(LIMIT + LATE + 1)
+    await stage.passes(CATCH_UP - 1)
+    assert not task.done()
+    await stage.passes(1)
+    with pytest.raises(TimeoutError):
+        await task
+
+
+async def test_being_held_up_never_shortens_the_limit(stage: Stage) -> None:
+    task = await stage.begins()
+    await stage.passes(LIMIT - 1)
+    stage.coming.set_result("first")
+    assert await task == "first"
+    stage.silence.broken()
+    task = await stage.begins()
+    await stage.passes(LATE + 2)
+    await stage.passes(LIMIT - LATE - 3)
+    assert not task.done()
+    await stage.passes(1)
     with pytest.raises(TimeoutError):
         await task
 

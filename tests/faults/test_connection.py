@@ -244,6 +244,38 @@ async def test_u6_an_answer_that_falls_silent_for_too_long_ends_with_an_error(tm
         await stage.expect(primary=1, backup=0, story=["primary unreachable"], cooling=RESTS)
 
 
+@pytest.mark.parametrize("patience", ["first_event_timeout: 200ms", "idle_timeout: 200ms"])
+@pytest.mark.parametrize("wire", WIRES, ids=by_name)
+async def test_u6_what_came_while_the_whole_program_was_stopped_is_passed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: Wire, patience: str
+) -> None:
+    loop, stopped, go_on = asyncio.get_running_loop(), 0.0, asyncio.Event()
+    clock = loop.time
+    monkeypatch.setattr(loop, "time", lambda: clock() + stopped)
+
+    async def script(call: Call) -> None:
+        nonlocal stopped
+        frames = wire.frames(call.ident)
+        before = 0 if patience.startswith("first") else len(frames.start) + 1
+        call.promised = TOKENS
+        if before:
+            await call.send(wire.head(), *(chunk(frame) for frame in frames.all[:before]))
+            await go_on.wait()
+        # As after SIGSTOP and SIGCONT: all of it waits at the proxy's socket, and all its timers are overdue.
+        await call.send(*([] if before else [wire.head()]), *(chunk(frame) for frame in frames.all[before:]), END)
+        stopped = 5.0
+
+    async with staged(tmp_path, wire, patience=patience) as stage:
+        stage.primary.play(script)
+        async with stage.opened() as opened:
+            if patience.startswith("idle"):
+                await opened.tokens(1)
+            go_on.set()
+            answered = await opened.rest()
+        assert answered.text() == text_of("primary1", TOKENS)
+        await stage.expect(primary=1, backup=0, story=["primary ok"])
+
+
 async def test_u6_an_answer_that_did_not_outlive_the_machine_s_sleep_ends_with_an_error_soon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
