@@ -366,8 +366,10 @@ def test_clearing_all_ends_offline_too() -> None:
     cooldowns = Cooldowns()
     fail(cooldowns, A, 0.0, Fault.UNREACHABLE)
     cooldowns.outage({"bedrock"}, 0.0)
-    cooldowns.clear()
+    cooldowns.clear(B)
+    assert cooldowns.offline_since == 0.0
 
+    cooldowns.clear()
     assert cooldowns.offline_since is None
 
 

@@ -77,6 +77,16 @@ def test_a_server_that_refuses_ever_new_names_does_not_fill_the_memory() -> None
     assert "f999" in learned.of(A).drop_fields
 
 
+def test_a_server_that_refuses_many_new_names_at_a_time_does_not_fill_the_memory() -> None:
+    learned = Learned()
+    for number in range(40):
+        names = ",".join(f"b{number}-{each}" for each in range(10))
+        learned.learn(A, repairs_for(f"beta:{names}"), NOW)
+
+    assert 10 <= len(learned.of(A).drop_betas) <= 64
+    assert "b39-9" in learned.of(A).drop_betas
+
+
 def test_a_server_that_insists_on_ever_new_limits_does_not_fill_the_memory() -> None:
     learned = Learned()
     for number in range(1000):
