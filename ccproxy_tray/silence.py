@@ -6,8 +6,8 @@ import asyncio
 from types import TracebackType
 
 LATE = 1.0
-"""Seconds by which a timer may fire late, from load. Beyond that the whole program was held up: stopped by a signal or a
-debugger, with its virtual machine, or, where the clock counts that (Windows), asleep with its computer."""
+"""Seconds by which a timer may fire late, from load. Beyond that the whole program was held up: stopped by a signal, a
+debugger or with its virtual machine, or, where the clock counts that (Windows), asleep with its computer."""
 CATCH_UP = 5.0
 """Seconds for what came while the program was held up, and for what the other side has to send again after that."""
 
