@@ -19,6 +19,7 @@ from ccproxy_tray.dispatch.loop import Dispatcher
 from ccproxy_tray.dispatch.runtime import Runtime, State
 from ccproxy_tray.history import recorder
 from ccproxy_tray.history.reader import Reader
+from ccproxy_tray.history.recollection import recollect
 from ccproxy_tray.history.recorder import Recorder
 from ccproxy_tray.journal import events
 from ccproxy_tray.journal.events import BodyKept, Event
@@ -93,6 +94,7 @@ class App:
         self._elsewhere = elsewhere
         self._subscriptions: list[Callable[[], None]] = []
         self._warming: asyncio.Task[None] | None = None
+        self._recollecting: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Listen. Raises CannotListen; nothing is left open then."""
@@ -130,14 +132,16 @@ class App:
         self._dispatcher.begin()
         self._lookout = Lookout(self._dispatcher, self._transport, self._record)
         self._lookout.begin(runtime)
+        if self._reader is not None and config.history.enabled:
+            self._recollecting = asyncio.create_task(self._recollect(self._reader))
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         """Accept nothing more, let running requests end, close every connection; within 10 s, or 15 on a dead drive."""
         self._lookout.end()
-        if self._warming is not None:
-            self._warming.cancel()
+        for task in filter(None, (self._warming, self._recollecting)):
+            task.cancel()
         self._dispatcher.simulate(None)  # A request in a simulated silence could not end.
         await self._endpoint.stop()
         await self._transport.close()
@@ -209,6 +213,11 @@ class App:
 
     def _remembered(self) -> dict[str, Any]:
         return self._state.cooldowns.dump(self._clock.monotonic(), self._clock.wall())
+
+    async def _recollect(self, reader: Reader) -> None:
+        ended = await recollect(reader, self.journal.snapshot.started)
+        if ended:
+            self._record(lambda at: events.DayRecalled(at, ended))
 
     async def _recalled(self) -> object:
         return None if self._memory is None else await self._memory.load()

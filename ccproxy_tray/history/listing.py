@@ -33,6 +33,11 @@ _ATTEMPTS = """
     WHERE seq = ? ORDER BY number
 """
 
+_ENDED = """
+    SELECT outcome, count(*) FROM requests JOIN combinations ON combinations.id = combination
+    WHERE seq >= ? AND seq < ? GROUP BY outcome
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
@@ -89,6 +94,11 @@ def sessions(connection: Connection, limit: int, before: str | None) -> Page:
     edge = records[limit - 1] if len(records) > limit else None
     total = connection.execute("SELECT count(*) FROM sessions").fetchone()[0]
     return Page(rows, None if edge is None else f"{edge['last_seq']}.{edge['number']}", total)
+
+
+def ended(connection: Connection, since: float, until: float) -> dict[str, int]:
+    """How many requests came to each outcome in [since, until)."""
+    return dict(map(tuple, connection.execute(_ENDED, (_seq(since), _seq(until)))))
 
 
 def facets(connection: Connection) -> dict[str, list[str]]:

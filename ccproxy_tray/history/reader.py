@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -92,6 +92,19 @@ class Reader:
         empty: list[dict[str, Any]] = []
         return self._ask(lambda connection: usage.totals(connection, since, until, by), empty)
 
+    def ended(self, since: float, until: float) -> dict[str, int]:
+        """How many requests came to each outcome in [since, until), without those that none came to.
+
+        A file that nobody has written to since then is not opened, nor is SQLite loaded for it.
+        """
+        if not _written_since(self._path, since):
+            return {}
+        with _sqlite():
+            from ccproxy_tray.history import listing
+
+        empty: dict[str, int] = {}
+        return self._ask(lambda connection: listing.ended(connection, since, until), empty)
+
     def facets(self) -> dict[str, list[str]]:
         """The ``providers``, ``models``, ``outcomes`` and ``kinds`` that occur, each in order."""
         with _sqlite():
@@ -120,6 +133,15 @@ class Reader:
                 connection.close()
         except (sqlite3.Error, OSError, ForeignFile, NewerFile, zlib.error) as error:
             raise Unreadable(unread(error, self._path)) from error
+
+
+def _written_since(path: Path, since: float) -> bool:
+    """Whether the file may hold anything so late: what came last may still stand in its write-ahead log."""
+    for each in (path, path.with_name(f"{path.name}-wal")):
+        with suppress(OSError):  # it is not there, and a question to it says so
+            if each.stat().st_mtime >= since:
+                return True
+    return False
 
 
 @contextmanager

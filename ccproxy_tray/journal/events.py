@@ -244,6 +244,15 @@ class HistoryTold:
 Ended = Served | FellBack | Exhausted | Refused | BrokeOff | Abandoned
 """How a request may end."""
 
+
+@dataclass(frozen=True, slots=True)
+class DayRecalled:
+    """The history has told how many requests ended before the program started, on the day on which it did."""
+
+    at: float
+    ended: Mapping[type[Ended], int]
+
+
 Event = (
     Ended
     | Starting
@@ -260,6 +269,7 @@ Event = (
     | DesktopLooked
     | BodyKept
     | HistoryTold
+    | DayRecalled
 )
 
 

@@ -17,6 +17,7 @@ from ccproxy_tray.journal.events import (
     ConfigRejected,
     Cooled,
     CoolingTarget,
+    DayRecalled,
     DesktopLooked,
     Ended,
     Event,
@@ -64,6 +65,16 @@ class Counts:
             self.abandoned + other.abandoned,
         )
 
+    def __mul__(self, times: int) -> Counts:
+        return Counts(
+            self.served * times,
+            self.fell_back * times,
+            self.exhausted * times,
+            self.refused * times,
+            self.broke_off * times,
+            self.abandoned * times,
+        )
+
     @property
     def total(self) -> int:
         """All ended requests."""
@@ -90,7 +101,8 @@ class Snapshot:
     ``history`` says why past requests cannot be kept, empty when they are or are not wanted.
     ``failure`` says why nothing is served in phase FAILED, one line each. ``requested`` is the model that the latest
     request with an answer, or with none from anybody, asked for, and ``route`` the route that it took. ``today`` counts
-    the requests of ``day`` only: read it through :func:`counts_today`.
+    the requests of ``day`` only, and ``earlier`` those of the day on which the program started, before it did: read
+    them through :func:`counts_today` and :func:`counts_earlier`.
     """
 
     version: str
@@ -118,6 +130,7 @@ class Snapshot:
     counts: Counts = Counts()
     today: Counts = Counts()
     day: date = date.min
+    earlier: Counts = Counts()
 
 
 def advance(snapshot: Snapshot, event: Event) -> Snapshot:
@@ -138,11 +151,13 @@ def advance(snapshot: Snapshot, event: Event) -> Snapshot:
             return replace(snapshot, problems=problems)
         case ProvidersChecked(providers=providers):
             return replace(snapshot, providers=providers)
-        case OutageSimulated() | DesktopLooked() | HistoryTold() | BodyKept():
+        case OutageSimulated() | DesktopLooked() | HistoryTold() | BodyKept() | DayRecalled():
             return _told(snapshot, event)
 
 
-def _told(snapshot: Snapshot, event: OutageSimulated | DesktopLooked | HistoryTold | BodyKept) -> Snapshot:
+def _told(
+    snapshot: Snapshot, event: OutageSimulated | DesktopLooked | HistoryTold | BodyKept | DayRecalled
+) -> Snapshot:
     match event:
         case OutageSimulated(outage=outage):
             return replace(snapshot, outage=outage)
@@ -150,6 +165,8 @@ def _told(snapshot: Snapshot, event: OutageSimulated | DesktopLooked | HistoryTo
             return replace(snapshot, claude_code=claude_code, login=login)
         case HistoryTold(problem=problem):
             return replace(snapshot, history=problem)
+        case DayRecalled(ended=ended):
+            return replace(snapshot, earlier=sum((_ONE[kind] * times for kind, times in ended.items()), Counts()))
         case BodyKept():  # the history's alone
             return snapshot
 
@@ -175,8 +192,15 @@ def _moved(snapshot: Snapshot, event: Starting | Listened | StartFailed | Stoppe
 
 
 def counts_today(snapshot: Snapshot, now: float) -> Counts:
-    """The counts of the local day that ``now`` falls on."""
-    return snapshot.today if snapshot.day == date.fromtimestamp(now) else Counts()
+    """The counts of the local day that ``now`` falls on, also from before the program started."""
+    since = snapshot.today if snapshot.day == date.fromtimestamp(now) else Counts()
+    return since + counts_earlier(snapshot, now)
+
+
+def counts_earlier(snapshot: Snapshot, now: float) -> Counts:
+    """Those of them that ended before the program started."""
+    same = date.fromtimestamp(snapshot.started) == date.fromtimestamp(now)
+    return snapshot.earlier if same else Counts()
 
 
 def cooling_now(snapshot: Snapshot, now: float) -> tuple[CoolingTarget, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ccproxy_tray.journal.events import BrokeOff, CoolingTarget, Exhausted, FellBack
-from ccproxy_tray.journal.snapshot import Counts, Snapshot, counts_today
+from ccproxy_tray.journal.snapshot import Counts, Snapshot, counts_earlier, counts_today
 from ccproxy_tray.redact import public
 from ccproxy_tray.routing.story import line, short_model
 from ccproxy_tray.tray.action import ClearCooldowns, CopyText
@@ -24,12 +24,16 @@ def fallbacks(snapshot: Snapshot, now: float) -> Item:
     latest = snapshot.recent[::-1]
     words = [f"Fallbacks today: {counts.fell_back}", *_failures(counts)]
     text = ", ".join(words) + (f" · {clock(latest[0].at, now)} {cause(latest[0])}" if latest else "")
-    return submenu("fallbacks", text, _stories(latest, counts, now))
+    return submenu("fallbacks", text, _stories(snapshot, now))
 
 
-def _stories(latest: tuple[FellBack | Exhausted | BrokeOff, ...], counts: Counts, now: float) -> Iterator[Item]:
+def _stories(snapshot: Snapshot, now: float) -> Iterator[Item]:
+    counts, latest = counts_today(snapshot, now), snapshot.recent[::-1]
     words = [plural(counts.total, "request"), plural(counts.fell_back, "fallback"), *_failures(counts)]
     yield inform("counts", f"Today: {', '.join(words)}")
+    earlier = counts_earlier(snapshot, now)
+    if earlier.fell_back or _failures(earlier):
+        yield inform("earlier", f"What happened before {clock(snapshot.started, now)}: see Debug status")
     if not latest:
         return
     yield inform("hint", "Click a line to copy it")

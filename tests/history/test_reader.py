@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -402,3 +403,22 @@ def test_a_part_of_the_index_stays_until_its_last_request_goes(tmp_path: Path, m
     assert [each["time"] - NOW for each in reader.rows(Query(text="bedrock"))] == [9, 8, 7, 6, 5, 4]
     assert [each["time"] - NOW for each in reader.rows(Query(text="bedrock", until=NOW + 5))] == [4]
     assert [each["time"] - NOW for each in reader.rows(Query(text="bedrock", since=NOW + 4, until=NOW + 6))] == [5, 4]
+
+
+def test_what_requests_came_to_is_counted_by_when_they_ended(reader: Reader) -> None:
+    ended = [each["time"] for each in reversed(ROWS)]
+    assert reader.ended(0, NOW + DAY) == {"served": 5, "fell back": 1, "exhausted": 1}
+    assert reader.ended(ended[2], ended[4]) == {"fell back": 1, "exhausted": 1}
+    assert reader.ended(NOW + DAY, NOW + 2 * DAY) == {}
+
+
+def test_a_file_that_nobody_has_written_to_since_is_not_opened_to_count_what_has_ended(tmp_path: Path) -> None:
+    path, log = tmp_path / "h", tmp_path / "h-wal"
+    assert Reader(path).ended(NOW, NOW + DAY) == {}
+    path.write_bytes(b"This is no database." * 100)
+    os.utime(path, (NOW - 1, NOW - 1))
+    assert Reader(path).ended(NOW, NOW + DAY) == {}
+    log.write_bytes(b"")
+    os.utime(log, (NOW, NOW))
+    with pytest.raises(Unreadable):
+        Reader(path).ended(NOW, NOW + DAY)

@@ -15,6 +15,7 @@ from ccproxy_tray.journal.events import (
     Cooled,
     CoolingTarget,
     Credentials,
+    DayRecalled,
     DesktopLooked,
     Event,
     Exhausted,
@@ -32,7 +33,16 @@ from ccproxy_tray.journal.events import (
     answered,
     cooled,
 )
-from ccproxy_tray.journal.snapshot import RECENT, Counts, Phase, Snapshot, advance, cooling_now, counts_today
+from ccproxy_tray.journal.snapshot import (
+    RECENT,
+    Counts,
+    Phase,
+    Snapshot,
+    advance,
+    cooling_now,
+    counts_earlier,
+    counts_today,
+)
 from ccproxy_tray.routing.cooldown import Cooling
 from ccproxy_tray.routing.story import Attempt, Story
 from ccproxy_tray.routing.target import ProviderType, Target
@@ -134,6 +144,17 @@ def test_counts_of_today_end_with_the_day_but_the_total_goes_on() -> None:
     snapshot = fold(Served(NOON + DAY, SMOOTH), start=snapshot)
     assert counts_today(snapshot, NOON + DAY).served == 1
     assert snapshot.counts.served == 3
+
+
+def test_what_ended_before_the_start_counts_for_that_day_however_often_it_is_recalled() -> None:
+    kinds = {Served: 5, FellBack: 2, Exhausted: 1, Refused: 3, BrokeOff: 4, Abandoned: 6}
+    earlier = Counts(served=7, fell_back=2, exhausted=1, refused=3, broke_off=4, abandoned=6)
+    recalled = DayRecalled(NOON, kinds)
+    snapshot = fold(Served(NOON, SMOOTH), recalled, Served(NOON, SMOOTH), recalled)
+    assert counts_today(snapshot, NOON) == earlier + Counts(served=2)
+    assert counts_earlier(snapshot, NOON) == earlier
+    assert snapshot.counts == Counts(served=2), "these are counted from the start"
+    assert counts_today(snapshot, NOON + DAY) == counts_earlier(snapshot, NOON + DAY) == Counts()
 
 
 def test_only_the_latest_fallbacks_are_kept() -> None:

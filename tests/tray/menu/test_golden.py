@@ -223,6 +223,7 @@ STATES: Mapping[str, Snapshot] = {
         recent=(exhausted(1),),
         today=Counts(served=0, exhausted=1),
     ),
+    "started again on the same day": replace(READY, started=NOW - 60, earlier=Counts(served=12, fell_back=2)),
     "another day": replace(
         SERVING,
         cooling=(cooling(ROUTER, 86_400), cooling(WEST, 30 * 86_400)),
