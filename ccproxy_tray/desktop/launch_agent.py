@@ -14,7 +14,7 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from ccproxy_tray.config.files import write_atomically
-from ccproxy_tray.desktop.login import LoginState, check, failed, not_taken
+from ccproxy_tray.desktop.login import LoginState, check, confirm, failed, nameless, unreadable
 
 LABEL = "io.github.ccproxy-tray"
 _ARGUMENTS = "ProgramArguments"
@@ -42,12 +42,12 @@ class LaunchAgent:
         try:
             agent = self._read()
         except OSError as fault:
-            return LoginState(on=False, problem=f"{self._path} cannot be read: {fault.strerror or fault}.")
+            return unreadable(self._path, fault)
         if agent is None:
             return LoginState(on=False)
         stored = agent.get(_ARGUMENTS)
         if not isinstance(stored, list) or not stored or not all(isinstance(word, str) for word in stored):
-            return LoginState(on=False, problem=f"{self._path} names no program that could be started.")
+            return nameless(self._path)
         by_system = next((f"{key} in {self._path}" for key in _switches(agent)), "")
         stale = bool(command) and stored != list(command)
         return LoginState(not by_system, stale, stored[0], by_system)
@@ -60,9 +60,7 @@ class LaunchAgent:
             self._write({**kept, "Label": LABEL, _ARGUMENTS: list(command), **_FIXED})
         except OSError as fault:
             raise failed(self._path, fault) from fault
-        state = self.state(command)
-        if not state.on or state.stale:
-            raise not_taken(self._path)
+        confirm(self.state(command), self._path, on=True)
 
     def disable(self) -> None:
         """Remove the file; with keys of the user's in it, disable it instead, which means the same to launchd."""
@@ -76,8 +74,7 @@ class LaunchAgent:
                 self._path.unlink(missing_ok=True)
         except OSError as fault:
             raise failed(self._path, fault) from fault
-        if self.state().on:
-            raise not_taken(self._path)
+        confirm(self.state(), self._path, on=False)
 
     def _read(self) -> dict[str, Any] | None:
         """None when there is no file. What is no property list is nothing to launchd either."""

@@ -63,14 +63,27 @@ def check(command: Sequence[str], *, absolute: bool) -> None:
         )
 
 
+def unreadable(place: object, fault: OSError) -> LoginState:
+    """The state when the system refuses to read its list."""
+    return LoginState(on=False, problem=f"{place} cannot be read: {fault.strerror or fault}.")
+
+
+def nameless(entry: object) -> LoginState:
+    """The state when the entry is there, but would start nothing."""
+    return LoginState(on=False, problem=f"{entry} names no program that could be started.")
+
+
 def failed(place: object, fault: OSError) -> CannotLaunchAtLogin:
     """What to raise when the system refuses to read or write its list."""
     return CannotLaunchAtLogin(f"Launch at login cannot be changed: {place}: {fault.strerror or fault}.")
 
 
-def not_taken(place: object) -> CannotLaunchAtLogin:
-    """What to raise when reading back gives something else than was written."""
-    return CannotLaunchAtLogin(f"Launch at login could not be changed: {place} says something else after the change.")
+def confirm(state: LoginState, place: object, *, on: bool) -> None:
+    """Compare what is read back with what was to be written. Raises CannotLaunchAtLogin."""
+    if state.on != on or (on and state.stale):
+        raise CannotLaunchAtLogin(
+            f"Launch at login could not be changed: {place} says something else after the change."
+        )
 
 
 def _encodable(text: str) -> bool:

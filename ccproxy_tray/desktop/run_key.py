@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import PureWindowsPath
 from typing import Any, Protocol
 
-from ccproxy_tray.desktop.login import CannotLaunchAtLogin, LoginState, check, failed, not_taken
+from ccproxy_tray.desktop.login import CannotLaunchAtLogin, LoginState, check, confirm, failed, nameless, unreadable
 
 RUN = r"Software\Microsoft\Windows\CurrentVersion\Run"
 APPROVED = r"Software\Microsoft\Windows\CurrentVersion\Explorer\StartupApproved\Run"
@@ -78,11 +78,11 @@ class RunKey:
             stored = self._registry.read(RUN, NAME)
             switch = self._registry.read(APPROVED, NAME)
         except OSError as fault:
-            return LoginState(on=False, problem=f"{_PLACE} cannot be read: {fault.strerror or fault}.")
+            return unreadable(_PLACE, fault)
         if stored is None:
             return LoginState(on=False)
         if not isinstance(stored, str) or not _program(stored):
-            return LoginState(on=False, problem=f"{NAME} in {_PLACE} names no program that could be started.")
+            return nameless(f"{NAME} in {_PLACE}")
         off = isinstance(switch, bytes) and switch[:1] != b"" and switch[0] % 2 == 1
         stale = bool(command) and stored != command_line(command)
         return LoginState(not off, stale, _program(stored), "switched off in Task Manager" if off else "")
@@ -101,9 +101,7 @@ class RunKey:
             self._registry.delete(APPROVED, NAME)
         except OSError as fault:
             raise failed(_PLACE, fault) from fault
-        state = self.state(command)
-        if not state.on or state.stale:
-            raise not_taken(_PLACE)
+        confirm(self.state(command), _PLACE, on=True)
 
     def disable(self) -> None:
         """Take the value out, and Task Manager's switch, which nobody would otherwise."""
@@ -112,8 +110,7 @@ class RunKey:
             self._registry.delete(APPROVED, NAME)
         except OSError as fault:
             raise failed(_PLACE, fault) from fault
-        if self.state().on:
-            raise not_taken(_PLACE)
+        confirm(self.state(), _PLACE, on=False)
 
 
 def command_line(command: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ccproxy_tray.config.files import PRIVATE_DIRECTORY, write_atomically
 from ccproxy_tray.desktop import desktop_entry
-from ccproxy_tray.desktop.login import CannotLaunchAtLogin, LoginState, check, failed, not_taken
+from ccproxy_tray.desktop.login import CannotLaunchAtLogin, LoginState, check, confirm, failed, nameless, unreadable
 
 FILE = "ccproxy-tray.desktop"
 _ENV = "/usr/bin/env"
@@ -44,13 +44,13 @@ class XdgAutostart:
         try:
             text = self._read()
         except OSError as fault:
-            return LoginState(on=False, problem=f"{self._path} cannot be read: {fault.strerror or fault}.")
+            return unreadable(self._path, fault)
         if text is None:
             return LoginState(on=False)
         values = desktop_entry.values(text)
         stored = _unwrapped(desktop_entry.command(values.get("Exec", "")))
         if not stored:
-            return LoginState(on=False, problem=f"{self._path} names no program that could be started.")
+            return nameless(self._path)
         by_system = next((f"{key}={values[key]} in {self._path}" for key in _switches(values)), "")
         stale = bool(command) and stored != tuple(command)
         return LoginState(not by_system, stale, stored[0], by_system)
@@ -70,9 +70,7 @@ class XdgAutostart:
             write_atomically(self._path, desktop_entry.edited(self._read() or "", changes))
         except OSError as fault:
             raise failed(self._path, fault) from fault
-        state = self.state(command)
-        if not state.on or state.stale:
-            raise not_taken(self._path)
+        confirm(self.state(command), self._path, on=True)
 
     def disable(self) -> None:
         """Remove the file; with keys of the user's in it, hide it instead, which means the same to a desktop."""
@@ -86,8 +84,7 @@ class XdgAutostart:
                 self._path.unlink(missing_ok=True)
         except OSError as fault:
             raise failed(self._path, fault) from fault
-        if self.state().on:
-            raise not_taken(self._path)
+        confirm(self.state(), self._path, on=False)
 
     def _read(self) -> str | None:
         """None when there is no file. What is not UTF-8 is no entry to a desktop either."""
