@@ -124,7 +124,7 @@ async def test_who_is_not_connected_is_told_how(simulator: Simulator, tmp_path: 
 async def test_a_conflict_takes_the_place_of_the_good_news(simulator: Simulator, tmp_path: Path) -> None:
     case = subject(tmp_path, configured(simulator, tmp_path))
     connect(case)
-    write(case.folder / ".claude" / "settings.json", {"env": {"CLAUDE_CODE_USE_BEDROCK": "1"}})
+    write(tmp_path / "work" / ".claude" / "settings.json", {"env": {"CLAUDE_CODE_USE_BEDROCK": "1"}})
     lines = (await examine(case)).topics["Claude Code"]
     assert [line.well for line in lines] == [False]
     assert lines[0].text.startswith("CLAUDE_CODE_USE_BEDROCK in ~")
