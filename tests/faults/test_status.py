@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,27 @@ async def test_u21_aws_credentials_that_changed_meanwhile_are_taken_at_once(
         assert "AKIAFIRST" in first
         assert "AKIASECOND" in second
         await stage.expect(primary=2, backup=0, story=["primary credentials", "primary ok"])
+
+
+def signed_at(call: Call) -> datetime:
+    """The moment by which a request was signed."""
+    return datetime.strptime(call.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=3), timedelta(minutes=-20)])
+async def test_u21_requests_are_signed_by_the_clock_of_aws_where_this_machine_s_is_wrong(
+    tmp_path: Path, off: timedelta
+) -> None:
+    message = "Signature expired: 20261123T140000Z is now earlier than 20261123T143000Z"
+    more = {"x-amzn-errortype": "InvalidSignatureException", "date": format_datetime(datetime.now(UTC) + off)}
+    async with staged(tmp_path, BEDROCK, environ=SIGV4, keys=NO_KEY) as stage:
+        stage.primary.play(status(403, compact({"message": message}), more=more))
+        await stage.ask()
+        await stage.expect(primary=2, backup=0, story=["primary credentials", "primary ok"])
+        await stage.ask()
+        await stage.expect(primary=3, backup=0, story=["primary ok"])
+        for call in stage.primary.calls[1:]:
+            assert abs(signed_at(call) - datetime.now(UTC) - off) < timedelta(minutes=5), "as AWS demands"
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from botocore.credentials import AssumeRoleProvider, ProcessProvider
 
 from ccproxy_tray.errors import AttemptFailed, Fault
 from ccproxy_tray.providers import aws
-from ccproxy_tray.providers.aws import AwsAccount
+from ccproxy_tray.providers.aws import SKEW, AwsAccount
 from ccproxy_tray.providers.sigv4 import Keys
 from tests.blocking import nothing_blocks
 
@@ -200,6 +201,45 @@ async def test_a_refresh_helps_only_when_other_credentials_turn_up(tmp_path: Pat
     write(tmp_path / "credentials", "[default]\naws_access_key_id = AKIA3\naws_secret_access_key = s\n")
     assert await account.refresh()
     assert "Credential=AKIA3/" in (await headers(account))["Authorization"]
+
+
+STATIC = {"AWS_ACCESS_KEY_ID": "AKIA1", "AWS_SECRET_ACCESS_KEY": "s"}
+
+
+def said(ahead: timedelta) -> str:
+    """A Date header of a server whose clock is so much ahead."""
+    return format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+
+
+async def signed_at(account: AwsAccount) -> datetime:
+    stamp = (await headers(account))["X-Amz-Date"]
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+async def test_the_clock_of_aws_is_followed_by_all_who_were_refused_for_the_old_one() -> None:
+    account = AwsAccount("bedrock", "", "", STATIC)
+    account.refused(said(timedelta(hours=2)))
+    assert await account.refresh()
+    account.refused(said(timedelta(hours=2)))
+    assert await account.refresh(), "a request that was signed before the correction may try again, too"
+    assert await signed_at(account) - datetime.now(UTC) > timedelta(hours=1)
+    account.refused(said(timedelta(0)))
+    assert abs(await signed_at(account) - datetime.now(UTC)) < SKEW, "the clock was set meanwhile"
+
+
+async def test_a_refusal_that_says_nothing_about_the_clock_changes_nothing() -> None:
+    account = AwsAccount("bedrock", "", "", STATIC)
+    await account.look()
+    for date in ("", "yesterday", "Mon, 30 Feb 2026 10:00:00 GMT", said(timedelta(minutes=2))):
+        account.refused(date)
+        assert not await account.refresh(), date
+        assert abs(await signed_at(account) - datetime.now(UTC)) < timedelta(minutes=1), date
+
+
+async def test_a_bearer_key_knows_no_clock() -> None:
+    account = AwsAccount("bedrock", "", "key", {})
+    account.refused(said(timedelta(hours=2)))
+    assert not await account.refresh()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the credential process of this test is a shell script")
