@@ -12,7 +12,7 @@ from enum import StrEnum
 from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.redact import redact
 from ccproxy_tray.routing.outage import MARK
-from ccproxy_tray.routing.repair import repairs_for
+from ccproxy_tray.routing.repair import WINDOW, repairs_for
 from ccproxy_tray.routing.target import Repairs
 
 MIN_RETRY_AFTER = 1.0
@@ -178,6 +178,8 @@ def _signature(failure: Failure, how: Circumstance) -> Verdict:
 def _field_refused(failure: Failure, how: Circumstance) -> Verdict:
     repairs = repairs_for(failure.subject)
     if how.repaired >= MAX_FIELD_REPAIRS or (repairs | how.repairs) == how.repairs:
+        if failure.subject.startswith(WINDOW):  # Not the answer is too long, then: Claude Code compacts on this.
+            return _refused(failure, how)
         return Verdict(Action.NEXT, failure.fault, _reason(failure), repairs=repairs)
     return Verdict(Action.RETRY, failure.fault, _reason(failure), repairs=repairs)
 

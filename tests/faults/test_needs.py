@@ -500,6 +500,15 @@ async def test_an_answer_is_asked_no_longer_than_fits_beside_the_request(
         assert 8_192 < second < 16_384
 
 
+async def test_a_request_that_a_shorter_answer_does_not_help_is_refused_as_ever(tmp_path: Path) -> None:
+    """The next target would only say the same, and Claude Code has the conversation compacted."""
+    async with staged(tmp_path, CHAT) as stage:
+        stage.primary.play(refusal(CROWDED["OpenAI"]), refusal(CROWDED["OpenAI"]))
+        refused = await stage.ask(max_tokens=500)
+        assert (refused.status, refused.error["message"]) == (400, CROWDED["OpenAI"])
+        await stage.expect(primary=2, backup=0, story=["primary field refused", "primary field refused"])
+
+
 async def test_a_request_that_leaves_no_room_for_an_answer_is_refused_as_ever(tmp_path: Path) -> None:
     message = (
         f"This model's {WINDOW}. However, you requested 64000 tokens (32000 in the messages, 32000 in the completion)."
@@ -527,6 +536,27 @@ async def test_a_rule_that_nobody_can_keep_for_the_client_leaves_the_request_to_
         stage.primary.play(refusal(message))
         assert (await stage.ask(**ASK)).message()["id"].startswith("msg_backup")
         await stage.expect(primary=1, backup=1, story=["primary field refused", "backup ok"])
+
+
+@pytest.mark.parametrize("wire", [CHAT, MESSAGES], ids=lambda wire: wire.name)
+@pytest.mark.parametrize(
+    "message",
+    [
+        "No endpoints found that support the provided 'tool_choice' value.",
+        "No endpoints found that can handle the requested parameters.",
+    ],
+)
+async def test_a_model_is_not_left_alone_for_an_hour_because_one_request_asked_too_much_of_it(
+    tmp_path: Path, message: str, wire: Wire
+) -> None:
+    """OpenRouter says it with the status of a model that it does not have."""
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(refusal(message, "not_found_error", 404))
+        forced = {**ASK, "tool_choice": {"type": "tool", "name": "Read"}}
+        assert (await stage.ask(**forced)).message()["id"].startswith("msg_backup")
+        await stage.expect(primary=1, backup=1, story=["primary field refused", "backup ok"])
+        assert (await stage.ask(**ASK)).message()["id"].startswith("msg_primary")
+        await stage.expect(primary=2, backup=1, story=["primary ok"])
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])

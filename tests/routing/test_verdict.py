@@ -195,6 +195,14 @@ def test_a_refusal_that_names_nothing_sends_the_request_on() -> None:
     assert verdict(failure(Fault.FIELD_REFUSED), FRESH).action is Action.NEXT
 
 
+def test_a_request_that_fits_no_window_even_with_a_shorter_answer_goes_back_to_be_compacted() -> None:
+    refusal = failure(Fault.FIELD_REFUSED, subject="window:8192")
+    assert verdict(refusal, FRESH).repairs == Repairs(window=8192)
+    again = verdict(refusal, Circumstance(repairs=Repairs(window=8192), repaired=1))
+    assert (again.action, again.cool) == (Action.REFUSE, None)
+    assert verdict(failure(Fault.FIELD_REFUSED, subject="most:8192"), Circumstance(repaired=5)).action is Action.NEXT
+
+
 def test_a_request_at_fault_is_refused_at_once() -> None:
     ruling = verdict(failure(Fault.REFUSED), FRESH)
 
