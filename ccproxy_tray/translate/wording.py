@@ -177,11 +177,14 @@ _TOOLLESS = re.compile(
 )
 """A model without tools is none for Claude Code (Ollama, vLLM, Groq, DeepInfra, DeepSeek, Bedrock). One that has tools,
 but not two at a time or not beside something else, is."""
+_UNROUTABLE = re.compile(r"no endpoints found that (?:support (?!tool use\b)|can handle )")
+"""OpenRouter: nobody serves this model with what this one request asks for: a forced tool, a file, some parameter."""
 _UNAUTHORIZED = re.compile(r"model.{0,200}not authorized|not authorized.{0,200}model", re.DOTALL)
 """An account that may not use this model (Bedrock); one that may not use some feature of it is another matter."""
 _SHAPES = (
     (Fault.FIELD_REFUSED, _TOOL_TAG),
     (Fault.FIELD_REFUSED, _BLIND),
+    (Fault.FIELD_REFUSED, _UNROUTABLE),
     (Fault.NO_MODEL, _TOOLLESS),
     (Fault.NO_MODEL, _UNAUTHORIZED),
 )

@@ -555,7 +555,7 @@ async def test_a_model_is_not_left_alone_for_an_hour_because_one_request_asked_t
         forced = {**ASK, "tool_choice": {"type": "tool", "name": "Read"}}
         assert (await stage.ask(**forced)).message()["id"].startswith("msg_backup")
         await stage.expect(primary=1, backup=1, story=["primary field refused", "backup ok"])
-        assert (await stage.ask(**ASK)).message()["id"].startswith("msg_primary")
+        assert (await stage.ask(**ASK)).status == 200
         await stage.expect(primary=2, backup=1, story=["primary ok"])
 
 

@@ -237,6 +237,12 @@ from ccproxy_tray.translate.bedrock_fault import masked
         # Models without eyes: of use as soon as there is nothing to see.
         ("No endpoints found that support image input", Fault.FIELD_REFUSED, ""),
         ("Invalid content type. image_url is only supported by certain models.", Fault.FIELD_REFUSED, ""),
+        # OpenRouter: of use as soon as the request asks for less.
+        ("No endpoints found that support the provided 'tool_choice' value. To learn more", Fault.FIELD_REFUSED, ""),
+        ("No endpoints found that can handle the requested parameters.", Fault.FIELD_REFUSED, ""),
+        ("No endpoints found that support input audio", Fault.FIELD_REFUSED, ""),
+        ("No endpoints found for x/y.", Fault.NO_MODEL, ""),
+        ("No endpoints found matching your data policy (Free model publication).", Fault.NO_MODEL, ""),
         ("messages[1]: unknown variant `image_url`, expected `text` at line 1", Fault.FIELD_REFUSED, ""),
         ("qwen is not a multimodal model", Fault.FIELD_REFUSED, ""),
         ("At most 0 image(s) may be provided in one request.", Fault.FIELD_REFUSED, ""),
