@@ -13,7 +13,8 @@ from ccproxy_tray.errors import AttemptFailed
 from ccproxy_tray.providers.faults import broken
 from ccproxy_tray.routing.target import Candidate, Target
 from ccproxy_tray.translate import jsontext
-from ccproxy_tray.translate.messages import Json, MessagesRequest
+from ccproxy_tray.translate.jsontext import Json
+from ccproxy_tray.translate.messages import MessagesRequest
 
 AUTO = "auto"
 INLINE_SHAPE = 1024 * 1024

@@ -8,17 +8,16 @@ overview"); what the user asked for in substance stays.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ccproxy_tray import catalog
 from ccproxy_tray.lineup import Capabilities
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.sharing import put, without
 from ccproxy_tray.translate.survey import sound
 from ccproxy_tray.translate.system_message import fold_system_messages
 from ccproxy_tray.translate.thinking import settled, strip_thinking, without_thinking_parameter
 
-Json = Any
 Body = Mapping[str, Json]
 
 MIN_BUDGET = 1024

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from ccproxy_tray import catalog
 from ccproxy_tray.lineup import Capabilities
@@ -26,6 +25,7 @@ from ccproxy_tray.translate.bedrock_content import (
     unsupported_source,
 )
 from ccproxy_tray.translate.bedrock_tool import is_server_tool, shaped_tools
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.output_format import with_output_format
@@ -35,7 +35,6 @@ from ccproxy_tray.translate.survey import SOURCE, survey
 from ccproxy_tray.translate.system_message import fold_system_messages
 from ccproxy_tray.translate.thinking import strip_thinking
 
-Json = Any
 Body = Mapping[str, Json]
 
 VERSION = "bedrock-2023-05-31"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ccproxy_tray.lineup import Capabilities
 from ccproxy_tray.translate import beta, tool_search
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.messages import MessagesRequest
 from ccproxy_tray.translate.survey import CHANGE, TOOL_CHANGES, survey
 
-Json = Any
 Body = Mapping[str, Json]
 
 

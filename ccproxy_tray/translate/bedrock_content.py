@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
 from ccproxy_tray.lineup import Capabilities
 from ccproxy_tray.translate import beta
 from ccproxy_tray.translate.bedrock_tool import plain_breakpoint
 from ccproxy_tray.translate.blank import PLACEHOLDER, is_blank
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.sharing import put, without
 from ccproxy_tray.translate.survey import TOOL_CHANGES
 
-Json = Any
 Body = Mapping[str, Json]
 Block = Mapping[str, Json]
 

@@ -10,8 +10,9 @@ from ccproxy_tray.errors import AttemptFailed, Failure, ProtocolError
 from ccproxy_tray.translate import faults
 from ccproxy_tray.translate.error_object import error_object
 from ccproxy_tray.translate.eventstream import EventStreamDecoder, HeaderValue
+from ccproxy_tray.translate.foreign import mapping
 from ccproxy_tray.translate.grammar import NAMELESS
-from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
+from ccproxy_tray.translate.jsontext import JsonError, parse, render
 from ccproxy_tray.translate.native_stream import NativeStream, Typed
 from ccproxy_tray.translate.stream import Usage
 
@@ -111,9 +112,9 @@ class BedrockStream(NativeStream):
         """The message_stop without its metrics, whose counts go where they are missing."""
         event = parse(stop, duplicates=True)
         metrics, usage = event.pop(_METRICS, None), event.pop("usage", None)
-        counts = {name: _mapping(metrics).get(metric) for metric, name in _COUNT_OF_METRIC.items()}
+        counts = {name: mapping(metrics).get(metric) for metric, name in _COUNT_OF_METRIC.items()}
         late = Usage()
-        late.observe({**counts, **_mapping(usage)})
+        late.observe({**counts, **mapping(usage)})
         if self._held:
             self._held = self._filled(self._held, late)
         return stop if metrics is None and usage is None else render(event)
@@ -121,7 +122,7 @@ class BedrockStream(NativeStream):
     def _filled(self, delta: bytes, late: Usage) -> bytes:
         """The message_delta with the counts that it lacks; its own always win."""
         event = parse(delta, duplicates=True)
-        own, early = _mapping(event.get("usage")), self.progress.usage
+        own, early = mapping(event.get("usage")), self.progress.usage
         found = {
             "input_tokens": 0 if early.input_tokens else late.input_tokens,
             "output_tokens": late.output_tokens,
@@ -134,7 +135,7 @@ class BedrockStream(NativeStream):
 
 def _spelled(payload: bytes) -> bytes:
     """The event inside a chunk, however its JSON is spelled."""
-    encoded = _mapping(parse(payload, duplicates=True)).get("bytes")
+    encoded = mapping(parse(payload, duplicates=True)).get("bytes")
     if not isinstance(encoded, str):
         raise ProtocolError("a chunk of the event stream has no bytes")
     try:
@@ -148,7 +149,7 @@ def _kind(text: bytes) -> bytes:
     found = _TYPE.match(text)
     if found:
         return found[1]
-    kind = _mapping(parse(text, duplicates=True)).get("type")
+    kind = mapping(parse(text, duplicates=True)).get("type")
     return kind.encode() if isinstance(kind, str) and kind.isidentifier() and kind.isascii() else b""
 
 
@@ -156,14 +157,10 @@ def _failure(headers: Mapping[str, HeaderValue], payload: bytes) -> Failure:
     """An exception that the service's model knows (by type, with JSON), or an error that it does not (by code)."""
     kind = str(headers.get(":exception-type") or headers.get(":error-code") or "")
     try:
-        body = _mapping(parse(payload, duplicates=True))
+        body = mapping(parse(payload, duplicates=True))
     except JsonError:
         body = {}
     said = (body.get("originalMessage"), body.get("message"), body.get("Message"), headers.get(":error-message"))
     message = next((text for text in said if isinstance(text, str) and text), kind or "an error without a name")
     status = body.get("originalStatusCode")
     return faults.from_bedrock(kind, message, status if isinstance(status, int) else 0)
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, dict) else {}

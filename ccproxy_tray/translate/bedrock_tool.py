@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ccproxy_tray.lineup import Capabilities
+from ccproxy_tray.translate.jsontext import Json
 
-Json = Any
 Tool = Mapping[str, Json]
 
 _SERVER = ("web_search_", "web_fetch_", "code_execution_", "advisor_", "mcp_toolset")

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
 
 from ccproxy_tray.routing.repair import ALL_BETAS
 from ccproxy_tray.translate.field import CACHE, drop_fields, general
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.thinking import without_thinking_parameter
 from ccproxy_tray.translate.tool_search import without_tool_search
 
-Json = Any
 LONG_CONTEXT = "context-1m-2025-08-07"
 OAUTH = "oauth-2025-04-20"
 """Marks a claude.ai token; it goes only where such a token goes."""

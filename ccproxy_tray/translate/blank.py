@@ -7,11 +7,10 @@ non-empty" and "must contain non-whitespace text" (Messages API), wherever in a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.sharing import each, put
 
-Json = Any
 Body = Mapping[str, Json]
 Block = Mapping[str, Json]
 

@@ -14,15 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
 from ccproxy_tray.translate import jsontext, longtext, roundtrip
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.memo import Memo
 from ccproxy_tray.translate.roundtrip import UNPROVED
-
-Json = Any
 
 SHORT = 8 * 1024
 """Bytes of a request below which reading it is as quick as looking whether it is known."""

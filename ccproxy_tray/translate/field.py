@@ -10,11 +10,10 @@ Bodies are never changed in place: what stays the same is shared, and an unchang
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.sharing import each, put, without
 
-Json = Any
 Path = tuple[str, ...]
 
 ANY = "*"

@@ -9,15 +9,13 @@ from ccproxy_tray.errors import RequestError
 from ccproxy_tray.routing.origin import Origin
 from ccproxy_tray.translate import jsontext
 from ccproxy_tray.translate.conversation import Conversations
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.memo import Memo
 from ccproxy_tray.translate.origin import origin
 from ccproxy_tray.translate.reading import Reading
 from ccproxy_tray.translate.splice import replace_model
 from ccproxy_tray.translate.survey import survey
 from ccproxy_tray.translate.validation import check
-
-Json = jsontext.Json
-"""Parsed JSON. The Messages API is open: unknown fields are kept, so no closed type would be true."""
 
 VERSION = "2023-06-01"
 """The API version of a client that names none."""

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ccproxy_tray.translate import web_search
+from ccproxy_tray.translate.foreign import string
 from ccproxy_tray.translate.jsontext import Json, render
 from ccproxy_tray.translate.openai_call import Call, Calls, broken
 from ccproxy_tray.translate.openai_content import Block, blocks, spoken
-from ccproxy_tray.translate.openai_dialect import string
 from ccproxy_tray.translate.openai_tools import ToolNames
 
 _ILLEGAL = re.compile(r"[^a-zA-Z0-9_-]")

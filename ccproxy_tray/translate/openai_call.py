@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ccproxy_tray.errors import AttemptFailed, Failure, Fault
+from ccproxy_tray.translate.foreign import mapping, string
 from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
 from ccproxy_tray.translate.openai_content import Block
-from ccproxy_tray.translate.openai_dialect import mapping, string
 
 
 @dataclass(slots=True, eq=False)

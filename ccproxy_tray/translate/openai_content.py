@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ccproxy_tray.translate.foreign import mapping, string
 from ccproxy_tray.translate.jsontext import Json, render
-from ccproxy_tray.translate.openai_dialect import mapping, string
 
 Block = dict[str, Json]
 Part = dict[str, Json]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ccproxy_tray.catalog import is_claude
-from ccproxy_tray.translate.jsontext import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +82,3 @@ class ChatModel:
         """OpenAI's reasoning models refuse ``max_tokens``; everybody else knows nothing but it."""
         renamed = not self.dialect.routing and _OPENAI_REASONING.search(self.name)
         return "max_completion_tokens" if renamed else "max_tokens"
-
-
-def mapping(value: Json) -> dict[str, Json]:
-    """``value`` if it is an object, else an empty one: foreign JSON is read without trusting its types."""
-    return value if isinstance(value, dict) else {}
-
-
-def string(value: Json) -> str:
-    """``value`` if it is a string, else an empty one."""
-    return value if isinstance(value, str) else ""

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ccproxy_tray.translate.foreign import string
 from ccproxy_tray.translate.jsontext import Json, render
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.openai_content import Block, Part, blocks, breakpoint_of, content, is_media, parts, text_of
-from ccproxy_tray.translate.openai_dialect import ChatModel, Echo, string
+from ccproxy_tray.translate.openai_dialect import ChatModel, Echo
 from ccproxy_tray.translate.openai_tools import ToolNames, call_id
 from ccproxy_tray.translate.tool_input import as_object
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from hashlib import sha256
-from typing import Any
 
 from ccproxy_tray.routing.target import Need
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.openai_content import Block, blocks
 from ccproxy_tray.translate.plain_schema import plain_schema
 from ccproxy_tray.translate.sharing import without
-
-Json = Any
 
 _NO_SEAL = {"google": {"thought_signature": "skip_thought_signature_validator"}}
 """Stands for a seal that was never there, such as that of another maker's call (Gemini, "Thought signatures")."""

@@ -7,11 +7,11 @@ from ccproxy_tray.translate.block import OpenBlock
 from ccproxy_tray.translate.error_object import error_object
 from ccproxy_tray.translate.event_writer import DELTA_OF
 from ccproxy_tray.translate.faults import from_event
+from ccproxy_tray.translate.foreign import mapping, string
 from ccproxy_tray.translate.jsontext import Json, JsonError
 from ccproxy_tray.translate.openai_answer import Answering, ChatAnswer
 from ccproxy_tray.translate.openai_call import broken
 from ccproxy_tray.translate.openai_content import blocks
-from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_tools import ToolNames
 from ccproxy_tray.translate.openai_usage import miscalled, rendered, searches, stop_reason, thought, usage
 from ccproxy_tray.translate.seal import seals_in

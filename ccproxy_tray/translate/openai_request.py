@@ -13,10 +13,11 @@ from ccproxy_tray.routing.target import Need, Repairs
 from ccproxy_tray.translate import tokens, web_search
 from ccproxy_tray.translate.adaptation import fit
 from ccproxy_tray.translate.field import drop_fields
+from ccproxy_tray.translate.foreign import mapping, string
 from ccproxy_tray.translate.jsontext import Json, parse
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.openai_content import blocks, files
-from ccproxy_tray.translate.openai_dialect import ChatDialect, ChatModel, Echo, mapping, string
+from ccproxy_tray.translate.openai_dialect import ChatDialect, ChatModel, Echo
 from ccproxy_tray.translate.openai_history import chat_messages
 from ccproxy_tray.translate.openai_need import limited, with_needs
 from ccproxy_tray.translate.openai_tools import ToolNames, function_tools, is_custom, tool_choice, tool_names

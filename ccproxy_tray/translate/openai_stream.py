@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from ccproxy_tray.errors import AttemptFailed, Failure, Fault, ProtocolError
 from ccproxy_tray.translate.event_writer import EventWriter
+from ccproxy_tray.translate.foreign import mapping, string
 from ccproxy_tray.translate.jsontext import Json, JsonError, parse
 from ccproxy_tray.translate.openai_answer import Answering, ChatAnswer
 from ccproxy_tray.translate.openai_call import broken
-from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_reply import error_of
 from ccproxy_tray.translate.openai_template import Template
 from ccproxy_tray.translate.openai_tools import ToolNames

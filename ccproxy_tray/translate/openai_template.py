@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import re
 
+from ccproxy_tray.translate.foreign import mapping
 from ccproxy_tray.translate.jsontext import Json, JsonError, parse
-from ccproxy_tray.translate.openai_dialect import mapping
 
 _STRING = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
 """The inside of a JSON string (RFC 8259, section 7)."""

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from ccproxy_tray.translate.foreign import mapping, string
 from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
 from ccproxy_tray.translate.openai_content import Block, blocks, breakpoint_of
-from ccproxy_tray.translate.openai_dialect import mapping, string
 
 _LEGAL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LEGAL_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")

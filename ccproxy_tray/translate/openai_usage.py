@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ccproxy_tray.translate.foreign import mapping
 from ccproxy_tray.translate.jsontext import Json
-from ccproxy_tray.translate.openai_dialect import mapping
 from ccproxy_tray.translate.stream import CHARACTERS_PER_TOKEN, MOST, Usage, charged
 
 _LENGTH = frozenset({"length", "max_tokens"})

@@ -6,9 +6,8 @@ Older SDKs send it, and servers other than Anthropic's know the new one only.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-Json = Any
+from ccproxy_tray.translate.jsontext import Json
 
 
 def with_output_format(body: Mapping[str, Json]) -> Mapping[str, Json]:

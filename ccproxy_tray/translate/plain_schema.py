@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from ccproxy_tray.translate.foreign import mapping
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.sharing import each, put, without
 
-Json = Any
 Schema = Mapping[str, Json]
 
 _KEPT = frozenset({"type", "description", "enum", "properties", "required", "items", "minimum", "maximum"})
@@ -49,7 +49,7 @@ class _Plain:
 
     def schema(self, found: Json) -> Schema:
         """One schema; a text where it says nothing, for which there is no word."""
-        inside, whole = self.joined(_mapping(found))
+        inside, whole = self.joined(mapping(found))
         kept: Schema = {key: value for key, value in whole.items() if key in _KEPT}
         if not isinstance(kept.get("properties"), dict):
             kept = without(kept, "properties")
@@ -66,7 +66,8 @@ class _Plain:
 
     def joined(self, found: Schema) -> tuple[_Plain, Schema]:
         """A schema with what it refers to and with all that has to hold besides, and by which references."""
-        inside, parts = self, [_mapping(part) for part in _list(found.get("allOf"))]
+        inside = self
+        parts: list[Schema] = [mapping(part) for part in _list(found.get("allOf"))]
         if isinstance(reference := found.get("$ref"), str):
             known = reference in self.seen or len(self.seen) >= _REFERENCES
             parts.append({"type": "object"} if known else _referred(reference, self.root))
@@ -77,7 +78,7 @@ class _Plain:
         whole: Schema = {}
         for part in [*(part for _, part in joined), without(found, "allOf", "$ref")]:
             both = {
-                "properties": {**_mapping(whole.get("properties")), **_mapping(part.get("properties"))},
+                "properties": {**mapping(whole.get("properties")), **mapping(part.get("properties"))},
                 "required": [*_list(whole.get("required")), *_list(part.get("required"))],
             }
             whole = {**whole, **part, **{key: value for key, value in both.items() if value}}
@@ -89,7 +90,7 @@ class _Plain:
         types = [kind for kind in _list(whole.get("type")) if kind != "null"]
         if len(types) > 1 and not listed:
             listed = [{"type": kind} for kind in types]
-        return [self.schema(option) for option in listed if _mapping(option).get("type") != "null"]
+        return [self.schema(option) for option in listed if mapping(option).get("type") != "null"]
 
     def object(self, kept: Schema) -> Schema:
         """With plain properties, of which no others are required."""
@@ -121,13 +122,9 @@ def _referred(reference: str, root: Mapping[str, Json]) -> Schema:
     """What ``#/$defs/Name`` stands for; nothing for a place that is not there."""
     found: Json = root
     for step in reference.split("/")[1:]:
-        found = _mapping(found).get(step)
-    return _mapping(found)
+        found = mapping(found).get(step)
+    return mapping(found)
 
 
 def _list(value: Json) -> list[Json]:
     return value if isinstance(value, list) else []
-
-
-def _mapping(value: Json) -> Schema:
-    return value if isinstance(value, dict) else {}

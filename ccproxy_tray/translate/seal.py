@@ -11,9 +11,9 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.thinking import strip_foreign_thinking
 
-Json = Any
 Body = Mapping[str, Json]
 
 MAX_SEALS = 8192

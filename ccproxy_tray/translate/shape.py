@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
 
 from ccproxy_tray import catalog
 from ccproxy_tray.routing.target import Need, Repairs
 from ccproxy_tray.translate import beta, tokens
 from ccproxy_tray.translate.adaptation import clamp_max_tokens, fit
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.messages import MessagesRequest, sent_body
 from ccproxy_tray.translate.output_format import with_output_format
 from ccproxy_tray.translate.plain_schema import with_plain_schemas
@@ -18,7 +18,6 @@ from ccproxy_tray.translate.survey import sound
 from ccproxy_tray.translate.system_message import fold_system_messages
 from ccproxy_tray.translate.thinking import settled_edits, strip_thinking, with_thinking
 
-Json = Any
 Body = Mapping[str, Json]
 NOTHING = Repairs()
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from operator import is_
-from typing import Any
 
-Json = Any
+from ccproxy_tray.translate.jsontext import Json
 
 
 def each(items: list[Json], edit: Callable[[Json], Json]) -> list[Json]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ccproxy_tray.translate.blank import is_blank, without_blanks
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.memo import Memo
 from ccproxy_tray.translate.thinking import is_signed, strip_unsigned_thinking
 from ccproxy_tray.translate.tool_id import id_of, is_legal, legal_ids
 from ccproxy_tray.translate.tool_input import object_inputs
 
-Json = Any
 Body = Mapping[str, Json]
 
 UNSIGNED = "unsigned thinking"

@@ -7,9 +7,9 @@ older ones; a reminder keeps its place in the conversation.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-Json = Any
+from ccproxy_tray.translate.jsontext import Json
+
 Message = Mapping[str, Json]
 
 

@@ -8,11 +8,10 @@ that the next one refuses; it goes on without them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
 
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.sharing import each, put, without
 
-Json = Any
 Block = Mapping[str, Json]
 Body = Mapping[str, Json]
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
 
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.media import image_size, page_count
 from ccproxy_tray.translate.memo import NO_MEMO, Memo
-
-Json = Any
 
 _CHARS = 3.6
 """Characters of prose and code in a token."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
 
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.sharing import each_block, put
 
-Json = Any
 Body = Mapping[str, Json]
 
 _LEGAL = re.compile(r"[a-zA-Z0-9_-]+")

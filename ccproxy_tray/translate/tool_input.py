@@ -7,12 +7,10 @@ conversation, where it is for good: without an object in its place, every later 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from ccproxy_tray.translate.jsontext import JsonError, parse
+from ccproxy_tray.translate.jsontext import Json, JsonError, parse
 from ccproxy_tray.translate.sharing import each_block, put
 
-Json = Any
 Body = Mapping[str, Json]
 
 

@@ -7,11 +7,10 @@ in a result names it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.sharing import each, each_block, put, without
 
-Json = Any
 _SEARCH_TOOL = "tool_search_tool_"
 
 

@@ -11,9 +11,9 @@ quick look first, which can only say that nothing is wrong; what it does not kno
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-Json = Any
+from ccproxy_tray.translate.jsontext import Json
+
 Check = Callable[[Json], bool]
 
 _TYPES: Mapping[type, str] = {

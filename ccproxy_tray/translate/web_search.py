@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ccproxy_tray.translate.foreign import mapping, string
 from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.openai_content import Block, blocks
-from ccproxy_tray.translate.openai_dialect import mapping, string
 from ccproxy_tray.translate.openai_history import last_user_text
 
 _TYPE = "web_search_"
