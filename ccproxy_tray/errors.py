@@ -104,7 +104,8 @@ class Failure:
     """What an unsuccessful attempt came to.
 
     ``message`` is the upstream's own wording (Claude Code repairs itself by reading it) without account ids.
-    ``retry_after`` is in seconds, as the upstream asked, not yet clamped; None when it did not ask.
+    ``retry_after`` is in seconds, as the upstream asked, not yet clamped; None when it did not ask. ``should_retry`` is
+    what its ``x-should-retry`` said: with a refusal, official clients go by that alone.
     ``body`` is the upstream's error body when that is already Anthropic's envelope: such a body may reach
     the client byte for byte. ``subject`` names the refused field or beta of a FIELD_REFUSED, or a short
     machine-readable cause ("tls", "dns") elsewhere. ``simulated``: the user plays an outage, and nobody was asked.
@@ -118,6 +119,7 @@ class Failure:
     body: bytes = b""
     subject: str = ""
     simulated: bool = False
+    should_retry: bool | None = None
 
 
 class CcproxyError(Exception):

@@ -76,7 +76,7 @@ def _marked(end: Exhausted, troubles: Sequence[Trouble]) -> Exhausted:
 def verbatim(failure: Failure) -> Exhausted:
     """A provider's refusal of the request itself, exactly as it came."""
     status = failure.status if 400 <= failure.status < 500 else 400
-    return Exhausted(status, failure.error_type, failure.message, failure=failure)
+    return Exhausted(status, failure.error_type, failure.message, should_retry=failure.should_retry, failure=failure)
 
 
 def unservable(candidates: Sequence[Candidate]) -> Exhausted:
@@ -113,7 +113,7 @@ def passed_on(target: Target, failure: Failure) -> Exhausted:
     retry_after = None
     if failure.fault in (Fault.THROTTLED, Fault.OVERLOADED, Fault.UNREACHABLE) and failure.retry_after is not None:
         retry_after = _seconds(failure.retry_after)
-    should_retry = False if failure.fault is Fault.NO_CREDIT else None
+    should_retry = False if failure.fault is Fault.NO_CREDIT else failure.should_retry
     error_type = failure.error_type if status == failure.status else type_of_status(status)
     return Exhausted(status, error_type, failure.message, retry_after, should_retry, failure)
 

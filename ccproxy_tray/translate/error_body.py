@@ -97,6 +97,11 @@ def is_page(body: bytes) -> bool:
     return not start or start.startswith(b"<")
 
 
+def should_retry(headers: Mapping[str, str]) -> bool | None:
+    """What ``x-should-retry`` says: official clients decide by it alone."""
+    return {"true": True, "false": False}.get(header(headers, "x-should-retry"))
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the upstream asks to wait; None when it does not say, or says nonsense.
 

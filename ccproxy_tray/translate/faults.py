@@ -24,7 +24,15 @@ from ccproxy_tray.routing.repair import NEED
 from ccproxy_tray.routing.target import Need
 from ccproxy_tray.translate import wording
 from ccproxy_tray.translate.bedrock_fault import from_bedrock, from_bedrock_http
-from ccproxy_tray.translate.error_body import STATUS_OF_FAULT, client_type, fault_of_status, parsed, retry_after, said
+from ccproxy_tray.translate.error_body import (
+    STATUS_OF_FAULT,
+    client_type,
+    fault_of_status,
+    parsed,
+    retry_after,
+    said,
+    should_retry,
+)
 from ccproxy_tray.translate.error_object import ErrorObject, error_object
 
 __all__ = [
@@ -85,7 +93,7 @@ _PASSED_ON = frozenset({Fault.REFUSED, Fault.SIGNATURE, Fault.FIELD_REFUSED})
 def from_messages(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     """An HTTP error of a Messages server (Anthropic's own, OpenRouter's, a gateway's)."""
     answer = parsed(body)
-    failure = _from_http(status, headers, body, answer)
+    failure = replace(_from_http(status, headers, body, answer), should_retry=should_retry(headers))
     return replace(failure, body=body) if _is_envelope(answer, failure.message) else failure
 
 

@@ -69,6 +69,20 @@ async def test_u23_a_4xx_that_is_not_about_the_request_falls_over(tmp_path: Path
         await stage.expect(primary=1, backup=1, story=[f"primary {word}", "backup ok"], cooling=cooling)
 
 
+@pytest.mark.parametrize(("said_so", "told"), [("false", "false"), ("true", "true"), ("maybe", None)])
+async def test_u20_a_gateway_s_word_on_trying_again_stays_with_its_refusal(
+    tmp_path: Path, said_so: str, told: str | None
+) -> None:
+    """Claude Code shows a ``policy_blocked`` at once then, and tries five variations of the request otherwise."""
+    refusal = envelope("policy_blocked", "Blocked by your organisation.", request_id="req_upstream")
+    async with staged(tmp_path) as stage:
+        stage.primary.play(status(400, refusal, more={"x-should-retry": said_so}))
+        refused = await stage.ask()
+        assert (refused.status, refused.body) == (400, refusal)
+        assert refused.headers.get("x-should-retry") == told
+        await stage.expect(primary=1, backup=0, story=["primary refused"])
+
+
 async def test_u20_a_refusal_without_a_request_id_gets_ours_and_keeps_every_other_byte(tmp_path: Path) -> None:
     refusal = envelope("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum")
     async with staged(tmp_path) as stage:

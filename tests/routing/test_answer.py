@@ -131,6 +131,14 @@ def test_a_refusal_keeps_its_status(status: int, sent: int) -> None:
     assert verbatim(failure).failure is failure
 
 
+@pytest.mark.parametrize("word", [True, False, None])
+def test_a_refusal_keeps_the_upstream_s_word_on_trying_again(word: bool | None) -> None:
+    failure = Failure(Fault.REFUSED, "m", 400, should_retry=word)
+
+    assert verbatim(failure).should_retry is word
+    assert passed_on(A, failure).should_retry is word
+
+
 def test_without_any_credentials_the_answer_says_what_to_do() -> None:
     candidates = [
         Candidate(A, "no credentials", "Set AWS_PROFILE."),

@@ -31,6 +31,19 @@ def seen(failure: Failure) -> tuple[Fault, int, str]:
 
 
 @pytest.mark.parametrize(
+    ("headers", "word"),
+    [
+        ({}, None),
+        ({"x-should-retry": "false"}, False),
+        ({"x-should-retry": "true"}, True),
+        ({"x-should-retry": "1"}, None),
+    ],
+)
+def test_what_a_messages_server_says_of_trying_again_is_read(headers: dict[str, str], word: bool | None) -> None:
+    assert faults.from_messages(400, headers, messages_error("policy_blocked", "m")).should_retry is word
+
+
+@pytest.mark.parametrize(
     ("status", "kind", "fault", "error_type"),
     [
         (400, "invalid_request_error", Fault.REFUSED, "invalid_request_error"),
