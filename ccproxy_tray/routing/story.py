@@ -125,6 +125,11 @@ def short_model(model: str) -> str:
     return _short(model) if len(model) <= _MAX_NAME else _short.__wrapped__(model)
 
 
+def short_target(target: Target) -> Target:
+    """A target with its model's short name: two that differ in nothing else look the same to the user."""
+    return Target(target.provider, short_model(target.model), target.region)
+
+
 @lru_cache(256)
 def _short(model: str) -> str:
     name = _SUFFIX.sub("", _PREFIX.sub("", model))

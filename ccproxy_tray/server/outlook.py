@@ -17,8 +17,7 @@ from typing import Any
 from ccproxy_tray.journal.events import CoolingTarget
 from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.redact import public
-from ccproxy_tray.routing.story import short_model
-from ccproxy_tray.routing.target import Target
+from ccproxy_tray.routing.story import short_target
 from ccproxy_tray.tray.chain import Chain, Link
 from ccproxy_tray.tray.headline import headline
 
@@ -63,11 +62,7 @@ def _state(snapshot: Snapshot, link: Link) -> str:
         return "cooling"
     if snapshot.offline:
         return "offline"
-    return "serving" if snapshot.current is not None and _short(snapshot.current) == link.target else "ready"
-
-
-def _short(target: Target) -> Target:
-    return Target(target.provider, short_model(target.model), target.region)
+    return "serving" if snapshot.current is not None and short_target(snapshot.current) == link.target else "ready"
 
 
 def _cooling(row: CoolingTarget, now: float) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ccproxy_tray.simulator.event import Head, message, sse_frames
 from ccproxy_tray.simulator.faults import Fail, Route
 from ccproxy_tray.simulator.meter import prompt_tokens
 from ccproxy_tray.simulator.model import ANTHROPIC, Model, model
-from ccproxy_tray.simulator.play import Spoiler
+from ccproxy_tray.simulator.play import Spoiler, sse_spoiler
 from ccproxy_tray.simulator.record import Recorded
 from ccproxy_tray.simulator.refusal import Cause, Refused, Row, invalid
 from ccproxy_tray.simulator.reply import Streamed, Whole, json_reply
@@ -64,11 +64,6 @@ def envelope(row: Row, request_id: str) -> dict[str, Json]:
 def sse_error(error: Mapping[str, Json]) -> bytes:
     """An error inside a stream (Messages API, "Streaming", error events)."""
     return f"event: error\ndata: {json.dumps(error)}\n\n".encode()
-
-
-def break_sse(data: bytes) -> bytes:
-    """An event whose JSON is not JSON any more."""
-    return data.replace(b"}\n\n", b'"oops\n\n')
 
 
 class Anthropic(Upstream):
@@ -149,7 +144,7 @@ class Anthropic(Upstream):
             row = Refused(fail.cause, fail.message).row(TABLE)
             return sse_error(envelope(row, self._request_id(record)))
 
-        return Spoiler(error, break_sse, break_sse)
+        return sse_spoiler(error)
 
     def _count_tokens(self, record: Recorded) -> Whole:
         rules = self._rules(record)

@@ -31,14 +31,17 @@ class Style:
     extra: Mapping[str, Json] = field(default_factory=dict)
 
 
+CREATED = 1_700_000_000
+"""When every answer was made (Unix seconds): always then, so that the same test gets the same bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatHead:
-    """What stands at the top of every chunk. ``created`` is Unix time."""
+    """What stands at the top of every chunk."""
 
     id: str
     model: str
     style: Style
-    created: int = 1_700_000_000
 
 
 def completion(turn: Turn, head: ChatHead, usage: Mapping[str, Json]) -> dict[str, Json]:
@@ -93,7 +96,7 @@ def data_line(value: Json) -> bytes:
 
 
 def _top(head: ChatHead, kind: str) -> dict[str, Json]:
-    return {"id": head.id, "object": kind, "created": head.created, "model": head.model, **head.style.extra}
+    return {"id": head.id, "object": kind, "created": CREATED, "model": head.model, **head.style.extra}
 
 
 def _frame(head: ChatHead, delta: Mapping[str, Json], mark: Mark, *, closes: bool = False) -> Frame:

@@ -9,7 +9,7 @@ from ccproxy_tray.simulator.anthropic import API_KEY, SSE_HEADERS
 from ccproxy_tray.simulator.chat_prompt import as_messages
 from ccproxy_tray.simulator.chunk import ChatHead, Style, chunks, completion, data_line, usage_of
 from ccproxy_tray.simulator.faults import Fail, Route
-from ccproxy_tray.simulator.play import Spoiler
+from ccproxy_tray.simulator.play import sse_spoiler
 from ccproxy_tray.simulator.record import Recorded
 from ccproxy_tray.simulator.refusal import Cause, Refused, Row
 from ccproxy_tray.simulator.reply import Streamed, Whole, json_reply
@@ -62,11 +62,6 @@ def bearer(record: Recorded, key: str) -> None:
         raise Refused(Cause.CREDENTIALS)
 
 
-def break_line(data: bytes) -> bytes:
-    """A chunk whose JSON is not JSON any more."""
-    return data.replace(b"}\n\n", b'"oops\n\n')
-
-
 class OpenAI(Upstream):
     """Refuses every field that OpenAI's API does not know; sends usage in streams only when asked."""
 
@@ -110,7 +105,7 @@ class OpenAI(Upstream):
             return json_reply(200, completion(turn, head, usage_of(tokens)), tokens=tokens)
         wanted = (record.body.get("stream_options") or {}).get("include_usage")
         frames = tuple(chunks(turn, head, usage_of(tokens) if wanted else None))
-        return Streamed(SSE_HEADERS, frames, tokens, Spoiler(_error_line, break_line, break_line))
+        return Streamed(SSE_HEADERS, frames, tokens, sse_spoiler(_error_line))
 
 
 def error_body(row: Row) -> dict[str, Json]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ccproxy_tray.simulator import anthropic, chat, dialect
+from ccproxy_tray.simulator import chat, dialect
 from ccproxy_tray.simulator.anthropic import API_KEY, SSE_HEADERS, omits_thinking, stream_flag
 from ccproxy_tray.simulator.body import Rules, check_fields, check_options
 from ccproxy_tray.simulator.chat_prompt import as_messages
@@ -15,9 +15,9 @@ from ccproxy_tray.simulator.event import Event, Head, events, message, sse
 from ccproxy_tray.simulator.faults import Route
 from ccproxy_tray.simulator.frame import Frame, Mark
 from ccproxy_tray.simulator.model import SLUGS, Model, model
-from ccproxy_tray.simulator.openai import bearer, break_line
+from ccproxy_tray.simulator.openai import bearer
 from ccproxy_tray.simulator.openrouter_error import TABLE, chat_error, chat_error_line, skin_error, skin_error_event
-from ccproxy_tray.simulator.play import Spoiler
+from ccproxy_tray.simulator.play import sse_spoiler
 from ccproxy_tray.simulator.record import Recorded
 from ccproxy_tray.simulator.refusal import Cause, Refused, invalid
 from ccproxy_tray.simulator.reply import Streamed, Whole, json_reply
@@ -94,7 +94,7 @@ class OpenRouter(Upstream):
         if not record.stream:
             return json_reply(200, _with_cost(message(turn, head), turn), self._headers(record), turn.tokens)
         frames = tuple(_skin_frames(turn, head))
-        spoiler = Spoiler(lambda fail: skin_error_event(fail, record), anthropic.break_sse, anthropic.break_sse)
+        spoiler = sse_spoiler(lambda fail: skin_error_event(fail, record))
         return Streamed({**SSE_HEADERS, **self._headers(record)}, frames, turn.tokens, spoiler)
 
     def _complete(self, record: Recorded) -> Whole | Streamed:
@@ -112,7 +112,7 @@ class OpenRouter(Upstream):
         if not record.stream:
             return json_reply(200, completion(turn, head, usage), self._headers(record), tokens)
         frames = (COMMENT, *chunks(turn, head, usage))
-        spoiler = Spoiler(lambda fail: chat_error_line(fail, record, head), break_line, break_line)
+        spoiler = sse_spoiler(lambda fail: chat_error_line(fail, record, head))
         return Streamed({**SSE_HEADERS, **self._headers(record)}, frames, tokens, spoiler)
 
     def _key(self) -> Whole:

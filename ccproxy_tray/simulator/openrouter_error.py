@@ -6,7 +6,7 @@ import json
 
 from ccproxy_tray.simulator import anthropic
 from ccproxy_tray.simulator.anthropic import sse_error
-from ccproxy_tray.simulator.chunk import ChatHead, data_line
+from ccproxy_tray.simulator.chunk import CREATED, ChatHead, data_line
 from ccproxy_tray.simulator.faults import Fail
 from ccproxy_tray.simulator.record import Recorded
 from ccproxy_tray.simulator.refusal import Cause, Refused, Row
@@ -116,5 +116,5 @@ def chat_error_line(fail: Fail, record: Recorded, head: ChatHead) -> bytes:
     """An error in mid-stream: a chunk with ``error`` beside a choice that finished with it."""
     error = chat_error(Refused(fail.cause, fail.message), record)["error"]
     choice = {"index": 0, "delta": {"content": ""}, "finish_reason": "error", "native_finish_reason": None}
-    chunk = {"id": head.id, "object": "chat.completion.chunk", "created": head.created, "model": head.model}
+    chunk = {"id": head.id, "object": "chat.completion.chunk", "created": CREATED, "model": head.model}
     return data_line({**chunk, "provider": "Anthropic", "error": error, "choices": [choice]})

@@ -47,6 +47,15 @@ class Spoiler:
     break_json: Callable[[bytes], bytes]
 
 
+def sse_spoiler(error: Callable[[Fail], bytes]) -> Spoiler:
+    """The spoiler of a wire of server-sent events, which has no checksum: a broken frame is one of broken JSON."""
+    return Spoiler(error, _break_event, _break_event)
+
+
+def _break_event(data: bytes) -> bytes:
+    return data.replace(b"}\n\n", b'"oops\n\n')
+
+
 def position(frames: Sequence[Frame], moment: Moment) -> int:
     """The index of the frame before which the moment lies."""
     match moment.place:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ccproxy_tray.simulator.brain import Ask, Brain, answer
+from ccproxy_tray.simulator.brain import Ask, answer
 from ccproxy_tray.simulator.turn import Turn
 
 
@@ -52,14 +52,13 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A brain made of rules; where none holds, ``otherwise`` answers."""
+    """A brain made of rules; where none holds, it gives the usual answer."""
 
     rules: tuple[Rule, ...]
-    otherwise: Brain = answer
 
     def __call__(self, ask: Ask) -> Turn:
         """The turn of the first rule that holds."""
         for rule in self.rules:
             if rule.when.holds(ask):
                 return rule.then if isinstance(rule.then, Turn) else rule.then(ask)
-        return self.otherwise(ask)
+        return answer(ask)

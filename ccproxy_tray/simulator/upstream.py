@@ -39,6 +39,7 @@ from ccproxy_tray.simulator.refusal import Refused
 from ccproxy_tray.simulator.reply import Streamed, Whole
 from ccproxy_tray.simulator.turn import Json, Tokens, Turn
 
+HOST = "127.0.0.1"
 _BODY_LIMIT = 256 << 20
 DefaultBrain = Callable[[], Brain]
 
@@ -55,7 +56,6 @@ class Settings:
     ``keep`` is how many requests each upstream remembers. ``ports`` fixes ports by upstream name; others are free ones.
     """
 
-    host: str = "127.0.0.1"
     delay: float = 0.0
     keep: int = 256
     region: str = "us-east-1"
@@ -92,7 +92,7 @@ class Upstream(ABC):
     @property
     def url(self) -> str:
         """Where it listens, without a path."""
-        return f"http://{self.settings.host}:{self.port}"
+        return f"http://{HOST}:{self.port}"
 
     async def start(self) -> None:
         """Listen; a later start takes the same port again."""
@@ -100,7 +100,7 @@ class Upstream(ABC):
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.settings.host, self.port).start()
+        await web.TCPSite(self._runner, HOST, self.port).start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

@@ -13,7 +13,7 @@ from ccproxy_tray.config.schema import Config, Loaded, Route, Routing, Variant
 from ccproxy_tray.journal.events import CoolingTarget, Credentials, ProviderState
 from ccproxy_tray.journal.snapshot import Snapshot, cooling_now
 from ccproxy_tray.routing.plan import Step, candidates, ordered, plan, sequence
-from ccproxy_tray.routing.story import short_model
+from ccproxy_tray.routing.story import short_model, short_target
 from ccproxy_tray.routing.target import Candidate, Target
 
 ANY = ""
@@ -91,7 +91,7 @@ class Chain:
         """What cools before the target that serves."""
         coolings: dict[CoolingTarget, None] = {}
         for link in self._latest():
-            if self._current is not None and link.target == _short(self._current):
+            if self._current is not None and link.target == short_target(self._current):
                 break
             if link.cooling is not None and not link.missing:
                 coolings[link.cooling] = None
@@ -156,7 +156,7 @@ class Chain:
         return _planned(candidates(self.routing, route.provider_sequence, self._resolving(model)))
 
     def _resolving(self, model: str) -> Callable[[str, Variant | None], Candidate]:
-        return lambda name, variant: Candidate(_short(_target(self.config, name, variant, model)))
+        return lambda name, variant: Candidate(short_target(_target(self.config, name, variant, model)))
 
     def _link(self, target: Target) -> Link:
         coolings = (row for row in self.cooling if self._holds(row.target, target))
@@ -198,7 +198,3 @@ def _target(config: Config, name: str, variant: Variant | None, requested: str) 
     if not region and model.startswith("arn:"):
         region = model.split(":")[3] if model.count(":") > 3 else ""
     return Target(name, model, region or (provider.region if provider is not None else ""))
-
-
-def _short(target: Target) -> Target:
-    return Target(target.provider, short_model(target.model), target.region)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccproxy_tray.errors import Fault
-from ccproxy_tray.routing.story import Attempt, Story, line, short_model, span
+from ccproxy_tray.routing.story import Attempt, Story, line, short_model, short_target, span
 from ccproxy_tray.routing.target import Target
 
 SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -154,6 +154,7 @@ def test_a_span_is_rounded_up_to_whole_units(seconds: float, text: str) -> None:
 )
 def test_a_model_has_the_same_short_name_everywhere(model: str, short: str) -> None:
     assert short_model(model) == short
+    assert short_target(Target("p", model, "r")) == Target("p", short, "r")
 
 
 def test_a_simulated_failure_is_called_one() -> None:

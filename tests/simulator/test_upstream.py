@@ -16,6 +16,7 @@ from ccproxy_tray.simulator.outage import outage
 from ccproxy_tray.simulator.refusal import Cause
 from ccproxy_tray.simulator.sigv4 import Credentials
 from ccproxy_tray.simulator.turn import Tokens
+from ccproxy_tray.simulator.upstream import HOST
 from tests import blocking
 from tests.simulator.client import (
     ANTHROPIC,
@@ -176,7 +177,7 @@ async def test_a_connection_can_end_in_the_middle(sim: Simulator, how: How) -> N
 
 async def test_a_reset_is_a_reset_and_a_close_is_a_close(sim: Simulator) -> None:
     async def read_to_the_end() -> bytes:
-        reader, writer = await asyncio.open_connection(sim.anthropic.settings.host, sim.anthropic.port)
+        reader, writer = await asyncio.open_connection(HOST, sim.anthropic.port)
         body = json.dumps(hello()).encode()
         headers = "".join(f"{name}: {value}\r\n" for name, value in {**ANTHROPIC, "content-length": len(body)}.items())
         writer.write(f"POST /v1/messages HTTP/1.1\r\nhost: x\r\n{headers}\r\n".encode() + body)
