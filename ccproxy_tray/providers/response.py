@@ -10,6 +10,7 @@ from email.utils import formatdate
 
 from ccproxy_tray.errors import AttemptFailed
 from ccproxy_tray.providers.faults import broken
+from ccproxy_tray.translate.error_body import parsed
 
 ERROR_PATIENCE = 3.0
 """Seconds that an error has for its text: status and headers say enough, and the next target could be asked."""
@@ -57,13 +58,18 @@ class Response(ABC):
         return b"".join(parts)
 
     async def read_error(self) -> bytes:
-        """As much of an error's body as is worth reading; a broken or slow one counts as far as it came."""
+        """As much of an error's body as is worth reading.
+
+        A broken or slow one counts as far as it came, but nothing does of a JSON text that broke off: half a refusal
+        would reach the client as the provider's own words.
+        """
         data = b""
         with suppress(AttemptFailed, TimeoutError):
             async with asyncio.timeout(ERROR_PATIENCE):
                 while len(data) < ERROR_BODY_LIMIT and (more := await self.read()):
                     data += more
-        return data[:ERROR_BODY_LIMIT]
+            return data[:ERROR_BODY_LIMIT]
+        return b"" if data.lstrip()[:1] in (b"{", b"[") and parsed(data) is None else data
 
 
 def now() -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ccproxy_tray.providers import response
 from tests.faults.faultd import END, Call, Script, chunk, head, turns
 from tests.faults.stage import staged
 from tests.faults.wire import (
@@ -83,6 +84,50 @@ async def test_u17_a_whole_answer_that_is_cut_or_spoilt_falls_over(
         stage.primary.play(whole(make, wire, ends=ends))
         assert (await stage.whole()).text() == text_of("backup1")
         await stage.expect(primary=1, backup=1, story=BROKE)
+
+
+HALF = {
+    "messages": b'{"type": "error", "error": {"type": "inv',
+    "chat": b'{"error": {"mess',
+    "bedrock": b'{"message": "n',
+}
+
+
+@pytest.mark.parametrize("code", [400, 422])
+@pytest.mark.parametrize("wire", WIRES, ids=by_name)
+@pytest.mark.parametrize("silent", [True, False], ids=["silent", "cut"])
+async def test_u17_half_a_refusal_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wire: Wire, code: int, silent: bool
+) -> None:
+    """Claude Code would read it for words that tell what to repair, and ask five times in vain."""
+    monkeypatch.setattr(response, "ERROR_PATIENCE", 0.05)
+
+    async def script(call: Call) -> None:
+        await call.send(head(code, content_type=JSON, length=500), HALF[wire.name])
+        if silent:
+            await call.gone.wait()
+        else:
+            call.fin()
+
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(script)
+        assert (await stage.ask()).text() == text_of("backup1")
+        await stage.expect(primary=1, backup=1, story=BROKE)
+
+
+@pytest.mark.parametrize("text", [b"the request is odd", b'{"error": {"message": "the request is odd"}}'])
+async def test_u17_a_refusal_that_has_come_whole_counts_also_if_its_connection_breaks(
+    tmp_path: Path, text: bytes
+) -> None:
+    async def script(call: Call) -> None:
+        await call.send(head(400, content_type=JSON, length=500), text)
+        call.fin()
+
+    async with staged(tmp_path) as stage:
+        stage.primary.play(script)
+        refused = await stage.ask()
+        assert (refused.status, refused.error["message"]) == (400, "the request is odd")
+        await stage.expect(primary=1, backup=0, story=["primary refused"])
 
 
 UNFINISHED = {
