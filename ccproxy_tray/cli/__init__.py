@@ -21,6 +21,8 @@ from ccproxy_tray.errors import CcproxyError, ConfigError
 __all__ = ["BAD_CONFIG", "FAILED", "INTERRUPTED", "OK", "main", "parser"]
 
 _VERBOSE = "log every attempt, not only every request"
+_PROVIDER = "served by this provider, or tried there last; nobody: where none was tried"
+_BY = "a line for each, of sessions the dearest first (default: %(default)s)"
 _DATA_DIR = "history, log and state are here, whatever CCPROXY_DATA_DIR says"
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no other name for it
@@ -121,7 +123,7 @@ def _add_past(commands: _Commands) -> None:
     history = _command(commands, "history", "past:history", "past requests, the latest first")
     history.add_argument("--since", type=_moment, metavar="WHEN", help=f"not before: {FORMS}")
     history.add_argument("--until", type=_moment, metavar="WHEN", help="before, in the same forms")
-    history.add_argument("--provider", metavar="NAME", help="served by this provider, or tried there last")
+    history.add_argument("--provider", metavar="NAME", help=_PROVIDER)
     history.add_argument("--session", default="", metavar="ID", help="of this conversation")
     history.add_argument("--search", default="", metavar="TEXT", help="with these words in story, error, names or ids")
     history.add_argument("--failed", action="store_true", help="only those without a complete answer")
@@ -133,7 +135,7 @@ def _add_past(commands: _Commands) -> None:
     usage = _command(commands, "usage", "past:usage", "what was used, and what it cost")
     usage.add_argument("--since", type=_moment, default="30d", metavar="WHEN", help=f"{FORMS} (default: 30d)")
     groups = ["provider", "model", "day", "session", "kind"]
-    usage.add_argument("--by", choices=groups, default="provider", help="a line for each (default: %(default)s)")
+    usage.add_argument("--by", choices=groups, default="provider", help=_BY)
     usage.add_argument("--json", action="store_true", help="print JSON")
 
     replay = _command(commands, "replay", "past:replay", "a curl command that repeats a request whose body was kept")

@@ -36,6 +36,8 @@ _HEAD = ("TIME", "KIND", "ASKED FOR", "SERVED BY", "OUTCOME", "ID", "FIRST", "TO
 _SMOOTH = "served"
 _SUMS = ("REQUESTS", "FAILED", "INPUT", "OUTPUT", "CACHE READ", "CACHE WRITE", "HIT RATE", "COST")
 _UNKNOWN = "unknown"
+_NOBODY = "nobody"
+"""Who answers a request that no provider was tried for."""
 
 
 class Nothing(CcproxyError):
@@ -65,7 +67,7 @@ def history(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     query = Query(
         text=args.search,
-        provider=args.provider,
+        provider="" if args.provider == _NOBODY else args.provider,
         outcome=WENT_WRONG if args.failed else "",
         session=args.session,
         since=args.since,
@@ -88,6 +90,8 @@ def usage(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
     reader, until = _reader(environ), time.time()
     rows = [_priced(row) for row in reader.totals(args.since, until, By(args.by))]
+    if args.by == "session":  # whose names tell nothing
+        rows.sort(key=lambda row: (row["cost"] or 0, row["input"] + row["output"]), reverse=True)
     total = next((_priced(row) for row in reader.totals(args.since, until)), {})
     if args.json:
         document = {"since": args.since, "until": until, "by": args.by, "rows": rows, "total": total}
@@ -171,7 +175,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         datetime.fromtimestamp(row["time"]).strftime("%m-%d %H:%M:%S"),
         row["kind"],
         short_model(row["requested"]),
-        " ".join(filter(None, (row["provider"] or "nobody", row["region"]))),
+        " ".join(filter(None, (row["provider"] or _NOBODY, row["region"]))),
         row["outcome"],
         row["id"],
         _seconds(row["first_event_ms"]),
@@ -218,7 +222,7 @@ def _sums(rows: list[dict[str, Any]], total: Mapping[str, Any], by: str) -> Iter
 
 
 def _key(key: str, by: str) -> str:
-    return key or {"provider": "nobody", "session": "no session"}.get(by, "unknown")
+    return key or {"provider": _NOBODY, "session": "no session"}.get(by, "unknown")
 
 
 def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,36 @@ def test_usage_as_json_never_says_zero_for_what_is_not_known(run: Run) -> None:
 )
 def test_usage_is_grouped_as_asked(run: Run, by: str, keys: set[str]) -> None:
     assert {each["key"] for each in json.loads(run("usage", "--by", by, "--json")[1])["rows"]} == keys
+
+
+def test_sessions_come_the_dearest_first(run: Run, tmp_path: Path) -> None:
+    most, names = Tokens(9_000, 9_000), ("ant", "bee", "cat", "dog")
+    asked = [(0.1, Tokens(1, 1)), (2.5, Tokens(1, 1)), (None, Tokens(1, 1)), (None, most)]
+    events = [
+        served(n, session=name, cost=cost, tokens=used)
+        for n, (name, (cost, used)) in enumerate(zip(names, asked, strict=True), 1)
+    ]
+    fill(tmp_path / FILE, events)
+    rows = json.loads(run("usage", "--by", "session", "--json")[1])["rows"]
+    assert [each["key"] for each in rows] == ["bee", "ant", "dog", "cat"]
+    lines = run("usage", "--by", "session")[1].splitlines()
+    assert [line.split()[0] for line in lines[1:5]] == ["bee", "ant", "dog", "cat"]
+
+
+def test_what_nobody_was_tried_for_is_found_by_the_word_that_stands_there(run: Run, tmp_path: Path) -> None:
+    fill(tmp_path / FILE, [served(1), Exhausted(NOW + 2, Story("req_000002", "m"), 403, "No credentials")])
+    assert "nobody" in run("history")[1]
+    assert ids(run("history", "--json", "--provider", "nobody")[1]) == ["req_000002"]
+
+
+def test_today_and_yesterday_begin_at_midnight(run: Run, tmp_path: Path) -> None:
+    now = datetime.fromtimestamp(NOW + 3600)
+    today, yesterday = (datetime.combine(now.date() - timedelta(days), datetime.min.time()) for days in (0, 1))
+    moments = (yesterday - timedelta(seconds=1), yesterday, today - timedelta(seconds=1), today)
+    events = [replace(served(n), at=moment.timestamp()) for n, moment in enumerate(moments, 1)]
+    fill(tmp_path / FILE, events)
+    assert ids(run("history", "--json", "--since", "today")[1]) == ["req_000004"]
+    assert ids(run("history", "--json", "--since", "Yesterday", "--until", "today")[1]) == ["req_000003", "req_000002"]
 
 
 @pytest.mark.usefixtures("kept")
