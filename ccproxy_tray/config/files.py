@@ -44,13 +44,16 @@ class NoFolder(CcproxyError):
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
-    """The configuration file. ``CCPROXY_CONFIG`` may name it, or an existing directory that holds it."""
+    """The configuration file. ``CCPROXY_CONFIG`` may name it, or the directory that holds it.
+
+    A directory that is not there yet is one by the slash at its end.
+    """
     given = environ.get(CONFIG_VARIABLE, "").strip()
     if not given:
         return platformdirs.user_config_path(APP, appauthor=False) / FILE
     path = _expanded(given)
     # Path.is_dir raises where a folder on the way may not be entered; reading the file says so better.
-    return path / FILE if os.path.isdir(path) else path  # noqa: PTH112 - see above
+    return path / FILE if given.endswith(("/", os.sep)) or os.path.isdir(path) else path  # noqa: PTH112 - see above
 
 
 def stands(path: Path) -> bool:

@@ -72,7 +72,7 @@ def _content(path: Path | None, report: Report) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as fault:
-        report.problem(report.file(), f"cannot be read: {fault.strerror or fault}")
+        report.problem(report.file(), f"cannot be read: {fault.strerror or fault} ({path.absolute()})")
         return b""
 
 

@@ -37,6 +37,7 @@ def test_places_are_the_platforms_own() -> None:
 def test_variables_move_the_places(tmp_path: Path) -> None:
     assert config_path({"CCPROXY_CONFIG": str(tmp_path)}) == tmp_path / "config.yaml"
     assert config_path({"CCPROXY_CONFIG": str(tmp_path / "mine.yml")}) == tmp_path / "mine.yml"
+    assert config_path({"CCPROXY_CONFIG": f"{tmp_path}/new/"}) == tmp_path / "new" / "config.yaml"
     assert config_path({"CCPROXY_CONFIG": "~/mine.yml"}) == Path.home() / "mine.yml"
     assert data_dir({"CCPROXY_DATA_DIR": str(tmp_path)}) == tmp_path
     assert log_dir({"CCPROXY_DATA_DIR": str(tmp_path)}) == tmp_path / "log"
