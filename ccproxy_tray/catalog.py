@@ -91,7 +91,7 @@ def portable(requested: str) -> str:
 def anthropic_id(requested: str) -> str:
     """The name on Anthropic's own API. What is not Claude's stays, for gateways that serve it, unless it is an ARN."""
     dated = _dated(portable(requested))
-    return ALIASES.get(dated, dated)
+    return ALIASES.get(dated.removesuffix("-latest"), dated)
 
 
 def openrouter_slug(requested: str) -> str:

@@ -150,6 +150,7 @@ def test_openrouter_s_slug_has_dots(requested: str, slug: str) -> None:
         ("claude-3-5-sonnet-latest", "claude-3-5-sonnet-latest"),
         ("claude-sonnet-4-0", "claude-sonnet-4-0"),
         ("opus", "claude-opus-5-5"),
+        ("~anthropic/claude-opus-latest", "claude-opus-5-5"),
         ("qwen-3-coder", "qwen-3-coder"),
         (f"{ARN}/us.anthropic.claude-opus-4-1-20250805-v1:0", "claude-opus-4-1-20250805"),
         (f"{ARN}/abc", ""),
