@@ -21,8 +21,8 @@ from ccproxy_tray.translate.stream import StreamCodec
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 CODECS: dict[str, Callable[[], StreamCodec]] = {
-    "anthropic": lambda: MessagesStream("claude-sonnet-4-5"),
-    "bedrock": lambda: BedrockStream("claude-sonnet-4-5"),
+    "anthropic": lambda: MessagesStream("claude-sonnet-4-5", "msg_1"),
+    "bedrock": lambda: BedrockStream("claude-sonnet-4-5", "msg_1"),
     "chat": lambda: ChatStream(model="claude-sonnet-4-5", message_id="msg_1", names=tool_names({})),
 }
 

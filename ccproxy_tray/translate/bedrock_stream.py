@@ -11,7 +11,6 @@ from ccproxy_tray.translate import faults
 from ccproxy_tray.translate.error_object import error_object
 from ccproxy_tray.translate.eventstream import EventStreamDecoder, HeaderValue
 from ccproxy_tray.translate.foreign import mapping
-from ccproxy_tray.translate.grammar import NAMELESS
 from ccproxy_tray.translate.jsontext import JsonError, parse, render
 from ccproxy_tray.translate.native_stream import NativeStream, Typed
 from ccproxy_tray.translate.stream import Usage
@@ -37,7 +36,7 @@ class BedrockStream(NativeStream):
     move into the message_delta, which is held back until the event after it. The invocation metrics stay here.
     """
 
-    def __init__(self, model: str, message_id: str = NAMELESS) -> None:
+    def __init__(self, model: str, message_id: str) -> None:
         super().__init__(model, message_id)
         self._decoder = EventStreamDecoder()
         self._held = b""

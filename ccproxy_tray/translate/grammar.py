@@ -23,49 +23,20 @@ from ccproxy_tray.errors import ProtocolError
 from ccproxy_tray.translate import block
 from ccproxy_tray.translate.echo import renamed
 from ccproxy_tray.translate.jsontext import Json, parse, render
+from ccproxy_tray.translate.plain_event import AROUND, FRAME, HEAD, PLAIN_DELTA, PLAIN_RUN, PLAIN_STOP
+from ccproxy_tray.translate.required import complete_start, completed_delta
 from ccproxy_tray.translate.sse import MAX_EVENT, sse_event
 from ccproxy_tray.translate.stream import Progress
 
-_INDEX = rb"(0|[1-9]\d{0,6})"
-_SAYING = rb'text_delta","text|thinking_delta","thinking|input_json_delta","partial_json'
-_DELTA = (
-    rb'\{"type":"content_block_delta","index":%b,"delta":\{"type":"(?:%b)":'
-    rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"\} *\}'
-)
-"""One delta in the spelling of Anthropic and Bedrock: exactly the JSON grammar of a string, so that it need not be
-parsed. Whatever is spelled otherwise is."""
-_PLAIN_DELTA = re.compile(_DELTA % (_INDEX, _SAYING + rb'|signature_delta","signature'))
-_HEAD = b"event: content_block_delta\ndata: "
-_EVENT = _HEAD + _DELTA + rb"\n\n"
-_PLAIN_RUN = re.compile(_EVENT % (_INDEX, _SAYING) + rb"(?:" + _EVENT % (rb"\1", _SAYING) + rb")*+")
-"""As many as follow each other in one block, but for signatures, which are remembered."""
-_AROUND = 80
-"""Bytes of a delta around what it says, at least."""
-_FRAME = len(b"event: content_block_delta\ndata: \n\n")
 _SIGNATURE = b'"delta":{"type":"signature_delta"'
-_PLAIN_STOP = re.compile(rb'\{"type":"content_block_stop","index":(0|[1-9]\d{0,6}) *\}')
 _STOP = b'{"type":"message_stop"}'
 _LATER = frozenset(
     (b"content_block_start", b"content_block_delta", b"content_block_stop", b"message_delta", b"message_stop")
 )
-_MESSAGE: Mapping[str, Json] = {
-    "type": "message",
-    "role": "assistant",
-    "content": [],
-    "stop_reason": None,
-    "stop_sequence": None,
-}
-NAMELESS = "msg_nameless"
-"""The id of a Message without one, for a caller that has no better."""
 _QUIET = ("text", "thinking", "compaction")
 """Blocks whose start alone shows nothing to a user."""
 _AT_STOP = ("input_json_delta", "signature_delta")
 """Deltas that are added only when the block ends without one of its own."""
-
-
-def plain_runs(data: bytes) -> Iterator[re.Match[bytes]]:
-    """Where deltas stand among server-sent events, framed and spelled as we would, for one block each."""
-    return _PLAIN_RUN.finditer(data)
 
 
 class Grammar:
@@ -74,7 +45,7 @@ class Grammar:
     ``model`` is the name that the client is to read, ``message_id`` the id for an answer that comes without one.
     """
 
-    def __init__(self, model: str, message_id: str = NAMELESS) -> None:
+    def __init__(self, model: str, message_id: str) -> None:
         self.progress = Progress()
         self._model = model
         self._message_id = message_id
@@ -116,8 +87,8 @@ class Grammar:
         if len(texts) == 1:
             yield self._block_delta(texts[0])
             return
-        events = b"%b%b\n\n" % (_HEAD, (b"\n\n" + _HEAD).join(texts))
-        run = _PLAIN_RUN.fullmatch(events)
+        events = b"%b%b\n\n" % (HEAD, (b"\n\n" + HEAD).join(texts))
+        run = PLAIN_RUN.fullmatch(events)
         # Three line ends for each text: what looks like several events may not be JSON.
         if run and events.count(b"\n") == 3 * len(texts) and self.passes(run):
             yield events
@@ -125,14 +96,14 @@ class Grammar:
             yield from (self.take(b"content_block_delta", text) for text in texts)
 
     def passes(self, run: re.Match[bytes]) -> bool:
-        """Take one of :func:`plain_runs`, if it may go out as it came; else its events are to be taken one by one."""
+        """Take one of ``plain_runs``, if it may go out as it came; else its events are to be taken one by one."""
         events = run[0]
         if self._owed or self._shift or int(run[1]) != self._open or len(events) > MAX_EVENT:
             return False
         if not events.isascii() and not _is_utf8(events):
             return False
         self.progress.content = True
-        self.progress.said += len(events) - events.count(b"\n\n") * (_AROUND + _FRAME)
+        self.progress.said += len(events) - events.count(b"\n\n") * (AROUND + FRAME)
         return True
 
     def finish(self) -> bytes:
@@ -155,7 +126,7 @@ class Grammar:
         model = message.get("model")
         self.progress.started = True
         self.progress.model = model if isinstance(model, str) else ""
-        if _complete(message, self._message_id):
+        if complete_start(message, self._message_id):
             data = render(event)
         self.progress.usage.observe(message["usage"])
         return sse_event("message_start", renamed(data, event, message, self._model))
@@ -209,13 +180,13 @@ class Grammar:
             self.progress.seals.append(seal)
 
     def _block_delta(self, data: bytes) -> bytes:
-        plain = _PLAIN_DELTA.fullmatch(data)
+        plain = PLAIN_DELTA.fullmatch(data)
         if plain and not self._owed and (data.isascii() or _is_utf8(data)):
             index = int(plain[1])
             if _SIGNATURE in data[:96]:
                 self._seal(_object(data)["delta"])
             else:
-                self.progress.said += len(data) - _AROUND
+                self.progress.said += len(data) - AROUND
         else:
             index = self._unusual_delta(data)
         if index != self._open:
@@ -235,7 +206,7 @@ class Grammar:
         return index
 
     def _block_stop(self, data: bytes) -> bytes:
-        plain = _PLAIN_STOP.fullmatch(data)
+        plain = PLAIN_STOP.fullmatch(data)
         # One that was closed long ago may have a number from before those that were left out.
         index = int(plain[1]) if plain else _index(_object(data), least=min(self._shift, 0))
         if index == self._open:
@@ -265,20 +236,13 @@ class Grammar:
         if not isinstance(delta, dict):
             raise ProtocolError("message_delta has no delta")
         self.progress.usage.observe(usage if isinstance(usage, dict) else {})
-        if not isinstance(usage, dict) or not _is_count(usage.get("output_tokens")) or "stop_sequence" not in delta:
-            data = self._completed_delta(event)
+        data = completed_delta(data, event, self.progress.usage.output_tokens)
         out = self._closed()
         reason = delta.get("stop_reason")
         if isinstance(reason, str):
             self.progress.stop_reason = reason
             self.progress.content = True
         return out + sse_event("message_delta", data)
-
-    def _completed_delta(self, event: Mapping[str, Json]) -> bytes:
-        """A message_delta with what the SDKs cannot do without."""
-        usage = event.get("usage")
-        counts = {**(usage if isinstance(usage, dict) else {}), "output_tokens": self.progress.usage.output_tokens}
-        return render({**event, "delta": {"stop_sequence": None, **event["delta"]}, "usage": counts})
 
     def _message_stop(self, data: bytes) -> bytes:
         if data != _STOP:
@@ -302,34 +266,11 @@ def _object(data: bytes) -> dict[str, Json]:
     return event
 
 
-def _complete(message: dict[str, Json], message_id: str) -> bool:
-    """Gives a Message that has just started what the SDKs cannot do without; True when something was missing."""
-    usage = message.get("usage")
-    counts = usage if isinstance(usage, dict) else {}
-    missing = {key: value for key, value in _MESSAGE.items() if key not in message}
-    zeros = {key: 0 for key in ("input_tokens", "output_tokens") if not _is_count(counts.get(key))}
-    if zeros:
-        missing["usage"] = {**counts, **zeros}
-    if lacks_id(message):
-        missing["id"] = message_id
-    message.update(missing)
-    return bool(missing)
-
-
-def lacks_id(message: Mapping[str, Json]) -> bool:
-    """Whether a Message has no id by which clients could tell it from others."""
-    return not (isinstance(message.get("id"), str) and message["id"])
-
-
 def _index(event: Mapping[str, Json], least: int = 0) -> int:
     index = event.get("index")
     if type(index) is not int or index < least:
         raise ProtocolError(f"{event.get('type')} has no index")
     return index
-
-
-def _is_count(value: Json) -> bool:
-    return type(value) is int
 
 
 def _is_utf8(data: bytes) -> bool:

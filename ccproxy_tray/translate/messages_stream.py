@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from ccproxy_tray.errors import AttemptFailed, Failure, ProtocolError
 from ccproxy_tray.translate import faults
 from ccproxy_tray.translate.error_object import error_object
-from ccproxy_tray.translate.grammar import NAMELESS, plain_runs
 from ccproxy_tray.translate.jsontext import JsonError, parse, render
 from ccproxy_tray.translate.native_stream import NativeStream, Typed
+from ccproxy_tray.translate.plain_event import plain_runs
 from ccproxy_tray.translate.sse import SseDecoder
 
 _TYPE = re.compile(rb'\s*\{\s*"type"\s*:\s*"([\w.-]+)"')
@@ -33,7 +33,7 @@ class MessagesStream(NativeStream):
     The type of an event is what its data says; the ``event:`` line counts where the data says nothing.
     """
 
-    def __init__(self, model: str, message_id: str = NAMELESS) -> None:
+    def __init__(self, model: str, message_id: str) -> None:
         super().__init__(model, message_id)
         self._decoder = SseDecoder()
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from ccproxy_tray.errors import AttemptFailed, Failure, Fault, ProtocolError
-from ccproxy_tray.translate.grammar import NAMELESS, Grammar
+from ccproxy_tray.translate.grammar import Grammar
 from ccproxy_tray.translate.jsontext import JsonError
 
 Typed = tuple[bytes, bytes | list[bytes]]
@@ -20,7 +20,7 @@ class NativeStream(ABC):
     gives none.
     """
 
-    def __init__(self, model: str, message_id: str = NAMELESS) -> None:
+    def __init__(self, model: str, message_id: str) -> None:
         self._grammar = Grammar(model, message_id)
         self.progress = self._grammar.progress
         self.failure: Failure | None = None

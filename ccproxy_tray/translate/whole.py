@@ -9,14 +9,14 @@ from ccproxy_tray.translate import faults
 from ccproxy_tray.translate.assemble import Incomplete, message
 from ccproxy_tray.translate.echo import renamed
 from ccproxy_tray.translate.error_object import error_object
-from ccproxy_tray.translate.grammar import NAMELESS, lacks_id
 from ccproxy_tray.translate.jsontext import Json, JsonError, parse, render
+from ccproxy_tray.translate.required import complete_message
 from ccproxy_tray.translate.seal import seals_in
 from ccproxy_tray.translate.sse import SseDecoder
 from ccproxy_tray.translate.stream import Progress, StreamCodec
 
 
-def reply(body: bytes, model: str, message_id: str = NAMELESS) -> tuple[bytes, Progress]:
+def reply(body: bytes, model: str, message_id: str) -> tuple[bytes, Progress]:
     """The body of a 200, checked to be a Message (Messages API, "Create a Message"), and what it says.
 
     The bytes stay as they are but for the name of the model, which becomes ``model``, and for what clients cannot do
@@ -31,7 +31,7 @@ def reply(body: bytes, model: str, message_id: str = NAMELESS) -> tuple[bytes, P
         error = error_object(answer)
         raise AttemptFailed(faults.from_event(error)) if error is not None else _nonsense("not a Message")
     _check(answer)
-    if _completed(answer, message_id):
+    if complete_message(answer, message_id):
         body = render(answer)
     progress = _progress(answer)
     return renamed(body, answer, answer, model), progress
@@ -69,22 +69,6 @@ def _check(answer: Mapping[str, Json]) -> None:
 
 def _is_block(block: Json) -> bool:
     return isinstance(block, dict) and isinstance(block.get("type"), str)
-
-
-def _completed(answer: dict[str, Json], message_id: str) -> bool:
-    """Gives a Message the id, counts and reason to stop that the SDKs cannot do without; True when one was missing."""
-    counts, reason = answer["usage"], answer.get("stop_reason")
-    zeros = {key: 0 for key in ("input_tokens", "output_tokens") if type(counts.get(key)) is not int}
-    nameless = lacks_id(answer)
-    if not zeros and not nameless and isinstance(reason, str):
-        return False
-    if nameless:
-        answer["id"] = message_id
-    if not isinstance(reason, str):
-        called = any(block["type"] == "tool_use" for block in answer["content"])
-        reason = "tool_use" if called else "end_turn"
-    answer.update({"stop_sequence": None, **answer, "usage": {**counts, **zeros}, "stop_reason": reason})
-    return True
 
 
 def _progress(answer: Mapping[str, Json]) -> Progress:

@@ -117,11 +117,6 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
         Fault.FIELD_REFUSED,
         ("the provided request is not valid", "malformed input request", "extraneous key"),
     ),
-    (
-        # Claude Code passes on what MCP tools give, empty texts too. Where bodies are translated, they are left out.
-        Fault.FIELD_REFUSED,
-        ("text content blocks must be non-empty", "text content blocks must contain non-whitespace text"),
-    ),
 )
 _READ = 10_000
 """Characters of a message that are read; no wording is longer, whatever an upstream appends to it."""

@@ -54,7 +54,7 @@ class Stage:
 
     def __init__(self, *pieces: bytes | AttemptFailed, idle: float = 30.0) -> None:
         self.response = FakeResponse(*pieces)
-        self.codec = MessagesStream("x")
+        self.codec = MessagesStream("x", "msg_1")
         self.ends: list[tuple[Failure | None, bool]] = []
         held = self.codec.feed(sse(START, BLOCK, DELTA))
         fields: Mapping[str, Any] = {"response": cast("Response", self.response), "codec": self.codec, "held": held}

@@ -41,7 +41,7 @@ EVENT = {":event-type": "chunk", ":content-type": "application/json", ":message-
 
 
 def codec() -> BedrockStream:
-    return BedrockStream("claude-up")
+    return BedrockStream("claude-up", "msg_1")
 
 
 def served(raw: bytes) -> Outcome:
@@ -80,7 +80,7 @@ def test_tool_calls_come_through() -> None:
 
 
 def test_the_client_reads_the_model_that_it_asked_for() -> None:
-    stream = BedrockStream("claude-asked")
+    stream = BedrockStream("claude-asked", "msg_1")
     assert stream.feed(chunk(start())) == sse(start(model="claude-asked"))
     assert stream.progress.model == "claude-up"
 

@@ -35,7 +35,7 @@ from tests.translate.sample import (
 
 
 def codec() -> MessagesStream:
-    return MessagesStream("claude-up")
+    return MessagesStream("claude-up", "msg_1")
 
 
 def served(raw: bytes) -> Outcome:
@@ -222,7 +222,7 @@ def test_a_delta_is_content() -> None:
 
 def test_the_client_reads_the_model_that_it_asked_for() -> None:
     raw = sse(*HELLO)
-    out, failure, progress = assert_any_split_is_the_same(lambda: MessagesStream("claude-asked"), raw)
+    out, failure, progress = assert_any_split_is_the_same(lambda: MessagesStream("claude-asked", "msg_1"), raw)
     assert (out, failure) == (raw.replace(b"claude-up", b"claude-asked"), None)
     assert progress.model == "claude-up"
 
@@ -230,7 +230,7 @@ def test_the_client_reads_the_model_that_it_asked_for() -> None:
 def test_a_message_without_a_model_gets_one() -> None:
     bare = start()
     del bare["message"]["model"]
-    out, _, progress = run(MessagesStream("claude-asked"), [sse(bare, *HELLO[1:])])
+    out, _, progress = run(MessagesStream("claude-asked", "msg_1"), [sse(bare, *HELLO[1:])])
     assert seen(out)[0]["message"]["model"] == "claude-asked"
     assert progress.model == ""
 

@@ -80,7 +80,7 @@ def test_a_stream_tells_the_seals_that_it_brought(spelling: str) -> None:
     delta = b'{"type":"content_block_delta","index":0,"delta":{"type":"signature_delta","signature":"sig"}}'
     if spelling == "odd":
         delta = delta.replace(b":", b": ")
-    codec = MessagesStream("x")
+    codec = MessagesStream("x", "msg_1")
     codec.feed(stream({"type": "content_block_start", "index": 0, "content_block": start}))
     if spelling != "in the start":
         codec.feed(sse_event("content_block_delta", delta))
@@ -99,6 +99,6 @@ def test_a_whole_answer_tells_them_too() -> None:
         "content": [thinking("sig"), {"type": "redacted_thinking", "data": "sealed"}],
         "usage": {"input_tokens": 3, "output_tokens": 1},
     }  # fmt: skip
-    body, progress = reply(render(message), "x")
+    body, progress = reply(render(message), "x", "msg_1")
     assert progress.seals == ["sig", "sealed"]
     assert parse(body) == message

@@ -64,7 +64,7 @@ def broken_off(size: int, *, words: int = 400) -> Progress:
     seal = {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": "s" * 9000}}
     events: list[dict[str, Any]] = [start, block, *[delta] * words, seal]
     said = "".join(f"event: {e['type']}\ndata: {json.dumps(e, separators=(',', ':'))}\n\n" for e in events).encode()
-    codec = MessagesStream("m")
+    codec = MessagesStream("m", "msg_1")
     for place in range(0, len(said), size):
         codec.feed(said[place : place + size])
     codec.finish()
@@ -203,14 +203,14 @@ def delta(usage: Mapping[str, object]) -> dict[str, object]:
 
 
 def test_anthropic_counts_in_the_start_and_again_at_the_end() -> None:
-    codec = MessagesStream("m")
+    codec = MessagesStream("m", "msg_1")
     end = {"input_tokens": 12, "cache_read_input_tokens": 4000, "output_tokens": 50}
     parts = start(ANTHROPIC_USAGE), delta(end), {"type": "message_stop"}
     assert native(codec, *(event(**part) for part in parts)) == Tokens(12, 50, 4000, 300, 200)
 
 
 def test_openrouter_counts_and_bills_at_the_end_of_a_messages_stream() -> None:
-    codec = MessagesStream("m")
+    codec = MessagesStream("m", "msg_1")
     early = {"input_tokens": 0, "output_tokens": 0, "cache_read_input_tokens": None}
     late = {
         "input_tokens": 12, "output_tokens": 50, "cache_read_input_tokens": 4000, "cache_creation_input_tokens": 300,
@@ -239,10 +239,10 @@ def test_bedrock_counts_what_its_metrics_alone_tell_of_the_cache() -> None:
     }  # fmt: skip
     stop = {"type": "message_stop", "amazon-bedrock-invocationMetrics": metrics}
     parts = start({"input_tokens": 12, "output_tokens": 1}), delta({"output_tokens": 50}), stop
-    assert native(BedrockStream("m"), *(frame(part) for part in parts)) == Tokens(12, 50, 4000, 300)
+    assert native(BedrockStream("m", "msg_1"), *(frame(part) for part in parts)) == Tokens(12, 50, 4000, 300)
 
 
 def test_bedrock_s_own_split_of_what_was_stored_stays() -> None:
     stop = {"type": "message_stop", "amazon-bedrock-invocationMetrics": {"cacheWriteInputTokenCount": 300}}
     parts = start(ANTHROPIC_USAGE), delta({"output_tokens": 50}), stop
-    assert native(BedrockStream("m"), *(frame(part) for part in parts)) == Tokens(12, 50, 4000, 300, 200)
+    assert native(BedrockStream("m", "msg_1"), *(frame(part) for part in parts)) == Tokens(12, 50, 4000, 300, 200)

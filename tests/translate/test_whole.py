@@ -18,13 +18,13 @@ CALLS: dict[str, Any] = message(TOOLS)
 
 def failure(body: bytes) -> tuple[Fault, str]:
     with pytest.raises(AttemptFailed) as failed:
-        reply(body, "claude-up")
+        reply(body, "claude-up", "msg_1")
     return failed.value.failure.fault, failed.value.failure.message
 
 
 def test_a_message_passes_as_the_bytes_that_came() -> None:
     body = b" " + render(CALLS).replace(b":", b" : ") + b"\n"
-    out, progress = reply(body, "claude-up")
+    out, progress = reply(body, "claude-up", "msg_1")
     assert out is body
     assert (progress.started, progress.content, progress.finished) == (True, True, True)
     assert (progress.model, progress.stop_reason, progress.tools) == ("claude-up", "tool_use", ["Read", "List"])
@@ -33,15 +33,15 @@ def test_a_message_passes_as_the_bytes_that_came() -> None:
 
 def test_the_client_reads_the_model_that_it_asked_for() -> None:
     body = render(message(HELLO)).replace(b'"model":', b'"model" :\n')
-    out, progress = reply(body, 'claude "asked"')
+    out, progress = reply(body, 'claude "asked"', "msg_1")
     assert out == body.replace(b'"claude-up"', b'"claude \\"asked\\""')
     assert progress.model == "claude-up"
-    assert reply(out, 'claude "asked"')[0] is out
+    assert reply(out, 'claude "asked"', "msg_1")[0] is out
 
 
 def test_a_key_given_twice_is_the_upstreams_own_affair() -> None:
     body = render(CALLS)[:-1] + b',"id":"msg_2"}'
-    assert reply(body, "claude-up")[0] is body
+    assert reply(body, "claude-up", "msg_1")[0] is body
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_a_key_given_twice_is_the_upstreams_own_affair() -> None:
 )
 def test_only_the_messages_own_model_is_renamed(change: dict[str, Any]) -> None:
     whole = {**CALLS, **change}
-    assert parse(reply(render(whole), "asked")[0]) == {**whole, "model": "asked"}
+    assert parse(reply(render(whole), "asked", "msg_1")[0]) == {**whole, "model": "asked"}
 
 
 def test_a_message_without_a_model_gets_one() -> None:
     whole = {key: value for key, value in CALLS.items() if key != "model"}
     whole["content"] = [{"type": "tool_use", "id": "t", "name": "Task", "input": {"model": "inner"}}]
-    out, progress = reply(render(whole), "asked")
+    out, progress = reply(render(whole), "asked", "msg_1")
     assert parse(out) == {**whole, "model": "asked"}
     assert progress.model == ""
 
@@ -71,7 +71,7 @@ def test_a_message_that_does_not_say_why_it_stopped_gets_a_reason(
     whole: dict[str, Any], reason: str, lacking: dict[str, Any]
 ) -> None:
     given = {key: value for key, value in whole.items() if key not in ("stop_reason", "stop_sequence")}
-    out, progress = reply(render({**given, **lacking}), "claude-up")
+    out, progress = reply(render({**given, **lacking}), "claude-up", "msg_1")
     assert parse(out) == {**given, "stop_reason": reason, "stop_sequence": None}
     assert progress.stop_reason == reason
 
@@ -86,7 +86,7 @@ def test_a_message_without_an_id_gets_one(given: dict[str, Any]) -> None:
 @pytest.mark.parametrize("counts", [{}, {"input_tokens": None, "cache_read_input_tokens": 3}, {"output_tokens": "5"}])
 def test_counts_that_clients_cannot_do_without_are_there(counts: dict[str, Any]) -> None:
     given = {**CALLS, "usage": counts}
-    assert parse(reply(render(given), "claude-up")[0]) == {
+    assert parse(reply(render(given), "claude-up", "msg_1")[0]) == {
         **CALLS,
         "usage": {**counts, "input_tokens": 0, "output_tokens": 0},
     }
@@ -135,7 +135,7 @@ def test_a_message_without_what_every_message_has_is_a_failure(body: bytes, said
     assert said in text
 
 
-@pytest.mark.parametrize("codec", [MessagesStream("asked"), BedrockStream("asked")])
+@pytest.mark.parametrize("codec", [MessagesStream("asked", "msg_1"), BedrockStream("asked", "msg_1")])
 def test_a_stream_that_nobody_asked_for_becomes_a_message(codec: StreamCodec) -> None:
     raw = sse(*TOOLS) if isinstance(codec, MessagesStream) else frames(*TOOLS)
     assert collect(codec, raw) == {**CALLS, "model": "asked"}
@@ -152,5 +152,5 @@ def test_a_stream_that_nobody_asked_for_becomes_a_message(codec: StreamCodec) ->
 )
 def test_a_stream_that_is_no_message_is_a_failure(raw: bytes, fault: Fault) -> None:
     with pytest.raises(AttemptFailed) as failed:
-        collect(MessagesStream("asked"), raw)
+        collect(MessagesStream("asked", "msg_1"), raw)
     assert failed.value.failure.fault is fault

@@ -232,8 +232,8 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("deepinfra error: Tool calling is not supported for model: x", Fault.NO_MODEL, ""),
         ("deepseek-reasoner does not support Function Calling", Fault.NO_MODEL, ""),
         ("This model doesn't support tool use in streaming mode.", Fault.NO_MODEL, ""),
-        ("messages: text content blocks must be non-empty", Fault.FIELD_REFUSED, ""),
-        ("messages: text content blocks must contain non-whitespace text", Fault.FIELD_REFUSED, ""),
+        ("messages: text content blocks must be non-empty", Fault.REFUSED, ""),
+        ("messages: text content blocks must contain non-whitespace text", Fault.REFUSED, ""),
         # Models without eyes: of use as soon as there is nothing to see.
         ("No endpoints found that support image input", Fault.FIELD_REFUSED, ""),
         ("Invalid content type. image_url is only supported by certain models.", Fault.FIELD_REFUSED, ""),
