@@ -69,6 +69,34 @@ async def test_u23_a_4xx_that_is_not_about_the_request_falls_over(tmp_path: Path
         await stage.expect(primary=1, backup=1, story=[f"primary {word}", "backup ok"], cooling=cooling)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "messages: text content blocks must be non-empty",
+        "messages.2: `tool_use` ids were found without `tool_result` blocks immediately after: toolu_1",
+        'messages: first message must use the "user" role',
+        "This model does not support assistant message prefill. The conversation must end with a user message.",
+        "thinking.type: enabled is not supported on this model",
+        "adaptive thinking is not supported on this model",
+        "`thinking` or `redacted_thinking` blocks in the latest assistant message cannot be modified",
+    ],
+)
+@pytest.mark.parametrize("wire", [MESSAGES, BEDROCK], ids=by_name)
+async def test_u20_what_every_claude_server_would_refuse_is_refused_at_once(
+    tmp_path: Path, wire: Wire, message: str
+) -> None:
+    """Messages API, "Errors"; thinking is left out once before that."""
+    story = ["primary thinking signature"] * 2 if "cannot be modified" in message else ["primary refused"]
+    refusal = (
+        aws(400, "ValidationException", message) if wire is BEDROCK else said(400, message, "invalid_request_error")
+    )
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(*[refusal] * len(story))
+        refused = await stage.ask()
+        assert (refused.status, refused.error["message"]) == (400, message)
+        await stage.expect(primary=len(story), backup=0, story=story)
+
+
 @pytest.mark.parametrize(("said_so", "told"), [("false", "false"), ("true", "true"), ("maybe", None)])
 async def test_u20_a_gateway_s_word_on_trying_again_stays_with_its_refusal(
     tmp_path: Path, said_so: str, told: str | None
