@@ -12,14 +12,13 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
 from ccproxy_tray.aside import apart, aside
 from ccproxy_tray.config.value import sendable, unquoted
 from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault
+from ccproxy_tray.providers.aws_clock import AwsClock
 from ccproxy_tray.providers.aws_endpoint import Endpoints
 from ccproxy_tray.providers.sigv4 import Keys, Signer
 from ccproxy_tray.redact import redact
@@ -41,8 +40,6 @@ NO_CREDENTIALS = (
     "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_BEARER_TOKEN_BEDROCK, "
     "or name a profile in providers.{name}.profile"
 )
-
-
 CODE_WANTED = (
     "the AWS profile {profile!r} asks for a code (MFA), which nobody can type here: get temporary credentials "
     "(aws sts get-session-token) and name their profile in providers.{name}.profile"
@@ -51,12 +48,6 @@ BEARER = "AWS_BEARER_TOKEN_BEDROCK"
 _PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 """In botocore's order, like the tokens below."""
 _TOKENS = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
-
-
-SKEW = timedelta(minutes=4)
-"""By how much clocks may differ: AWS refuses signatures from five minutes on (IAM User Guide, "Troubleshoot SigV4")."""
-CORRECTED_SECONDS = 60.0
-"""For so long after a correction, refusals may still be of requests that were signed before it."""
 
 
 class _CodeWanted(Exception):
@@ -88,9 +79,7 @@ class AwsAccount:
         self._keys: Keys | None = None
         """What the credentials came to last."""
         self._signer = Signer(SERVICE)
-        self._ahead = timedelta(0)
-        """By how much AWS's clock is ahead of this machine's."""
-        self._corrected_at = float("-inf")
+        self._clock = AwsClock()
         self._looked = False
         self._looked_at = 0.0
         self._looking: asyncio.Task[None] | None = None
@@ -141,7 +130,7 @@ class AwsAccount:
 
         Also True when it was the clock that was wrong, and signatures follow AWS's now.
         """
-        if asyncio.get_running_loop().time() < self._corrected_at + CORRECTED_SECONDS:
+        if self._clock.was_just_corrected():
             return True
         before = await self._usable()
         self._looked, self._credentials, self._keys = False, None, None
@@ -150,21 +139,10 @@ class AwsAccount:
         return after is not None and after != before
 
     def refused(self, date: str) -> None:
-        """Credentials were refused at this moment of AWS's clock (a Date header): one that differs is followed.
-
-        A virtual machine that was suspended may be hours behind until its clock is set.
-        """
-        try:
-            theirs = parsedate_to_datetime(date)
-            ahead = theirs.replace(tzinfo=theirs.tzinfo or UTC) - datetime.now(UTC)
-        except (ValueError, TypeError, OverflowError):
-            return
-        if self._bearer or abs(ahead - self._ahead) < SKEW:
-            return
-        self._ahead, self._corrected_at = ahead, asyncio.get_running_loop().time()
-        minutes = round(abs(ahead).total_seconds() / 60)
-        where = f"{minutes} min {'behind' if ahead > timedelta(0) else 'ahead of'} that of AWS" if minutes else "right"
-        log.warning("%s: this machine's clock is %s; signatures follow that of AWS", self._name, where)
+        """Credentials were refused at this moment of AWS's clock (a Date header): one that differs is followed."""
+        found = "" if self._bearer else self._clock.follow(date)
+        if found:
+            log.warning("%s: this machine's clock is %s; signatures follow that of AWS", self._name, found)
 
     async def headers(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, region: str
@@ -177,7 +155,7 @@ class AwsAccount:
             return {**headers, "Authorization": f"Bearer {self._bearer}"}
         await self.look()
         keys = await self._frozen()
-        sign = partial(self._signer.signed, method, url, headers, body, region, keys, datetime.now(UTC) + self._ahead)
+        sign = partial(self._signer.signed, method, url, headers, body, region, keys, self._clock.now())
         return await aside(sign, len(body), INLINE_HASH)
 
     async def _usable(self) -> Keys | None:

@@ -19,7 +19,8 @@ from botocore.credentials import AssumeRoleProvider, ProcessProvider
 
 from ccproxy_tray.errors import AttemptFailed, Fault
 from ccproxy_tray.providers import aws
-from ccproxy_tray.providers.aws import SKEW, AwsAccount
+from ccproxy_tray.providers.aws import AwsAccount
+from ccproxy_tray.providers.aws_clock import SKEW
 from ccproxy_tray.providers.sigv4 import Keys
 from tests.blocking import nothing_blocks
 
