@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ccproxy_tray import __version__
-from ccproxy_tray.check import Finding, check
+from ccproxy_tray.check import Finding, Known, check
 from ccproxy_tray.config import files
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desktop.autostart import CannotLaunchAtLogin, autostart
@@ -24,6 +24,7 @@ from ccproxy_tray.desktop.claude_code import RECORD_FILE, Hookup, settings_path
 from ccproxy_tray.desktop.claude_level import World, look
 from ccproxy_tray.desktop.launch import launch_command
 from ccproxy_tray.desktop.precedence import Severity, base_url, findings, misplaced, origin
+from ccproxy_tray.journal.events import Credentials
 from ccproxy_tray.redact import Redactor, public, secret_variables
 from ccproxy_tray.status import NotRunning, fetch
 from ccproxy_tray.tray.hosts.choose import choose
@@ -96,6 +97,10 @@ class Report:
         return json.dumps({"well": self.well, "topics": topics}, indent=2, ensure_ascii=False)
 
 
+_STARTED_WITHOUT = (
+    "The running proxy has no credentials for it, because it was not started with the variables of this shell. Start "
+    "it from here, or give it its credentials by a file: config.yaml, or a profile of the AWS tools."
+)
 _MARKS = {True: "ok ", False: "-- ", None: "   "}
 
 
@@ -103,14 +108,16 @@ async def examine(subject: Subject) -> Report:
     """Look at everything. Reads files, asks the proxy and the providers; writes nothing. Raises CannotListen."""
     environ = subject.environ
     world = look(environ, subject.home, subject.folder, subject.system, subject.managed)
+    proxy, seen = await asyncio.to_thread(_proxy, subject)
     topics = {
         "Program": list(_program()),
         "Configuration": list(_configuration(subject)),
-        "Proxy": [await asyncio.to_thread(_proxy, subject)],
+        "Proxy": [proxy],
         "Claude Code": list(_claude_code(subject, world)),
     }
     if subject.loaded is not None:
-        topics["Providers"] = list(map(_provider, await check(subject.loaded.config, environ, subject.model)))
+        found = await check(subject.loaded.config, environ, subject.model)
+        topics["Providers"] = [_provider(finding, seen.get(finding.target.provider, "")) for finding in found]
         if subject.live:
             topics["One request each"] = list(map(_trial, await trials(subject.loaded, environ, subject.model)))
     topics["Desktop"] = [_login(subject), _tray(subject)]
@@ -141,16 +148,19 @@ def _configuration(subject: Subject) -> Iterator[Line]:
         yield Line(False, warning)
 
 
-def _proxy(subject: Subject) -> Line:
+def _proxy(subject: Subject) -> tuple[Line, Mapping[str, str]]:
+    """Whether it runs, and what it knows of each provider's credentials."""
     token = subject.loaded.config.server.token.reveal() if subject.loaded else ""
     try:
         document = fetch(subject.url, token)
     except NotRunning as error:
-        return Line(False, str(error))
+        return Line(False, str(error)), {}
     version = document["version"]
     if version != __version__:
-        return Line(False, f"ccproxy-tray {version} serves {subject.url}", "It is another version: restart it.")
-    return Line(True, f"ccproxy-tray {version} serves {subject.url}")
+        remedy = "It is another version: restart it."
+        return Line(False, f"ccproxy-tray {version} serves {subject.url}", remedy), {}
+    seen = {name: state["credentials"] for name, state in document["providers"].items()}
+    return Line(True, f"ccproxy-tray {version} serves {subject.url}"), seen
 
 
 def _claude_code(subject: Subject, world: World) -> Iterator[Line]:
@@ -173,9 +183,15 @@ def _claude_code(subject: Subject, world: World) -> Iterator[Line]:
         yield Line(False, state.problem)
 
 
-def _provider(finding: Finding) -> Line:
-    answers = ", ".join(f"{what} {found}" for what, found in finding.answers.items())
-    return Line(finding.usable, f"{finding.target}: {answers}")
+def _provider(finding: Finding, seen: str) -> Line:
+    """``seen`` is what the running proxy knows of the credentials: it may have been started with others than these."""
+    text = f"{finding.target}: " + ", ".join(f"{what} {found}" for what, found in finding.answers.items())
+    here = finding.credentials.known
+    if here is Known.YES and seen == Credentials.MISSING:
+        return Line(False, text, _STARTED_WITHOUT)
+    if here is Known.NO and seen == Credentials.FOUND:
+        return Line(None, text, "The running proxy has credentials for it; only this shell has none.")
+    return Line(finding.usable, text)
 
 
 def _trial(trial: Trial) -> Line:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ccproxy_tray import cli, doctor
+from ccproxy_tray import __version__, cli, doctor
 from ccproxy_tray.app import App
 from ccproxy_tray.config.load import load
 from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desktop.claude_code import RECORD_FILE, Hookup, settings_path
 from ccproxy_tray.desktop.login import CannotLaunchAtLogin, LoginState
 from ccproxy_tray.doctor import Line, Report, Subject, examine
+from ccproxy_tray.journal.events import Credentials, Event, ProvidersChecked
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.journal.snapshot import Snapshot
 from ccproxy_tray.simulator import ACCESS_KEY, API_KEY, SECRET_KEY, Simulator
 from ccproxy_tray.simulator.faults import THROTTLED
 from ccproxy_tray.tray.hosts.choose import Choice
@@ -26,6 +29,7 @@ from ccproxy_tray.tray.hosts.null import NullHost
 from ccproxy_tray.trial import Trial
 
 AWS = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "AWS_EC2_METADATA_DISABLED": "true"}
+NO_AWS = {"AWS_EC2_METADATA_DISABLED": "true"}
 SONNET = "claude-sonnet-4-5"
 CANARY = "canary0secret"
 CONFIG = """
@@ -180,6 +184,39 @@ async def test_a_proxy_of_another_version_is_to_be_restarted(
     monkeypatch.setattr(doctor, "fetch", lambda _url, _token: {"version": "0.0.1"})
     [line] = (await examine(subject(tmp_path, configured(simulator, tmp_path)))).topics["Proxy"]
     assert (line.well, line.remedy) == (False, "It is another version: restart it.")
+
+
+async def running(loaded: Loaded, environ: Mapping[str, str], folder: Path) -> Report:
+    """What is said in a shell with AWS credentials, or none, of a proxy that was started with those of ``environ``."""
+    journal, looked = Journal(__version__, 0.0), asyncio.Event()
+
+    def listen(event: Event, _snapshot: Snapshot) -> None:
+        if isinstance(event, ProvidersChecked) and event.providers[0].credentials is not Credentials.UNKNOWN:
+            looked.set()
+
+    journal.subscribe(listen)
+    async with App(loaded, environ, journal=journal) as app:
+        await asyncio.wait_for(looked.wait(), 20)
+        shell = NO_AWS if environ is AWS else AWS
+        return await examine(subject(folder, loaded, app.urls[0], environ=shell))
+
+
+async def test_a_proxy_that_was_started_without_this_shell_s_credentials_is_told(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    report = await running(configured(simulator, tmp_path), NO_AWS, tmp_path)
+    bedrock, openrouter = report.topics["Providers"]
+    assert (bedrock.well, openrouter.well) == (False, True)
+    assert "credentials yes" in bedrock.text
+    assert bedrock.remedy.startswith("The running proxy has no credentials for it")
+
+
+async def test_what_only_this_shell_lacks_is_no_fault_of_the_proxy(simulator: Simulator, tmp_path: Path) -> None:
+    report = await running(configured(simulator, tmp_path), AWS, tmp_path)
+    bedrock, openrouter = report.topics["Providers"]
+    assert (bedrock.well, openrouter.well) == (None, True)
+    assert "credentials no" in bedrock.text
+    assert bedrock.remedy.startswith("The running proxy has credentials for it")
 
 
 async def test_live_each_provider_is_asked_for_a_word(simulator: Simulator, tmp_path: Path) -> None:
