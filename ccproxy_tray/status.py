@@ -7,6 +7,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from ccproxy_tray.errors import CcproxyError
@@ -62,4 +63,12 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     for row in status.get("rate_limits", ()):
         yield f"  cooling: {row['target']} for {row['seconds_left']:.0f} s ({row['reason']})"
     for row in status.get("fallbacks", ()):
-        yield f"  {row['time']} {row['story']}"
+        yield f"  {_local(row['time'])} {row['story']}"
+
+
+def _local(moment: str) -> str:
+    """The time on the reader's own clock, as the history shows it; what is no time stays as it is."""
+    try:
+        return datetime.fromisoformat(moment).astimezone().strftime("%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return moment

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 
@@ -87,8 +88,13 @@ def test_the_summary_tells_who_serves_who_cools_and_what_happened() -> None:
         "  bedrock: credentials missing (log in)",
         "  openrouter: credentials found",
         "  cooling: bedrock east for 12 s (429 throttled)",
-        "  2026-11-22T14:02:00Z bedrock: 429 -> openrouter: ok",
+        f"  {datetime.fromtimestamp(1795356120):%m-%d %H:%M:%S} bedrock: 429 -> openrouter: ok",
     ]
+
+
+def test_a_moment_that_cannot_be_read_is_shown_as_it_came() -> None:
+    document = {"version": "1.0", "fallbacks": [{"time": "some day", "story": "bedrock: 429"}]}
+    assert summary(document).splitlines()[-1] == "  some day bedrock: 429"
 
 
 def test_the_summary_of_a_fresh_start_says_that_nothing_has_happened_yet() -> None:
