@@ -52,8 +52,10 @@ def test_lessons_can_be_forgotten() -> None:
     learned = Learned()
     learned.learn(A, repairs_for("one"), NOW)
     learned.clear()
-
     assert not learned.of(A)
+
+    learned.learn(A, repairs_for("two"), NOW)
+    assert learned.of(A) == repairs_for("two")
 
 
 def test_the_target_that_was_taught_longest_ago_makes_room() -> None:
