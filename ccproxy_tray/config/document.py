@@ -92,13 +92,22 @@ def _syntax(data: bytes, fault: yaml.MarkedYAMLError, report: Report) -> None:
     source = lines[line - 1] if 0 < line <= len(lines) else ""
     hint = ""
     if "\t" in source:
-        hint = "; indent with spaces, not tabs"
+        # Between a value and its comment YAML allows tabs; PyYAML does not.
+        hint = f"; {'use' if source[: column - 1].strip() else 'indent with'} spaces, not tabs"
     elif "${" in source:
         hint = "; put a value that contains ${...} in quotes"
     elif source.count(": ") > 1:
         hint = '; put a value that contains ": " in quotes'
-    what = " ".join(part for part in (fault.context, fault.problem) if part)
+    what = " ".join(part for part in (_begun(fault), fault.problem) if part)
     report.problem(report.file(line, column=column), f"not valid YAML: {what}{hint}")
+
+
+def _begun(fault: yaml.MarkedYAMLError) -> str:
+    """What was being read, and from where on: a quotation mark that is not closed is only missed at the end."""
+    began, missed = fault.context_mark, fault.problem_mark
+    if not fault.context or not began or not missed or began.line == missed.line:
+        return fault.context or ""
+    return f"{fault.context} that begins on line {began.line + 1}"
 
 
 class _TooLarge(Exception):
