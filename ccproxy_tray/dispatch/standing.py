@@ -28,7 +28,7 @@ class Standing:
         now, told = self._clock.monotonic(), self._journal.snapshot
         self._offline = told.offline
         if told.offline:  # until somebody answers
-            self._cooldowns.offline_since = now
+            self._cooldowns.network.offline_since = now
         if told.cooling or self._cooldowns.view(now):
             self.tell(anew=True)
 
@@ -39,7 +39,7 @@ class Standing:
         if anew or view != self._told:
             self._told = view
             self._journal.record(events.cooled(self._clock.wall(), view, now))
-        offline = cooldowns.offline_since is not None
+        offline = cooldowns.network.offline_since is not None
         if offline != self._offline:
             self._offline = offline
             at = self._clock.wall()

@@ -23,12 +23,10 @@ from ccproxy_tray.errors import Fault
 from ccproxy_tray.routing import archive
 from ccproxy_tray.routing.budget import RetryBudget
 from ccproxy_tray.routing.ledger import NEVER, Ledger
+from ccproxy_tray.routing.network import Network
 from ccproxy_tray.routing.repair import Learned
 from ccproxy_tray.routing.target import Target
 from ccproxy_tray.routing.verdict import Record, Scope, Verdict
-
-OFFLINE_WINDOW = 15.0
-"""Seconds within which every provider must have been out of reach, and none heard, to conclude "offline"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +80,11 @@ class Cooldowns:
     def __init__(self) -> None:
         self.learned = Learned()
         self.budget = RetryBudget()
-        self.offline_since: float | None = None
-        """When it was concluded that nothing can be reached; None while something can."""
+        self.network = Network()
         self.rehearsed = ""
         """The provider that the user breaks on purpose at the moment; empty when there is none."""
         self._real = Ledger()
         self._simulated = Ledger()
-        self._silent: dict[str, float] = {}
-        self._heard = NEVER
         self._changed = NEVER
 
     def admit(self, target: Target, now: float, *, before: float | None = None) -> Admission:
@@ -139,10 +134,10 @@ class Cooldowns:
                 _cool(self._simulated, target, verdict, now)
             return
         if verdict.heard:
-            self._hear(now)
+            self.network.heard(now)
         elif verdict.fault is Fault.UNREACHABLE:
-            self._silent[target.provider] = now
-            if self.offline_since is not None:
+            self.network.missed(target.provider, now)
+            if self.network.offline_since is not None:
                 return
         if began is not None and self.is_outdated(verdict, began):
             return
@@ -150,7 +145,7 @@ class Cooldowns:
 
     def succeeded(self, target: Target, now: float, *, probe: bool = False) -> None:
         """The target began a good answer. It ends a cooling only as a probe (see the laws)."""
-        self._hear(now)
+        self.network.heard(now)
         if not self._real.records:
             return
         for key in (target, target.account):
@@ -162,17 +157,10 @@ class Cooldowns:
             else:
                 self._real.remove(key)
 
-    def outage(self, providers: Iterable[str], now: float) -> bool:
-        """Are we offline? Yes when all of these were out of reach just now, and nobody was heard lately.
-
-        Offline, nothing cools for being out of reach; the first answer of anybody ends it.
-        """
-        quiet = now - self._heard > OFFLINE_WINDOW
-        if quiet and all(now - self._silent.get(name, NEVER) <= OFFLINE_WINDOW for name in providers):
-            if self.offline_since is None:
-                self.offline_since = now
+    def check_network(self, providers: Iterable[str], now: float) -> None:
+        """Every target is spent, these among them: offline, nothing cools for being out of reach."""
+        if self.network.is_out_of_reach(providers, now):
             self._real.drop(lambda record: record.fault is Fault.UNREACHABLE)
-        return self.offline_since is not None
 
     def rehearse(self, provider: str) -> None:
         """The user breaks this provider on purpose from now on, or with an empty name none any more.
@@ -183,21 +171,15 @@ class Cooldowns:
         self._simulated.clear()
 
     def elapse(self, seconds: float) -> None:
-        """The machine slept for so long, which the monotonic clock has not counted: every end is so much nearer.
-
-        Offline stays offline: only an answer shows that the network is back.
-        """
+        """The machine slept for so long, which the monotonic clock has not counted: every end is so much nearer."""
         for ledger in self._ledgers:
             ledger.elapse(seconds)
-        self._heard -= seconds
-        self._silent = {name: moment - seconds for name, moment in self._silent.items()}
-        if self.offline_since is not None:
-            self.offline_since -= seconds
+        self.network.elapse(seconds)
 
     def clear(self, target: Target | None = None) -> None:
         """End one cooling, as listed by ``view``, or all of them."""
         if target is None:
-            self.offline_since = None
+            self.network.offline_since = None
         for ledger in self._ledgers:
             if target is None:
                 ledger.clear()
@@ -262,10 +244,6 @@ class Cooldowns:
             record = ledger.get(key)
             if record is not None and record.until is not None:
                 yield _cooling(key, record, record.until, simulated=ledger is self._simulated)
-
-    def _hear(self, now: float) -> None:
-        self._heard = now
-        self.offline_since = None
 
 
 def _cool(ledger: Ledger, target: Target, verdict: Verdict, now: float) -> None:

@@ -155,7 +155,7 @@ class _Journey:
 
     def _pause(self, remaining: Sequence[Target], now: float) -> float:
         """Seconds until another pass makes sense; infinite when only the user can bring a target back."""
-        self.cooldowns.outage({target.provider for target in remaining}, now)
+        self.cooldowns.check_network({target.provider for target in remaining}, now)
         coolings = [self.cooldowns.cooling(target) for target in remaining]
         moments = [now if c is None else c.until for c in coolings if c is None or not (c.lasting and c.until > now)]
         soonest = min(moments, default=math.inf)
@@ -254,7 +254,7 @@ class _Journey:
 
     def _exhausted(self, now: float) -> Exhausted:
         troubles = [self._trouble(candidate, now) for candidate in self.candidates if not candidate.skip]
-        return answer.exhausted(troubles, now, offline=self.cooldowns.offline_since is not None)
+        return answer.exhausted(troubles, now, offline=self.cooldowns.network.offline_since is not None)
 
     def _trouble(self, candidate: Candidate, now: float) -> answer.Trouble:
         """Why this target did not serve: what it said, or what it cools for."""

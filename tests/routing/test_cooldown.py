@@ -3,8 +3,9 @@ import json
 import pytest
 
 from ccproxy_tray.errors import Failure, Fault
-from ccproxy_tray.routing.cooldown import OFFLINE_WINDOW, Cooldowns, Entry
+from ccproxy_tray.routing.cooldown import Cooldowns, Entry
 from ccproxy_tray.routing.ledger import MAX_RECORDS, PROBE_LIMIT
+from ccproxy_tray.routing.network import OFFLINE_WINDOW
 from ccproxy_tray.routing.repair import repairs_for
 from ccproxy_tray.routing.target import Target
 from ccproxy_tray.routing.verdict import ACCESS, Circumstance, verdict
@@ -33,6 +34,12 @@ def fail(
 
 def entry(cooldowns: Cooldowns, target: Target, now: float) -> Entry:
     return cooldowns.admit(target, now).entry
+
+
+def offline(cooldowns: Cooldowns, providers: set[str], now: float) -> bool:
+    """Whether the machine counts as offline when all of these are spent."""
+    cooldowns.check_network(providers, now)
+    return cooldowns.network.offline_since is not None
 
 
 def test_a_target_without_a_past_is_ready() -> None:
@@ -305,19 +312,19 @@ def test_everybody_out_of_reach_means_offline_and_nothing_cools() -> None:
     fail(cooldowns, A, 0.0, Fault.UNREACHABLE)
     assert fail(cooldowns, B, 1.0, Fault.UNREACHABLE) == 5
 
-    assert cooldowns.outage({"bedrock", "openrouter"}, 1.0)
-    assert cooldowns.offline_since == 1.0
+    assert offline(cooldowns, {"bedrock", "openrouter"}, 1.0)
+    assert cooldowns.network.offline_since == 1.0
     assert cooldowns.view(1.0) == ()
     assert fail(cooldowns, A, 2.0, Fault.UNREACHABLE) is None
-    assert cooldowns.outage({"bedrock", "openrouter"}, 3.0)
-    assert cooldowns.offline_since == 1.0
+    assert offline(cooldowns, {"bedrock", "openrouter"}, 3.0)
+    assert cooldowns.network.offline_since == 1.0
 
 
 def test_one_provider_out_of_reach_is_not_offline() -> None:
     cooldowns = Cooldowns()
     fail(cooldowns, A, 0.0, Fault.UNREACHABLE)
 
-    assert not cooldowns.outage({"bedrock", "openrouter"}, 0.0)
+    assert not offline(cooldowns, {"bedrock", "openrouter"}, 0.0)
     assert cooldowns.left(A, 0.0) == 5
 
 
@@ -326,7 +333,7 @@ def test_long_ago_is_not_at_the_same_time() -> None:
     fail(cooldowns, A, 0.0, Fault.UNREACHABLE)
     fail(cooldowns, B, 100.0, Fault.UNREACHABLE)
 
-    assert not cooldowns.outage({"bedrock", "openrouter"}, 100.0)
+    assert not offline(cooldowns, {"bedrock", "openrouter"}, 100.0)
 
 
 def test_whoever_was_heard_just_now_proves_that_the_network_works() -> None:
@@ -334,7 +341,7 @@ def test_whoever_was_heard_just_now_proves_that_the_network_works() -> None:
     cooldowns.succeeded(WEST, 0.0)
     fail(cooldowns, B, 5.0, Fault.UNREACHABLE)
 
-    assert not cooldowns.outage({"openrouter"}, 5.0)
+    assert not offline(cooldowns, {"openrouter"}, 5.0)
     assert cooldowns.left(B, 5.0) == 5
 
 
@@ -342,35 +349,35 @@ def test_whoever_was_heard_just_now_proves_that_the_network_works() -> None:
 def test_the_first_answer_of_anybody_ends_offline(fault: Fault | None) -> None:
     cooldowns = Cooldowns()
     fail(cooldowns, A, 0.0, Fault.UNREACHABLE)
-    cooldowns.outage({"bedrock"}, 0.0)
+    offline(cooldowns, {"bedrock"}, 0.0)
 
     if fault is None:
         cooldowns.succeeded(B, 30.0)
     else:
         fail(cooldowns, B, 30.0, fault)
 
-    assert cooldowns.offline_since is None
+    assert cooldowns.network.offline_since is None
 
 
 def test_credentials_that_are_missing_here_do_not_end_offline() -> None:
     cooldowns = Cooldowns()
     fail(cooldowns, A, 0.0, Fault.UNREACHABLE)
-    cooldowns.outage({"bedrock"}, 0.0)
+    offline(cooldowns, {"bedrock"}, 0.0)
     missing = verdict(Failure(Fault.CREDENTIALS, "no key"), Circumstance(refreshed=True))
     cooldowns.failed(B, missing, 1.0)
 
-    assert cooldowns.offline_since == 0.0
+    assert cooldowns.network.offline_since == 0.0
 
 
 def test_clearing_all_ends_offline_too() -> None:
     cooldowns = Cooldowns()
     fail(cooldowns, A, 0.0, Fault.UNREACHABLE)
-    cooldowns.outage({"bedrock"}, 0.0)
+    offline(cooldowns, {"bedrock"}, 0.0)
     cooldowns.clear(B)
-    assert cooldowns.offline_since == 0.0
+    assert cooldowns.network.offline_since == 0.0
 
     cooldowns.clear()
-    assert cooldowns.offline_since is None
+    assert cooldowns.network.offline_since is None
 
 
 def test_a_cooling_survives_a_restart_by_wall_clock() -> None:
@@ -427,12 +434,12 @@ def test_a_probe_that_slept_for_long_counts_as_lost() -> None:
 
 
 def test_silence_from_before_a_sleep_is_no_sign_of_being_offline_now() -> None:
-    for slept, offline in ((0.0, True), (OFFLINE_WINDOW + 1, False)):
+    for slept, expected in ((0.0, True), (OFFLINE_WINDOW + 1, False)):
         cooldowns = Cooldowns()
         fail(cooldowns, A, 100.0, Fault.UNREACHABLE)
         cooldowns.elapse(slept)
         fail(cooldowns, B, 100.0, Fault.UNREACHABLE)
-        assert cooldowns.outage({A.provider, B.provider}, 100.0) is offline
+        assert offline(cooldowns, {A.provider, B.provider}, 100.0) is expected
 
 
 def test_an_answer_from_before_a_sleep_does_not_speak_against_being_offline() -> None:
@@ -441,15 +448,15 @@ def test_an_answer_from_before_a_sleep_does_not_speak_against_being_offline() ->
     cooldowns.elapse(OFFLINE_WINDOW + 1)
     fail(cooldowns, A, 100.0, Fault.UNREACHABLE)
 
-    assert cooldowns.outage({A.provider}, 100.0)
+    assert offline(cooldowns, {A.provider}, 100.0)
 
 
 def test_whoever_was_offline_before_a_sleep_is_so_until_somebody_answers() -> None:
     cooldowns = Cooldowns()
     fail(cooldowns, A, 100.0, Fault.UNREACHABLE)
-    cooldowns.outage({A.provider}, 100.0)
+    offline(cooldowns, {A.provider}, 100.0)
     cooldowns.elapse(3600.0)
 
-    assert cooldowns.offline_since == -3500.0
+    assert cooldowns.network.offline_since == -3500.0
     cooldowns.succeeded(A, 101.0)
-    assert cooldowns.offline_since is None
+    assert cooldowns.network.offline_since is None

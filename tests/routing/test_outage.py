@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from ccproxy_tray.errors import Failure, Fault
 from ccproxy_tray.routing.command import Exhausted, Outcome, Served, Try, Wait, Walk
-from ccproxy_tray.routing.cooldown import OFFLINE_WINDOW, Cooldowns, Entry
+from ccproxy_tray.routing.cooldown import Cooldowns, Entry
+from ccproxy_tray.routing.network import OFFLINE_WINDOW
 from ccproxy_tray.routing.policy import WalkRules, walk
 from ccproxy_tray.routing.target import Candidate, Target
 from ccproxy_tray.routing.verdict import Circumstance, Record, verdict
+from tests.routing.test_cooldown import offline
 
 A = Target("bedrock", "sonnet", "us-east-1")
 WEST = Target("bedrock", "sonnet", "us-west-2")
@@ -130,17 +132,17 @@ def test_a_simulated_silence_is_no_proof_of_being_offline() -> None:
     cooldowns = broken()
     fail(cooldowns, A, SILENT, 100.0)
 
-    assert not cooldowns.outage({"bedrock"}, 100.0)
+    assert not offline(cooldowns, {"bedrock"}, 100.0)
 
 
 def test_a_simulated_refusal_is_no_proof_of_being_online() -> None:
     cooldowns = Cooldowns()
     fail(cooldowns, B, Failure(Fault.UNREACHABLE, "no route"), 100.0)
-    assert cooldowns.outage({"openrouter"}, 100.0)
+    assert offline(cooldowns, {"openrouter"}, 100.0)
     cooldowns.rehearse("bedrock")
     fail(cooldowns, A, THROTTLED, 101.0)
 
-    assert cooldowns.offline_since == 100.0
+    assert cooldowns.network.offline_since == 100.0
     assert cooldowns.left(A, 101.0) == 60.0
 
 
@@ -247,11 +249,11 @@ def test_after_an_outage_everything_is_as_if_it_had_never_been(
                 cooldowns.succeeded(target, now, probe=probe)
             elif not failure.simulated or cooldowns is with_outage:
                 fail(cooldowns, target, failure, now, probe=probe)
-            cooldowns.outage({"bedrock", "openrouter"}, now)
+            offline(cooldowns, {"bedrock", "openrouter"}, now)
     with_outage.rehearse("")
 
     assert with_outage.view(now) == without.view(now)
     assert with_outage.dump(now, 0.0) == without.dump(now, 0.0)
-    assert with_outage.offline_since == without.offline_since
+    assert with_outage.network.offline_since == without.network.offline_since
     assert [with_outage.record(target) for target in (A, WEST, B)] == [without.record(t) for t in (A, WEST, B)]
     assert [with_outage.admit(target, now) for target in (A, WEST, B)] == [without.admit(t, now) for t in (A, WEST, B)]

@@ -528,7 +528,7 @@ def test_offline_nothing_cools_and_the_first_pass_after_it_serves() -> None:
     )
 
     assert end == Served(A)
-    assert cooldowns.offline_since is None
+    assert cooldowns.network.offline_since is None
 
 
 def test_a_lasting_outage_is_told_as_offline() -> None:
