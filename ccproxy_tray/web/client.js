@@ -5,6 +5,8 @@ import { memory } from "./memory.js";
 
 const known = memory("ccproxy-tray token", () => sessionStorage);
 
+let typed = ""; // the token that the user has just given, until the proxy takes it
+
 /** The proxy said no; the message is its own. */
 export class Refused extends Error {
   /** @param {number} status @param {string} message */
@@ -24,11 +26,23 @@ export async function open(path, { headers = {}, signal } = {}) {
   for (;;) {
     const token = known.read();
     const sent = token ? { ...headers, authorization: `Bearer ${bytes(token)}` } : headers;
-    const response = await fetch(path, { headers: sent, signal, cache: "no-store" });
-    if (response.ok) return response;
+    const response = await fetch(path, { headers: sent, signal, cache: "no-store" }).catch(unanswered);
+    if (response.ok) {
+      typed = "";
+      return response;
+    }
     if (response.status !== 401) throw await refusal(response);
     if (token === known.read()) await askForToken();
   }
+}
+
+/**
+ * What browsers say where nobody answers, each in words of its own, in ours.
+ * @param {Error} fault
+ * @returns {never}
+ */
+function unanswered(fault) {
+  throw fault instanceof TypeError ? new TypeError("the proxy does not answer") : fault;
 }
 
 /** A text as a header can carry it: fetch() takes a character for each byte of UTF-8. @param {string} text */
@@ -65,12 +79,15 @@ function askForToken() {
     const dialog = /** @type {HTMLDialogElement} */ (byId("token"));
     const field = /** @type {HTMLInputElement} */ (byId("token-value"));
     if (known.read())
-      byId("token-hint").textContent = "That was not it. It is the value of server.token in the configuration.";
+      byId("token-hint").textContent = `${
+        known.read() === typed ? "That was not it." : "The proxy has another token than before."
+      } It is the value of server.token in the configuration.`;
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener(
       "close",
       () => {
-        known.write(field.value);
+        typed = field.value;
+        known.write(typed);
         field.value = "";
         asking = null;
         resolve();

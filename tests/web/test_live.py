@@ -142,6 +142,23 @@ async def test_the_page_asks_for_a_token_once_and_keeps_it_for_the_tab(stage: St
     assert TOKEN not in await page.page.content()
 
 
+async def test_a_token_that_has_changed_is_no_mistake_of_the_user_s(server: Fake, look: Open) -> None:
+    server.token = "first"
+    page = await look(server.url, live=False)
+    await page["#token-value"].fill(server.token)
+    await page["#token button"].click()
+    await expect(page.connection).to_have_text("Live")
+    await server.stop()
+    server.token = "second"
+    await server.start()
+    await expect(page["#token"]).to_contain_text("The proxy has another token than before")
+    await page.page.reload()  # the tab still has the first one
+    await expect(page["#token"]).to_contain_text("The proxy has another token than before")
+    await page["#token-value"].fill("third")
+    await page["#token button"].click()
+    await expect(page["#token"]).to_contain_text("That was not it")
+
+
 async def test_a_token_may_have_any_letters(server: Fake, look: Open) -> None:
     server.token = "жетон-ü"
     page = await look(server.url, live=False)

@@ -138,7 +138,7 @@ async def test_a_list_that_cannot_be_read_shows_no_other_one_and_is_read_when_it
     await server.stop()
     await expect(page.connection).not_to_have_text("Live")
     await page.go("#requests?outcome=served")
-    await expect(page[".told"]).to_contain_text("Cannot read the history")
+    await expect(page[".told"]).to_have_text("Cannot read the history: the proxy does not answer")
     await expect(page.rows).to_have_count(0)
     await server.start()
     await expect(page.rows).to_have_count(1)
