@@ -19,6 +19,8 @@ PATIENCE = 10.0
 """Seconds: Claude Code asks for dozens of counts at once and can estimate by itself."""
 PAUSE = 600.0
 """A target that could not count is not asked again for so long (seconds)."""
+MAX_UNABLE = 512
+"""So many targets are remembered, the latest: requested model names come from the client."""
 
 
 class Counter:
@@ -51,5 +53,11 @@ class Counter:
                     response.close()
         except (AttemptFailed, TimeoutError) as error:
             log.debug("%s: %s cannot count tokens: %s", call.request_id, call.target, error)
-        self._unable_until[call.target] = self._monotonic() + PAUSE
+        self._leave_alone(call.target)
         return None
+
+    def _leave_alone(self, target: Target) -> None:
+        self._unable_until.pop(target, None)
+        self._unable_until[target] = self._monotonic() + PAUSE
+        if len(self._unable_until) > MAX_UNABLE:
+            del self._unable_until[next(iter(self._unable_until))]

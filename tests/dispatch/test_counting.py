@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from ccproxy_tray.dispatch import counting
-from ccproxy_tray.dispatch.counting import PAUSE, Counter
+from ccproxy_tray.dispatch.counting import MAX_UNABLE, PAUSE, Counter
 from ccproxy_tray.errors import AttemptFailed
 from ccproxy_tray.providers.base import Call, Outgoing, Provider
 from ccproxy_tray.providers.faults import broken, unreachable
@@ -111,3 +111,16 @@ async def test_a_client_that_leaves_closes_the_question() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert upstream.closed == upstream.asked == 1
+
+
+async def test_ever_new_models_that_nobody_counts_do_not_fill_the_memory() -> None:
+    """The one that failed longest ago is asked again, and the others are left alone."""
+    upstream = Upstream(status=404)
+    calls = [Call(Target("team", str(number)), REQUEST, "req_1") for number in range(MAX_UNABLE + 1)]
+    for call in calls:
+        await upstream.ask(call)
+    for call in calls[1:]:
+        await upstream.ask(call)
+    assert upstream.asked == MAX_UNABLE + 1
+    await upstream.ask(calls[0])
+    assert upstream.asked == MAX_UNABLE + 2
