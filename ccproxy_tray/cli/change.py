@@ -38,8 +38,9 @@ def connect(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def disconnect(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Put back what stood there, and say what else leads to the proxy. A broken configuration is in nobody's way."""
     settings = _hookup(args, environ)
+    path = settings.state().path  # of the settings that are connected, which may be others than this shell's
     settings.disconnect()
-    say(f"Claude Code no longer uses the proxy from its next start on ({settings.state().path}).")
+    say(f"Claude Code no longer uses the proxy from its next start on ({path}).")
     with suppress(ConfigError):
         left = remaining(_world(environ), url_of(loaded_for(args, environ), args, environ))
         complain(*([str(left)] if left else []))

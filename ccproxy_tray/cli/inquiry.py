@@ -15,6 +15,7 @@ from ccproxy_tray.config import files
 from ccproxy_tray.config.schema import Config, Loaded
 from ccproxy_tray.desktop.environment import Shell, guess_shell, lines
 from ccproxy_tray.errors import ConfigError
+from ccproxy_tray.redact import Redactor
 
 
 def check(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -79,5 +80,8 @@ def config_show(args: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Every value in force."""
     from ccproxy_tray.config.show import shown
 
-    say(shown(loaded_for(args, environ)).rstrip())
+    loaded = loaded_for(args, environ)
+    say(shown(loaded).rstrip())
+    redactor = Redactor(loaded.config.secrets())  # a key may have been pasted into the wrong line
+    complain(*(f"warning: {redactor.redact(warning)}" for warning in loaded.warnings))
     return OK

@@ -87,6 +87,17 @@ def test_a_command_works_in_a_folder_that_has_been_deleted(home: Path, words: st
     assert told in done.stdout + done.stderr
 
 
+def test_disconnect_names_the_settings_that_it_has_put_back(home: Path) -> None:
+    (home / "config.yaml").write_text("server: { port: 8123 }\n", encoding="utf-8")
+    there = home / "elsewhere" / "settings.json"
+    there.parent.mkdir()
+    there.write_text(SETTINGS, encoding="utf-8")
+    assert run(home, "connect", **places(home), CLAUDE_CONFIG_DIR=str(there.parent)).returncode == 0
+    done = run(home, "disconnect", **places(home))
+    assert done.stdout == f"Claude Code no longer uses the proxy from its next start on ({there}).\n"
+    assert there.read_text(encoding="utf-8") == SETTINGS
+
+
 def test_disconnect_names_what_still_leads_to_the_proxy(home: Path) -> None:
     (home / "config.yaml").write_text("server: { port: 8123 }\n", encoding="utf-8")
     mine = '{"env": {"ANTHROPIC_BASE_URL": "http://127.0.0.1:8123", "ANTHROPIC_AUTH_TOKEN": "mine"}}'

@@ -278,6 +278,17 @@ def test_config_show_masks_secrets_and_names_sources(home: Path) -> None:
     assert path.stdout.strip().endswith("config.yaml")
 
 
+def test_config_show_tells_what_of_the_file_it_ignores(home: Path) -> None:
+    (home / "config.yaml").write_text("servr: { port: 8123 }\nsk-or-v1-canary0canary0canary0: x\n", encoding="utf-8")
+    done = run(home, "config", "show", "--config", "config.yaml")
+    assert done.returncode == 0
+    assert "port: 8000" in done.stdout
+    lines = done.stderr.splitlines()
+    assert lines[0] == 'warning: config.yaml:1: servr: unknown key, ignored; did you mean "server"?'
+    assert lines[1].startswith("warning: config.yaml:2: ")
+    assert "canary" not in done.stdout + done.stderr
+
+
 def test_check_says_of_each_target_what_is_wrong(home: Path) -> None:
     config = home / "config.yaml"
     config.write_text(GOOD)
