@@ -183,6 +183,8 @@ _SHAPES = (
     (Fault.NO_MODEL, _TOOLLESS),
     (Fault.NO_MODEL, _UNAUTHORIZED),
 )
+_REFERENCE = re.compile(r"\b(?:file|container|skill)_[A-Za-z0-9]{8,}")
+"""The id of what a request refers to and one account holds (Messages API, "Files", "Skills")."""
 _QUOTE = re.compile(r"""['"]input['"]: |\binput_value=|\(TYPE_[A-Z0-9_]+\), """)
 """What the client wrote stands behind it, whatever that says (vLLM's validation and others', Gemini)."""
 _EDITED_THINKING = ("cannot be modified", "invalid signature")
@@ -193,6 +195,11 @@ def read(message: str) -> Reading:
     message = _QUOTE.split(message[:_READ].replace("`", ""), 1)[0]
     plain = message.lower()
     return _beta(plain) or _field(message) or _demand(plain) or Reading(_cue(plain))
+
+
+def is_about_a_reference(message: str) -> bool:
+    """Whether a server names something that it does not hold for this account: not its model, nor its key, is amiss."""
+    return _REFERENCE.search(message[:_READ]) is not None
 
 
 def is_overflow(message: str) -> bool:

@@ -559,6 +559,22 @@ async def test_a_model_is_not_left_alone_for_an_hour_because_one_request_asked_t
         await stage.expect(primary=2, backup=1, story=["primary ok"])
 
 
+@pytest.mark.parametrize(("code", "kind"), [(404, "not_found_error"), (403, "permission_error")])
+async def test_a_file_that_an_account_does_not_hold_takes_no_model_out_of_service(
+    tmp_path: Path, code: int, kind: str
+) -> None:
+    """It lies with the account that it was given to: the next may be that one."""
+    ident = "file_011CNha8iCJcU1wXNR6q4V8w"
+    document = {"type": "document", "source": {"type": "file", "file_id": ident}}
+    async with staged(tmp_path, MESSAGES) as stage:
+        stage.primary.play(refusal(f"File not found: {ident}", kind, code))
+        asked = await stage.ask(messages=[{"role": "user", "content": [document]}])
+        assert asked.message()["id"].startswith("msg_backup")
+        await stage.expect(primary=1, backup=1, story=["primary field refused", "backup ok"])
+        assert (await stage.ask()).status == 200
+        await stage.expect(primary=2, backup=1, story=["primary ok"])
+
+
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 async def test_a_call_that_the_server_could_not_read_itself_leaves_the_request_to_the_next(
     tmp_path: Path, stream: bool

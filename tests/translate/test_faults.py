@@ -290,6 +290,24 @@ def test_what_one_model_cannot_do_is_not_the_fault_of_the_request(error: Json, f
     assert (failure.fault, failure.status, failure.subject) == (fault, status, "")
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "message", "fault"),
+    [
+        (404, "not_found_error", "File not found: file_011CNha8iCJcU1wXNR6q4V8w", Fault.FIELD_REFUSED),
+        (404, "not_found_error", "container_01AbCdEfGhIj has expired", Fault.FIELD_REFUSED),
+        (403, "permission_error", "file_011CNha8iCJcU1wXNR6q4V8w belongs to another workspace", Fault.FIELD_REFUSED),
+        (401, "authentication_error", "invalid key for file_011CNha8iCJcU1wXNR6q4V8w", Fault.CREDENTIALS),
+        (404, "not_found_error", "File Not Found", Fault.NO_MODEL),  # llama.cpp: no such route
+        (404, "not_found_error", "model: my_file_v2 not found", Fault.NO_MODEL),
+    ],
+)
+def test_a_reference_that_an_account_does_not_hold_says_nothing_about_its_model_or_its_key(
+    status: int, kind: str, message: str, fault: Fault
+) -> None:
+    body = json.dumps({"type": "error", "error": {"type": kind, "message": message}}).encode()
+    assert faults.from_messages(status, {}, body).fault is fault
+
+
 def test_a_schema_that_one_server_is_too_strict_for_is_to_be_made_plain() -> None:
     error = {"message": "Invalid schema for 'x'", "code": "invalid_function_parameters"}
     failure = faults.from_chat_http(400, {}, json.dumps({"error": error}).encode())
