@@ -84,6 +84,7 @@ function row(told) {
     `${count(background)} background`,
   ];
   const parts = kinds.filter((_, index) => [main, subagent, background][index]);
+  const [cost, hint] = sum(told.cost, told.unpriced).split(", ");
   return h(
     "tr",
     {},
@@ -97,7 +98,7 @@ function row(told) {
     h("td", { class: "number" }, count(told.input + told.cache_read + told.cache_write)),
     h("td", { class: "number" }, count(told.output)),
     h("td", { class: "number" }, percent(cacheRate(told))),
-    h("td", { class: "number" }, sum(told.cost, told.unpriced)),
+    h("td", { class: "number" }, cost, hint ? h("div", { class: "muted" }, hint) : null),
     h("td", { class: "number" }, count(told.fell_back)),
     h("td", { class: "number" }, count(told.failed)),
   );

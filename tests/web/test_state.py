@@ -19,7 +19,7 @@ async def test_a_cost_that_is_not_known_is_never_nothing(server: Fake, look: Ope
     told = [
         (0.0, 0, "$0.00"),
         (0.0, 3, "unknown"),
-        (1.25, 2, "at least $1.25, 2 requests unpriced"),
+        (1.25, 2, "at least $1.25 2 requests unpriced"),
         (0.004, 0, "$0.0040"),
     ]
     server.sessions = [
@@ -28,7 +28,9 @@ async def test_a_cost_that_is_not_known_is_never_nothing(server: Fake, look: Ope
     ]
     server.rows = [row(2, cost=None), row(1, cost=0.5)]
     page = await look(server.url, "#sessions")
-    await expect(page["main tbody td:nth-child(7)"]).to_have_text([words for *_, words in told])
+    costs = page["main tbody td:nth-child(7)"]
+    await expect(costs).to_have_text([words for *_, words in told], use_inner_text=True)
+    await expect(costs.locator(".muted")).to_have_text(["2 requests unpriced"])
     await page.go("#requests")
     await expect(page[".virtual td.c-cost"]).to_have_text(["unknown", "$0.50"])
     day = usage(1.7e9)
