@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 from aiohttp import web
 
 from ccproxy_tray.simulator.account import Account
 from ccproxy_tray.simulator.brain import Ask, Brain, Source, answer
-from ccproxy_tray.simulator.faults import (
-    Corrupt,
-    Cut,
-    Fail,
-    Fault,
-    Faults,
-    How,
-    Phase,
-    Place,
-    Reply,
-    Route,
-    Scope,
-    Slow,
-    Stall,
-    Timeline,
-)
-from ccproxy_tray.simulator.play import Close, Hang, Pause, Send, play
+from ccproxy_tray.simulator.delivery import Delivery
+from ccproxy_tray.simulator.faults import Cut, Fail, Fault, Faults, Phase, Place, Reply, Route, Scope, Stall, Timeline
 from ccproxy_tray.simulator.record import Recorded, receive
 from ccproxy_tray.simulator.refusal import Refused
 from ccproxy_tray.simulator.reply import Streamed, Whole
@@ -195,8 +176,9 @@ class Upstream(ABC):
         self._records.append(record)
         async with self._arrived:
             self._arrived.notify_all()
+        delivery = Delivery(request, record, self.settings.delay, lambda: self._released, self._pay)
         try:
-            return await self._perform(request, record, self._decide(record))
+            return await self._perform(delivery, self._decide(record))
         except (asyncio.CancelledError, ConnectionError):
             record.disconnected = not record.cut
             raise
@@ -218,98 +200,27 @@ class Upstream(ABC):
         record.problem = refused.message or refused.cause.value
         return reply
 
-    async def _perform(self, request: web.Request, record: Recorded, reply: Whole | Streamed) -> web.StreamResponse:
+    async def _perform(self, delivery: Delivery, reply: Whole | Streamed) -> web.StreamResponse:
+        record = delivery.record
         match record.fault:
             case Reply(status, body, headers):
-                return self._whole(record, Whole(status, headers, body))
-            case Fail(at=at) as fail if at.place is Place.HEADERS or isinstance(reply, Whole):
-                refused = self._refuse(refusal_of(fail), record)
-                return self._whole(record, self._inside(refused) if at.place is Place.BODY else refused)
+                return delivery.whole(Whole(status, headers, body))
             case Fail(at=at) as fail if at.place is Place.BODY:
-                return self._whole(record, self._inside(self._refuse(refusal_of(fail), record)))
+                refused = self._refuse(refusal_of(fail), record)
+                return delivery.whole(Whole(200, refused.headers, refused.body))
+            case Fail(at=at) as fail if at.place is Place.HEADERS or isinstance(reply, Whole):
+                return delivery.whole(self._refuse(refusal_of(fail), record))
             case Cut(at=at, how=how) if at.place is Place.HEADERS:
-                await self._cut(request, record, how)
+                await delivery.cut(how)
             case Stall(at=at, seconds=seconds) if at.place is Place.HEADERS or isinstance(reply, Whole):
-                await self._hang(seconds)
+                await delivery.hang(seconds)
                 record.fault = None
             case _:
                 pass
-        if isinstance(reply, Streamed):
-            return await self._stream(request, record, reply)
-        return await self._spoil_whole(request, record, reply)
+        return await (delivery.stream(reply) if isinstance(reply, Streamed) else delivery.spoiled(reply))
 
-    @staticmethod
-    def _inside(refused: Whole) -> Whole:
-        return Whole(200, refused.headers, refused.body)
-
-    def _whole(self, record: Recorded, reply: Whole) -> web.Response:
-        record.status = reply.status
-        if reply.tokens is not None or (reply.status == 200 and record.fault is None):
-            self._finish(record, reply.tokens)
-        return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
-
-    def _finish(self, record: Recorded, tokens: Tokens | None) -> None:
-        record.finished = True
-        record.tokens = tokens
-        self.served += tokens or Tokens()
-
-    async def _spoil_whole(self, request: web.Request, record: Recorded, reply: Whole) -> web.StreamResponse:
-        half = reply.body[: len(reply.body) // 2]
-        match record.fault:
-            case Corrupt() | Cut(how=How.CLEAN):
-                return self._whole(record, Whole(reply.status, reply.headers, half))
-            case Cut(how=how):
-                response = web.StreamResponse(status=reply.status, headers=reply.headers)
-                response.content_length = len(reply.body)
-                await response.prepare(request)
-                await response.write(half)
-                await self._cut(request, record, how)
-            case Slow(seconds):
-                await asyncio.sleep(seconds)
-            case _:
-                pass
-        return self._whole(record, reply)
-
-    async def _stream(self, request: web.Request, record: Recorded, reply: Streamed) -> web.StreamResponse:
-        response = web.StreamResponse(status=200, headers=reply.headers)
-        response.enable_chunked_encoding()
-        record.status = 200
-        await response.prepare(request)
-        actions = list(play(reply.frames, record.fault, self.settings.delay, reply.spoiler))
-        healthy = record.fault is None or isinstance(record.fault, Slow | Stall)
-        for left, action in zip(range(len(actions) - 1, -1, -1), actions, strict=True):
-            if healthy and not left:
-                # Noted before the last byte goes out: a client may look as soon as it has that byte.
-                self._finish(record, reply.tokens)
-            match action:
-                case Send(data):
-                    await response.write(data)
-                case Pause(seconds):
-                    await asyncio.sleep(seconds)
-                case Hang():
-                    await self._hang(None)
-                case Close(How.CLEAN):
-                    return response
-                case Close(how):
-                    await self._cut(request, record, how)
-        await response.write_eof()
-        return response
-
-    async def _hang(self, seconds: float | None) -> None:
-        await (self._released.wait() if seconds is None else asyncio.sleep(seconds))
-
-    async def _cut(self, request: web.Request, record: Recorded, how: How) -> NoReturn:
-        record.cut = True
-        if (transport := request.transport) is not None:
-            if how is How.RST:
-                # Linger for no time: the kernel answers with a reset instead of an orderly end.
-                linger = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                transport.abort()
-            else:
-                transport.close()
-        while True:  # The server cancels this handler as soon as it sees that the connection is gone.
-            await asyncio.Event().wait()
+    def _pay(self, tokens: Tokens) -> None:
+        self.served += tokens
 
 
 def refusal_of(fail: Fail) -> Refused:
