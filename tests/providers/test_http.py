@@ -690,12 +690,17 @@ async def test_a_connection_made_beforehand_serves_the_first_request(transport: 
     assert server.connections == [1]
 
 
-async def test_nothing_is_said_of_a_connection_that_cannot_be_made_beforehand(transport: Transport) -> None:
+async def test_nothing_is_said_of_a_connection_that_cannot_be_made_beforehand(
+    transport: Transport, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     await transport.warm(f"http://127.0.0.1:{port}")
     await transport.warm("nowhere")
+    assert not transport._pool._open
+    assert caplog.messages == []
 
 
 async def test_the_timeout_covers_name_connection_and_handshake() -> None:
