@@ -16,10 +16,10 @@ from functools import partial
 from typing import Any
 
 from ccproxy_tray.aside import apart, aside
-from ccproxy_tray.config.value import sendable, unquoted
 from ccproxy_tray.errors import AttemptFailed, ErrorType, Failure, Fault
+from ccproxy_tray.providers import aws_environ
 from ccproxy_tray.providers.aws_clock import AwsClock
-from ccproxy_tray.providers.aws_endpoint import Endpoints
+from ccproxy_tray.providers.aws_endpoint import endpoints, has_configuration
 from ccproxy_tray.providers.sigv4 import Keys, Signer
 from ccproxy_tray.redact import redact
 
@@ -44,10 +44,6 @@ CODE_WANTED = (
     "the AWS profile {profile!r} asks for a code (MFA), which nobody can type here: get temporary credentials "
     "(aws sts get-session-token) and name their profile in providers.{name}.profile"
 )
-BEARER = "AWS_BEARER_TOKEN_BEDROCK"
-_PROFILES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
-"""In botocore's order, like the tokens below."""
-_TOKENS = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 
 
 class _CodeWanted(Exception):
@@ -68,19 +64,21 @@ class AwsAccount:
     def __init__(self, name: str, profile: str, bearer: str, environ: Mapping[str, str], *, endpoint: str = "") -> None:
         self._name = name
         self._profile = profile or None
-        by_variable = "" if profile else next(filter(environ.get, _PROFILES), "")
+        by_variable = "" if profile else aws_environ.profile_variable(environ)
         self._named_by = by_variable or f"providers.{name}.profile"
         self._named = environ[by_variable] if by_variable else profile or "default"
-        self._environ_keys = _static_keys(environ)
-        self.endpoints = Endpoints(environ, endpoint)
-        self._bearer, unfit = (bearer, "") if bearer else _bearer(environ)
+        self._environ_keys = aws_environ.keys(environ)
+        self._asked_for = endpoints(environ, endpoint)
+        self.endpoints = self._asked_for
+        self._bearer, unfit = (bearer, "") if bearer else aws_environ.bearer(environ)
         self._unfit = self.endpoints.problem or unfit
         self._credentials: Any = None
         self._keys: Keys | None = None
         """What the credentials came to last."""
         self._signer = Signer(SERVICE)
         self._clock = AwsClock()
-        self._looked = False
+        self.looked = False
+        """Whether :attr:`problem` and :attr:`endpoints` say all that there is to know."""
         self._looked_at = 0.0
         self._looking: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[Any] | None = None
@@ -98,17 +96,15 @@ class AwsAccount:
         Where there were none, the user may have logged in since: that is looked at again in the background, so that
         no request waits for a chain that may end at a metadata service which does not answer.
         """
-        if self._looked and not self._problem:
-            return
-        if self._bearer and not self._unfit:
+        if self.looked and not self._problem:
             return
         now = asyncio.get_running_loop().time()
-        if self._looking is None and (not self._looked or now > self._looked_at + LOOK_AGAIN_SECONDS):
+        if self._looking is None and (not self.looked or now > self._looked_at + LOOK_AGAIN_SECONDS):
             self._looked_at = now
             self._looking = asyncio.create_task(self._look())
-        if self._looking is not None and not self._looked:
+        if self._looking is not None and not self.looked:
             await asyncio.wait((self._looking,), timeout=max(0.0, self._looked_at + PATIENCE - now))
-            if not self._looked:
+            if not self.looked:
                 self._settle(STILL)
 
     async def _look(self) -> None:
@@ -117,7 +113,7 @@ class AwsAccount:
         finally:
             self._looking = None
         self._credentials, self._keys = found, None
-        self._looked, self._looked_at = True, asyncio.get_running_loop().time()
+        self.looked, self._looked_at = True, asyncio.get_running_loop().time()
         self._settle(problem)
 
     def _settle(self, problem: str) -> None:
@@ -133,7 +129,7 @@ class AwsAccount:
         if self._clock.was_just_corrected():
             return True
         before = await self._usable()
-        self._looked, self._credentials, self._keys = False, None, None
+        self.looked, self._credentials, self._keys = False, None, None
         await self.look()
         after = await self._usable()
         return after is not None and after != before
@@ -204,8 +200,9 @@ class AwsAccount:
         """Runs in a thread."""
         if self._unfit:
             return None, self._unfit
-        if self._environ_keys is not None and self._profile is None:
-            # The chain would find these first as well; it need not be built for them.
+        # The chain would find these first as well; it need not be built for them.
+        settled = bool(self._bearer) or (self._environ_keys is not None and self._profile is None)
+        if settled and not has_configuration():
             return self._environ_keys, ""
         from botocore.session import Session
 
@@ -214,6 +211,11 @@ class AwsAccount:
             _hide_programs(session)
             # Its own parameter for that, which nobody hands on. Its prompt would wait for a terminal, and mute it.
             session.get_component("credential_provider").get_provider("assume-role")._prompter = _no_code  # noqa: SLF001
+            self.endpoints = self._asked_for.configured(**_configured(session))
+            if self.endpoints.problem:
+                return None, self.endpoints.problem
+            if settled:
+                return self._environ_keys, ""
             credentials = session.get_credentials()
             if credentials is None:
                 return None, NO_CREDENTIALS.format(name=self._name)
@@ -245,6 +247,17 @@ async def _in_time(renewing: asyncio.Task[Any]) -> Any:
     return renewing.result()
 
 
+def _configured(session: Any) -> dict[str, Any]:
+    """Where the profile's section of AWS's configuration file wants the runtime to be, as botocore reads it."""
+    from botocore.configprovider import ConfiguredEndpointProvider
+
+    said = session.get_config_variable
+    reader = ConfiguredEndpointProvider(session.full_config, session.get_scoped_config(), "bedrock-runtime")
+    url = "" if said("ignore_configured_endpoint_urls") else reader.provide() or ""
+    fips, dual_stack = (bool(said(f"use_{name}_endpoint")) for name in ("fips", "dualstack"))
+    return {"url": url, "fips": fips, "dual_stack": dual_stack}
+
+
 def _hide_programs(session: Any) -> None:
     """Without a console of our own, Windows would open one for each run of a ``credential_process``.
 
@@ -260,21 +273,6 @@ def _hide_programs(session: Any) -> None:
 
 def _no_code(_prompt: str) -> str:
     raise _CodeWanted
-
-
-def _bearer(environ: Mapping[str, str]) -> tuple[str, str]:
-    """The environment's Bedrock API key, and what is wrong with it; both may be empty."""
-    try:
-        return sendable(unquoted(environ.get(BEARER, ""))), ""
-    except ValueError as fault:
-        return "", f"{BEARER} {fault}"
-
-
-def _static_keys(environ: Mapping[str, str]) -> Keys | None:
-    """Without the line break that comes with a value from a file: it would be a part of the signature."""
-    access_key, secret_key = (environ.get(f"AWS_{name}", "").strip() for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
-    token = next(filter(None, (environ.get(name, "").strip() for name in _TOKENS)), None)
-    return Keys(access_key, secret_key, token) if access_key and secret_key else None
 
 
 def _refused(problem: str) -> Failure:

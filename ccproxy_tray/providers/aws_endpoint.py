@@ -1,8 +1,11 @@
-"""Where Bedrock's runtime is: by the rule of AWS's partitions, or where AWS's own variables say."""
+"""Where Bedrock's runtime is: by the rule of AWS's partitions, or where AWS's own settings say."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from ccproxy_tray.config.address import base_url
 
@@ -20,23 +23,45 @@ _PARTITIONS = (
 """Regions by their beginning: the partition's domain, and the one of its dual-stack hosts, if it has any."""
 
 
+@dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The runtime's base URLs for one account. ``given`` is the user's own for all regions, which wins.
+    """The runtime's base URLs for one account; ``url`` is one for all regions.
 
-    ``problem`` says what is wrong with a variable that would be used; empty when all is well.
+    ``problem`` says what is wrong with a setting that would be used; empty when all is well.
     """
 
-    def __init__(self, environ: Mapping[str, str], given: str = "") -> None:
-        self._url, self.problem = (given, "") if given else _named(environ)
-        self._fips = _is_on(environ, "AWS_USE_FIPS_ENDPOINT")
-        self._dual_stack = _is_on(environ, "AWS_USE_DUALSTACK_ENDPOINT")
+    url: str = ""
+    fips: bool = False
+    dual_stack: bool = False
+    problem: str = ""
 
     def of(self, region: str) -> str:
         """The base URL in a region.
 
         Derived by rule: botocore would build a whole client for it (0.3 s, 30 MB). A test checks one against the other.
         """
-        return self._url or f"https://{_host(region, fips=self._fips, dual_stack=self._dual_stack)}"
+        return self.url or f"https://{_host(region, fips=self.fips, dual_stack=self.dual_stack)}"
+
+    def configured(self, url: str, *, fips: bool, dual_stack: bool) -> Endpoints:
+        """With what AWS's configuration file says, where nobody else has named a URL."""
+        said, problem = _checked(url, "endpoint_url in the AWS configuration") if url and not self.url else ("", "")
+        return Endpoints(self.url or said, self.fips or fips, self.dual_stack or dual_stack, self.problem or problem)
+
+
+def endpoints(environ: Mapping[str, str], given: str = "") -> Endpoints:
+    """Those that AWS's own variables ask for; ``given`` is the user's own for all regions, which wins."""
+    url, problem = (given, "") if given else _named(environ)
+    fips, dual_stack = (_is_on(environ, f"AWS_USE_{name}_ENDPOINT") for name in ("FIPS", "DUALSTACK"))
+    return Endpoints(url, fips, dual_stack, problem)
+
+
+def has_configuration() -> bool:
+    """Whether AWS's configuration file may say where to go: not one that is not there or no text. Reads it."""
+    path = os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
+    try:
+        return "endpoint" in Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def _named(environ: Mapping[str, str]) -> tuple[str, str]:
@@ -44,8 +69,12 @@ def _named(environ: Mapping[str, str]) -> tuple[str, str]:
     name = next((each for each in VARIABLES if environ.get(each, "").strip()), "")
     if not name or _is_on(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         return "", ""
+    return _checked(environ[name], name)
+
+
+def _checked(text: str, name: str) -> tuple[str, str]:
     try:
-        return base_url(environ[name], allow_http=True), ""
+        return base_url(text, allow_http=True), ""
     except ValueError as fault:
         return "", f"{name}: {str(fault) or 'expected an address such as https://host/path'}"
 

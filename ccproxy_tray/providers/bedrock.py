@@ -116,6 +116,8 @@ class BedrockProvider:
         """
         if target.model and catalog.foundation_id(target.model) == target.model:
             return None
+        if not self._account.looked:
+            await self._account.look()
         runtime = self._endpoint(target.region)
         url = runtime.replace("://bedrock-runtime", "://bedrock") + "/inference-profiles?maxResults=1000"
         headers = await self._account.headers("GET", url, {"Accept": JSON}, b"", target.region)
@@ -128,7 +130,7 @@ class BedrockProvider:
     @property
     def regions(self) -> frozenset[str]:
         """Regions whose profiles can be listed: none at a custom endpoint, which stands for the runtime only."""
-        return frozenset() if self._config.base_url else frozenset({self._config.region})
+        return frozenset() if self._account.endpoints.url else frozenset({self._config.region})
 
     def learn_profiles(self, region: str, names: frozenset[str]) -> None:
         """What the account offers in a region, for choosing among a model's profiles from now on."""
@@ -155,6 +157,8 @@ class BedrockProvider:
         return jsontext.render(body, finite=True)
 
     async def _signed(self, target: Target, action: str, body: bytes, accept: str) -> Outgoing:
+        if not self._account.looked:
+            await self._account.look()  # it finds out where the runtime is, too
         # Everything but unreserved characters is escaped, as botocore does: the path on the wire is the path signed.
         url = f"{self._endpoint(target.region)}/model/{quote(target.model, safe='')}/{action}"
         headers = {"Content-Type": JSON, "Accept": accept}

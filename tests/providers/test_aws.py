@@ -471,6 +471,75 @@ def test_aws_s_own_variables_for_endpoints_can_be_switched_off() -> None:
     assert AwsAccount("bedrock", "", "", environ).endpoints.of("us-east-1") == url
 
 
+@pytest.mark.parametrize(
+    ("profile", "environ", "url"),
+    [
+        ("", {}, "http://127.0.0.1:4566"),
+        ("all", {}, "https://all.example"),
+        ("all", {"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, "https://bedrock-runtime.us-east-1.amazonaws.com"),
+        ("all", {"AWS_ENDPOINT_URL": "https://env.example"}, "https://env.example"),
+        ("strict", {}, "https://bedrock-runtime-fips.us-east-1.api.aws"),
+    ],
+)
+async def test_the_configuration_file_of_aws_names_endpoints_as_for_the_aws_tools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: str, environ: dict[str, str], url: str
+) -> None:
+    write(
+        tmp_path / "config",
+        "[default]\nservices = local\n[services local]\nbedrock_runtime =\n  endpoint_url = http://127.0.0.1:4566/\n"
+        "[profile all]\nendpoint_url = https://all.example\n"
+        "[profile strict]\nuse_fips_endpoint = true\nuse_dualstack_endpoint = true\n",
+    )
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    account = AwsAccount("bedrock", profile, "", os.environ)
+    await account.look()
+    assert account.endpoints.of("us-east-1") == url
+    mine = AwsAccount("bedrock", profile, "", os.environ, endpoint="https://mine.example")
+    await mine.look()
+    assert mine.endpoints.of("us-east-1") == "https://mine.example"
+
+
+@pytest.mark.parametrize("environ", [{"AWS_BEARER_TOKEN_BEDROCK": "key"}, STATIC], ids=["bearer key", "keys"])
+async def test_credentials_of_the_environment_go_where_the_configuration_file_says_too(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    write(tmp_path / "config", "[default]\nuse_fips_endpoint = true\n")
+    account = AwsAccount("bedrock", "", "", environ)
+    signed = await headers(account)
+    await account.look()
+    assert account.problem == ""
+    assert account.endpoints.of("us-east-1") == "https://bedrock-runtime-fips.us-east-1.amazonaws.com"
+    assert signed["Authorization"].startswith(("Bearer key", "AWS4-HMAC-SHA256 Credential=AKIA1/"))
+
+
+@pytest.mark.parametrize("text", [None, b"\xff\xfe", b"[default]\nregion = us-east-1\n"])
+async def test_credentials_of_the_environment_need_no_configuration_file(tmp_path: Path, text: bytes | None) -> None:
+    if text is not None:
+        (tmp_path / "config").write_bytes(text)
+    account = AwsAccount("bedrock", "", "", STATIC)
+    await account.look()
+    assert account.problem == ""
+    assert account.endpoints.of("us-east-1") == "https://bedrock-runtime.us-east-1.amazonaws.com"
+
+
+async def test_an_endpoint_of_the_configuration_file_that_is_no_address_is_told_until_it_is_mended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aws, "LOOK_AGAIN_SECONDS", 0.0)
+    keys = "aws_access_key_id = AKIA2\naws_secret_access_key = s\n"
+    write(tmp_path / "config", f"[default]\n{keys}endpoint_url = vpce.example\n")
+    account = AwsAccount("bedrock", "", "", {})
+    await account.look()
+    said = "endpoint_url in the AWS configuration: expected an address such as https://host/path"
+    assert account.problem == said
+    write(tmp_path / "config", f"[default]\n{keys}endpoint_url = https://vpce.example\n")
+    await account.look()
+    assert account._looking is not None
+    await account._looking
+    assert (account.problem, account.endpoints.of("us-east-1")) == ("", "https://vpce.example")
+
+
 async def test_an_endpoint_that_is_no_address_is_named_with_its_variable() -> None:
     environ = {"AWS_ENDPOINT_URL": "vpce.example", "AWS_BEARER_TOKEN_BEDROCK": "key"}
     account = AwsAccount("bedrock", "", "", environ)

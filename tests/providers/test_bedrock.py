@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,6 +104,29 @@ async def test_the_control_plane_is_another_host_and_a_custom_endpoint_has_none(
     assert outgoing is not None
     assert outgoing.url.startswith("https://bedrock.eu-west-1.amazonaws.com/inference-profiles")
     assert bedrock(endpoint="http://127.0.0.1:9").regions == frozenset()
+
+
+async def test_the_very_first_request_goes_where_the_aws_configuration_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(
+        f"[profile work]\nuse_fips_endpoint = true\naws_access_key_id = {ACCESS_KEY}\n"
+        f"aws_secret_access_key = {SECRET_KEY}\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    config = ProviderConfig("bedrock", ProviderType.BEDROCK, region="us-gov-west-1", profile="work")
+    call = Call(Target("bedrock", SONNET, "us-gov-west-1"), asked("claude-sonnet-4-5"), "req_1")
+    outgoing = await BedrockProvider(config, {}).outgoing(call)
+    assert outgoing.url.startswith("https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com/model/")
+    listing = await BedrockProvider(config, {}).probe()
+    assert listing is not None
+    assert listing.url.startswith("https://bedrock-fips.us-gov-west-1.amazonaws.com/inference-profiles")
+
+
+def test_an_endpoint_of_aws_s_own_variable_stands_for_the_runtime_only_too() -> None:
+    config = ProviderConfig("bedrock", ProviderType.BEDROCK, region="us-east-1")
+    environ = ENVIRON | {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "https://vpce.example"}
+    assert BedrockProvider(config, environ).regions == frozenset()
 
 
 async def test_a_count_goes_to_the_foundation_model() -> None:
