@@ -140,6 +140,8 @@ def _reading(fault: Fault, error: ErrorObject, status: int) -> wording.Reading:
         return wording.Reading(fault, NEED + Need.PLAIN_SCHEMAS)  # the one kind that says so
     if fault is Fault.NO_MODEL and (read := wording.read(error.message())).fault is Fault.FIELD_REFUSED:
         return read  # OpenRouter: nobody takes this request's images; the model as such is there.
+    if fault is Fault.THROTTLED and wording.is_about_long_context(error.message()):
+        return wording.read(error.message())
     if status in (403, 404) and wording.is_about_a_reference(error.message()):
         return wording.Reading(Fault.FIELD_REFUSED)
     if fault is not Fault.CREDENTIALS or status == 401:

@@ -144,7 +144,10 @@ _MEANT = (
 """Fields that are meant, though not named as such."""
 _BETA_HEADER = re.compile(r"unexpected value\(s\)(.{0,2000}?)for the anthropic-beta header", re.DOTALL)
 _BETA_NAME = re.compile(r"[\w.-]+")
-_LONG_CONTEXT = "the long context beta is not yet available"
+_LONG_CONTEXT = (
+    "the long context beta is not yet available",
+    "extra usage is required for long context",  # a Claude plan, with the status of a rate limit
+)
 _OVERFLOW = (
     *("when context the overflows", "input length exceeds the context length"),  # LM Studio, Ollama
     "prompt too long:",  # oMLX
@@ -197,6 +200,11 @@ def read(message: str) -> Reading:
     return _beta(plain) or _field(message) or _demand(plain) or Reading(_cue(plain))
 
 
+def is_about_long_context(message: str) -> bool:
+    """Whether an account has no long context: no waiting helps, and shorter requests are welcome all the while."""
+    return any(cue in message[:_READ].lower() for cue in _LONG_CONTEXT)
+
+
 def is_about_a_reference(message: str) -> bool:
     """Whether a server names something that it does not hold for this account: not its model, nor its key, is amiss."""
     return _REFERENCE.search(message[:_READ]) is not None
@@ -228,7 +236,7 @@ def _beta(plain: str) -> Reading | None:
     """A refusal of betas (Messages API: "Unexpected value(s) ..."; Bedrock: "invalid beta flag")."""
     if match := _BETA_HEADER.search(plain):
         return Reading(Fault.FIELD_REFUSED, BETA + ",".join(_BETA_NAME.findall(match[1])))
-    if _LONG_CONTEXT in plain:
+    if any(cue in plain for cue in _LONG_CONTEXT):
         return Reading(Fault.FIELD_REFUSED, BETA + "context-1m-2025-08-07")
     if "invalid beta flag" in plain or "anthropic_beta: extra inputs" in plain:
         return Reading(Fault.FIELD_REFUSED, ALL_BETAS)

@@ -575,6 +575,31 @@ async def test_a_file_that_an_account_does_not_hold_takes_no_model_out_of_servic
         await stage.expect(primary=2, backup=1, story=["primary ok"])
 
 
+async def test_a_plan_without_long_context_serves_without_it_and_cools_for_nobody(tmp_path: Path) -> None:
+    """Claude Code asks for a million tokens of window long before it fills them."""
+    refused = refusal("Extra usage is required for long context requests.", "rate_limit_error", 429)
+    betas = {"anthropic-beta": "claude-code-20250219,context-1m-2025-08-07"}
+    async with staged(tmp_path, MESSAGES) as stage:
+        stage.primary.play(refused)
+        assert (await stage.ask(headers=betas)).message()["id"].startswith("msg_primary")
+        await stage.expect(primary=2, backup=0, story=["primary field refused", "primary ok"])
+        assert (await stage.ask()).message()["id"].startswith("msg_primary")
+        await stage.expect(primary=3, backup=0, story=["primary ok"])
+        asked = [call.headers.get("anthropic-beta") for call in stage.primary.calls]
+        assert asked == ["claude-code-20250219,context-1m-2025-08-07", "claude-code-20250219", None]
+
+
+async def test_a_plan_that_refuses_its_own_long_context_leaves_the_request_to_the_next(tmp_path: Path) -> None:
+    """Newer models have the long window without asking for it: nothing can be left out."""
+    refused = refusal("Extra usage is required for long context requests.", "rate_limit_error", 429)
+    async with staged(tmp_path, MESSAGES) as stage:
+        stage.primary.play(refused, refused)
+        assert (await stage.ask()).message()["id"].startswith("msg_backup")
+        await stage.expect(primary=2, backup=1, story=["primary field refused"] * 2 + ["backup ok"])
+        assert (await stage.ask()).message()["id"].startswith("msg_primary")
+        await stage.expect(primary=3, backup=1, story=["primary ok"])
+
+
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 async def test_a_call_that_the_server_could_not_read_itself_leaves_the_request_to_the_next(
     tmp_path: Path, stream: bool

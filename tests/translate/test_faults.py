@@ -308,6 +308,12 @@ def test_a_reference_that_an_account_does_not_hold_says_nothing_about_its_model_
     assert faults.from_messages(status, {}, body).fault is fault
 
 
+def test_a_plan_without_long_context_is_not_rate_limited() -> None:
+    error = {"type": "rate_limit_error", "message": "Extra usage is required for long context requests."}
+    failure = faults.from_messages(429, {"retry-after": "7"}, json.dumps({"type": "error", "error": error}).encode())
+    assert (failure.fault, failure.subject) == (Fault.FIELD_REFUSED, "beta:context-1m-2025-08-07")
+
+
 def test_a_schema_that_one_server_is_too_strict_for_is_to_be_made_plain() -> None:
     error = {"message": "Invalid schema for 'x'", "code": "invalid_function_parameters"}
     failure = faults.from_chat_http(400, {}, json.dumps({"error": error}).encode())
