@@ -123,7 +123,7 @@ def bedrock_id(requested: str, region: str) -> str:
     if not name.startswith("claude"):
         return ""
     foundation, profiles = _on_bedrock(name, _dated(requested))
-    wanted = (geography(region), "apac" if region.startswith("ap-") else "", "global")
+    wanted = (_geography(region), "apac" if region.startswith("ap-") else "", "global")
     prefix = next((geo for geo in wanted if geo in profiles), "")
     return f"{prefix}.{foundation}" if prefix else foundation
 
@@ -136,7 +136,7 @@ def _on_bedrock(name: str, dated: str) -> tuple[str, tuple[str, ...]]:
     return (row.bedrock, row.profiles) if row else (f"anthropic.{name}", ALL_PROFILES)
 
 
-def geography(region: str) -> str:
+def _geography(region: str) -> str:
     """The prefix of Bedrock's inference profiles for an AWS region ("Supported Regions for inference profiles")."""
     if region in ("ap-northeast-1", "ap-northeast-3"):
         return "jp"

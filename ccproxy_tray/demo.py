@@ -60,10 +60,10 @@ def demo(port: int, environ: Mapping[str, str], redact: Callable[[str], str], sa
             announce=lambda _url: None,
             at_home=False,
         )
-        return resident.run(program, say, greeting)
+        return resident.run(program, say, _greeting)
 
 
-def greeting(url: str) -> str:
+def _greeting(url: str) -> str:
     """What to do with it."""
     return f"ccproxy-tray demo serves {url}\n{TEXT.format(url=url)}"
 

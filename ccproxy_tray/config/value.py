@@ -105,7 +105,7 @@ def one_of(choices: type[E]) -> Kind[E]:
     return Kind(" or ".join(f'"{choice}"' for choice in choices), lambda text: choices(text.strip().lower()))
 
 
-def integer(what: str, low: int, high: int, most: str = "") -> Kind[int]:
+def _integer(what: str, low: int, high: int, most: str = "") -> Kind[int]:
     """A whole number within limits, both included."""
     return Kind(what, _within(whole, low, high, most=most))
 
@@ -113,10 +113,10 @@ def integer(what: str, low: int, high: int, most: str = "") -> Kind[int]:
 TEXT = Kind("text", str.strip)
 FLAG = Kind("true or false", flag)
 SECRET = Kind("a key", sendable)
-PORT = integer("a port from 0 to 65535 (0: any free one)", 0, 65535)
-MILLISECONDS = integer("whole milliseconds", 0, 600_000, "at most 600000 milliseconds (ten minutes)")
-DAYS = integer("whole days", 0, 36_500, "at most 36500 days; 0: no limit")
-MEGABYTES = integer("whole megabytes from 10", 10, 1_000_000, "at most 1000000 megabytes")
+PORT = _integer("a port from 0 to 65535 (0: any free one)", 0, 65535)
+MILLISECONDS = _integer("whole milliseconds", 0, 600_000, "at most 600000 milliseconds (ten minutes)")
+DAYS = _integer("whole days", 0, 36_500, "at most 36500 days; 0: no limit")
+MEGABYTES = _integer("whole megabytes from 10", 10, 1_000_000, "at most 1000000 megabytes")
 DURATION = Kind(
     'a duration such as "60s", "500ms" or "2m"',
     _within(

@@ -39,7 +39,7 @@ def new_request_id() -> str:
     return f"req_{time.time_ns() // 1_000_000:012x}{os.urandom(6).hex()}"
 
 
-def clean(headers: Mapping[str, str]) -> dict[str, str]:
+def _clean(headers: Mapping[str, str]) -> dict[str, str]:
     """Header values without what could end a header line: they may quote an upstream or a configured name."""
     return {
         name.lower(): value if value.isascii() and value.isprintable() else _CONTROL.sub(" ", value)
@@ -70,7 +70,7 @@ class Exchange:
 
     async def respond(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Answer with a whole body: JSON, unless the headers say otherwise."""
-        fields = {**_JSON, **clean(headers or {}), "request-id": self.request_id}
+        fields = {**_JSON, **_clean(headers or {}), "request-id": self.request_id}
         if len(body) <= SLICE or self.request.method == "HEAD":
             await self._patiently(self.wire.answer(status, fields, body), len(body))
             return
@@ -83,7 +83,7 @@ class Exchange:
     async def open_stream(self, headers: Mapping[str, str] | None = None) -> None:
         """Answer 200 with server-sent events (Messages API, Streaming)."""
         self.streaming = True
-        fields = {"cache-control": "no-cache", **clean(headers or {}), **_EVENTS, "request-id": self.request_id}
+        fields = {"cache-control": "no-cache", **_clean(headers or {}), **_EVENTS, "request-id": self.request_id}
         await self.wire.begin(200, fields, None)
 
     async def write(self, data: bytes | memoryview) -> None:

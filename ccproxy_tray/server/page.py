@@ -81,7 +81,7 @@ class Page:
         if found is None:
             raise not_found(exchange.request.method, exchange.request.path)
         headers = {**HEADERS, "content-type": found.media_type, "etag": found.etag}
-        if is_known(found.etag, exchange.request.headers.get("If-None-Match", "")):
+        if _is_known(found.etag, exchange.request.headers.get("If-None-Match", "")):
             await exchange.respond(304, b"", headers)
         else:
             await exchange.respond(200, found.content, headers)
@@ -90,10 +90,10 @@ class Page:
 def _own() -> Mapping[str, StaticFile]:
     from importlib.resources import files  # nobody may ever open the page
 
-    return read(files("ccproxy_tray") / "web")
+    return _read(files("ccproxy_tray") / "web")
 
 
-def read(folder: Traversable) -> Mapping[str, StaticFile]:
+def _read(folder: Traversable) -> Mapping[str, StaticFile]:
     """Every file of a served kind that lies directly in the folder; none when there is no folder."""
     if not folder.is_dir():
         return {}
@@ -105,7 +105,7 @@ def wants_page(accept: str) -> bool:
     return "text/html" in accept.lower()
 
 
-def is_known(etag: str, condition: str) -> bool:
+def _is_known(etag: str, condition: str) -> bool:
     """Whether an If-None-Match names this version (RFC 9110, 13.1.2: compared weakly)."""
     return condition.strip() == "*" or etag in _TAG.findall(condition)
 

@@ -92,7 +92,7 @@ class Bedrock(Upstream):
         return sigv4.verify(wire, self.credentials, time.time())
 
     def _invoke(self, record: Recorded, model: Model) -> Whole | Streamed:
-        check_body(record.body, model, thinking_first=self.thinking_first)
+        _check_body(record.body, model, thinking_first=self.thinking_first)
         self.account.verify(record.body["messages"], model)
         turn, _ = self.think(record, record.body, self.name, record.model)
         head = Head(self.account.mint_id("msg_bdrk_", str(record.number)), model.name, omits_thinking(record.body))
@@ -112,11 +112,11 @@ class Bedrock(Upstream):
             inner = json.loads(base64.b64decode(record.body["input"]["invokeModel"]["body"], validate=True))
         except (KeyError, TypeError, ValueError, binascii.Error):
             raise invalid("The provided input is not valid: expected input.invokeModel.body") from None
-        check_body(inner, model, thinking_first=self.thinking_first)
+        _check_body(inner, model, thinking_first=self.thinking_first)
         return json_reply(200, {"inputTokens": prompt_tokens(inner)})
 
 
-def check_body(body: Json, model: Model, *, thinking_first: bool) -> None:
+def _check_body(body: Json, model: Model, *, thinking_first: bool) -> None:
     """Refuse what InvokeModel refuses in a Claude body (Bedrock, "Anthropic Claude Messages API")."""
     if not isinstance(body, dict):
         raise invalid("Malformed input request, please reformat your input and try again.")

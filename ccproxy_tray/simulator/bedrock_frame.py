@@ -66,10 +66,10 @@ def stream(turn: Turn, head: Head, *, late: bool) -> Iterator[Frame]:
     """
     for index, event in enumerate(events(turn, head)):
         mark, data = _as_bedrock(event, turn, late=late)
-        yield Frame(chunk_frame(data, index), mark, mark is Mark.CLOSE)
+        yield Frame(_chunk_frame(data, index), mark, mark is Mark.CLOSE)
 
 
-def chunk_frame(data: Mapping[str, Json], index: int) -> bytes:
+def _chunk_frame(data: Mapping[str, Json], index: int) -> bytes:
     """One Anthropic event in its Bedrock frame; ``p`` is padding that hides the length of the event."""
     event = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     padding = _PADDING[: 1 + (index * 7) % len(_PADDING)]

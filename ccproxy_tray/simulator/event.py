@@ -31,7 +31,7 @@ def message(turn: Turn, head: Head) -> dict[str, Json]:
     """A whole answer (Messages API, "Create a Message")."""
     content = [part for block in turn.blocks for part in _whole(block, head)]
     return {
-        **_start(head, usage(turn)),
+        **_start(head, _usage(turn)),
         "content": content,
         "stop_reason": turn.stop_reason,
         "stop_sequence": turn.stop_sequence,
@@ -40,7 +40,7 @@ def message(turn: Turn, head: Head) -> dict[str, Json]:
 
 def events(turn: Turn, head: Head) -> Iterator[Event]:
     """A streamed answer (Messages API, "Streaming"): one block open at a time, indices dense from 0."""
-    counts = usage(turn)
+    counts = _usage(turn)
     counts["output_tokens"] = 1
     yield Mark.START, {"type": "message_start", "message": _start(head, counts)}
     index = 0
@@ -52,11 +52,11 @@ def events(turn: Turn, head: Head) -> Iterator[Event]:
             yield Mark.CLOSE, {"type": "content_block_stop", "index": index}
             index += 1
     ending = {"stop_reason": turn.stop_reason, "stop_sequence": turn.stop_sequence}
-    yield Mark.END, {"type": "message_delta", "delta": ending, "usage": usage(turn)}
+    yield Mark.END, {"type": "message_delta", "delta": ending, "usage": _usage(turn)}
     yield Mark.STOP, {"type": "message_stop"}
 
 
-def usage(turn: Turn) -> dict[str, Json]:
+def _usage(turn: Turn) -> dict[str, Json]:
     """Token counts in Anthropic's spelling."""
     counts = turn.tokens or Tokens()
     shown: dict[str, Json] = {

@@ -38,7 +38,7 @@ def check_image(source: Mapping[str, Json], path: str, rules: Rules) -> None:
         raise invalid(f"{path}.base64: image exceeds 5 MB maximum: {len(data)} bytes > {_IMAGE_LIMIT} bytes")
     if not data:
         raise invalid(f"{path}.base64: image cannot be empty")
-    if not start_of(data, f"{path}.base64.data").startswith(MAGIC[media_type]):
+    if not _start_of(data, f"{path}.base64.data").startswith(MAGIC[media_type]):
         raise invalid(f"{path}.base64.data: image does not match the provided media type {media_type}")
 
 
@@ -48,7 +48,7 @@ def check_document(source: Mapping[str, Json], path: str, rules: Rules) -> None:
     if kind == "base64":
         if source.get("media_type") != "application/pdf":
             raise invalid(f"{path}.base64.media_type: Input should be 'application/pdf'")
-        if not start_of(str(source.get("data", "")), f"{path}.base64.data").startswith(b"%PDF"):
+        if not _start_of(str(source.get("data", "")), f"{path}.base64.data").startswith(b"%PDF"):
             raise invalid(f"{path}.base64.data: The PDF specified was not valid.")
     elif kind not in ("text", "content") and (rules.dialect.bedrock or kind not in ("url", "file")):
         raise invalid(
@@ -56,7 +56,7 @@ def check_document(source: Mapping[str, Json], path: str, rules: Rules) -> None:
         )
 
 
-def start_of(data: str, path: str) -> bytes:
+def _start_of(data: str, path: str) -> bytes:
     """The first bytes of base64 text; the rest is not decoded, since only the kind of file matters."""
     try:
         return base64.b64decode(data[:16], validate=True)

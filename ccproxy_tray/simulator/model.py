@@ -150,11 +150,11 @@ def messages_name(bedrock_id: str) -> str:
     return _BEDROCK_TAIL.sub("", bedrock_id.removeprefix("anthropic."))
 
 
-def slug(name: str) -> str:
+def _slug(name: str) -> str:
     """OpenRouter's name of a model: undated, with a dotted version (``anthropic/claude-sonnet-4.5``)."""
     bare = re.sub(r"-20\d{6}$", "", name)
     return "anthropic/" + re.sub(r"(\d)-(\d)", r"\1.\2", bare)
 
 
-SLUGS = {slug(messages_name(known)): messages_name(known) for known in BEDROCK if "mythos" not in known}
+SLUGS = {_slug(messages_name(known)): messages_name(known) for known in BEDROCK if "mythos" not in known}
 """OpenRouter's Claude models, with the Messages API name of each."""

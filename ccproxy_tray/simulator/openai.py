@@ -91,7 +91,7 @@ class OpenAI(Upstream):
         """``{"error": {"message", "type", "param", "code"}}``."""
         row = refused.row(TABLE)
         headers = {"x-request-id": self.account.mint_id("req_", str(record.number))}
-        return json_reply(row.status, error_body(row), {**headers, **refused.headers})
+        return json_reply(row.status, _error_body(row), {**headers, **refused.headers})
 
     def _complete(self, record: Recorded) -> Whole | Streamed:
         chat.check(record.body, chat.OPENAI)
@@ -108,7 +108,7 @@ class OpenAI(Upstream):
         return Streamed(SSE_HEADERS, frames, tokens, sse_spoiler(_error_line))
 
 
-def error_body(row: Row) -> dict[str, Json]:
+def _error_body(row: Row) -> dict[str, Json]:
     """OpenAI's error object."""
     kind = "invalid_request_error" if 400 <= row.status < 500 else "server_error"
     code = None if row.name == kind else row.name
@@ -116,4 +116,4 @@ def error_body(row: Row) -> dict[str, Json]:
 
 
 def _error_line(fail: Fail) -> bytes:
-    return data_line(error_body(Refused(fail.cause, fail.message).row(TABLE)))
+    return data_line(_error_body(Refused(fail.cause, fail.message).row(TABLE)))

@@ -19,7 +19,7 @@ SUBAGENT_ANSWER = "The subagent has looked and found a simulator."
 DELTAS = 2000
 
 
-def paths(ask: Ask) -> tuple[str, ...]:
+def _paths(ask: Ask) -> tuple[str, ...]:
     """Absolute paths in the prompt."""
     return tuple(re.findall(r"(?:[A-Za-z]:[\\/]|/)[^\s\"'`,;]+", ask.prompt))
 
@@ -37,11 +37,11 @@ def media(body: Json) -> tuple[int, int]:
 
 
 def _write(ask: Ask) -> Turn:
-    return Turn((Text("I will write it."), ToolUse("Write", {"file_path": paths(ask)[0], "content": CONTENT})))
+    return Turn((Text("I will write it."), ToolUse("Write", {"file_path": _paths(ask)[0], "content": CONTENT})))
 
 
 def _read(ask: Ask) -> Turn:
-    return Turn((ToolUse("Read", {"file_path": paths(ask)[0]}),))
+    return Turn((ToolUse("Read", {"file_path": _paths(ask)[0]}),))
 
 
 def _report(ask: Ask) -> Turn:
@@ -50,7 +50,7 @@ def _report(ask: Ask) -> Turn:
 
 
 def _parallel(ask: Ask) -> Turn:
-    calls = tuple(ToolUse("Write", {"file_path": path, "content": CONTENT}) for path in paths(ask))
+    calls = tuple(ToolUse("Write", {"file_path": path, "content": CONTENT}) for path in _paths(ask))
     return Turn((Text("All at once."), *calls))
 
 
@@ -59,7 +59,7 @@ def _count_results(ask: Ask) -> Turn:
 
 
 def _media_calls(ask: Ask) -> Turn:
-    return Turn(tuple(ToolUse("Read", {"file_path": path}) for path in paths(ask)))
+    return Turn(tuple(ToolUse("Read", {"file_path": path}) for path in _paths(ask)))
 
 
 def _media_report(ask: Ask) -> Turn:

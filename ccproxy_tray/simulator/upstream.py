@@ -206,10 +206,10 @@ class Upstream(ABC):
             case Reply(status, body, headers):
                 return delivery.whole(Whole(status, headers, body))
             case Fail(at=at) as fail if at.place is Place.BODY:
-                refused = self._refuse(refusal_of(fail), record)
+                refused = self._refuse(_refusal_of(fail), record)
                 return delivery.whole(Whole(200, refused.headers, refused.body))
             case Fail(at=at) as fail if at.place is Place.HEADERS or isinstance(reply, Whole):
-                return delivery.whole(self._refuse(refusal_of(fail), record))
+                return delivery.whole(self._refuse(_refusal_of(fail), record))
             case Cut(at=at, how=how) if at.place is Place.HEADERS:
                 await delivery.cut(how)
             case Stall(at=at, seconds=seconds) if at.place is Place.HEADERS or isinstance(reply, Whole):
@@ -223,7 +223,7 @@ class Upstream(ABC):
         self.served += tokens
 
 
-def refusal_of(fail: Fail) -> Refused:
+def _refusal_of(fail: Fail) -> Refused:
     """The refusal that a fault asks for."""
     retry = {} if fail.retry_after is None else {"retry-after": str(fail.retry_after)}
     return Refused(fail.cause, fail.message, headers=retry)

@@ -79,7 +79,7 @@ def fault_of_status(status: int, body: bytes = b"{}") -> Fault:
     known = _FAULT_OF_STATUS.get(status)
     if known:
         return known
-    return Fault.REFUSED if status in _OF_REQUEST and not is_page(body) else Fault.BROKEN
+    return Fault.REFUSED if status in _OF_REQUEST and not _is_page(body) else Fault.BROKEN
 
 
 def client_type(fault: Fault, status: int) -> ErrorType:
@@ -91,7 +91,7 @@ def client_type(fault: Fault, status: int) -> ErrorType:
     return type_of_status(STATUS_OF_FAULT.get(fault, status))
 
 
-def is_page(body: bytes) -> bool:
+def _is_page(body: bytes) -> bool:
     """Nothing, or a web page: the answer of a load balancer or a captive portal, not of the provider."""
     start = body[:64].lstrip()
     return not start or start.startswith(b"<")

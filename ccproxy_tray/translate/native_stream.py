@@ -37,7 +37,7 @@ class NativeStream(ABC):
         try:
             return out + self._grammar.finish()
         except ProtocolError as error:
-            self.failure = broken(error)
+            self.failure = _broken(error)
             return out
 
     @abstractmethod
@@ -63,11 +63,11 @@ class NativeStream(ABC):
         except AttemptFailed as error:
             self.failure = error.failure
         except (ProtocolError, JsonError) as error:
-            self.failure = broken(error)
+            self.failure = _broken(error)
         return b"".join(out)
 
 
-def broken(error: ProtocolError | JsonError) -> Failure:
+def _broken(error: ProtocolError | JsonError) -> Failure:
     """The failure that goes with bytes that make no sense."""
     what = f"broken JSON: {error}" if isinstance(error, JsonError) else str(error)
     return Failure(Fault.BROKEN, f"the provider's answer cannot be read: {what}")

@@ -66,12 +66,12 @@ def seals_of(body: Body) -> Iterator[str]:
 def seals_in(content: Iterable[Mapping[str, Json]]) -> Iterator[str]:
     """The seals among content blocks."""
     for block in content:
-        seal = seal_of(block)
+        seal = _seal_of(block)
         if seal:
             yield seal
 
 
-def seal_of(block: Mapping[str, Json]) -> str:
+def _seal_of(block: Mapping[str, Json]) -> str:
     """A block's seal; empty when it has none."""
     key = {"thinking": "signature", "redacted_thinking": "data"}.get(block["type"])
     seal = block.get(key) if key else None

@@ -81,7 +81,7 @@ def _openrouter_additions(slug: str, session: str) -> dict[str, Json]:
     return additions
 
 
-def repaired(body: Body, betas: tuple[str, ...], repairs: Repairs) -> tuple[Body, tuple[str, ...]]:
+def _repaired(body: Body, betas: tuple[str, ...], repairs: Repairs) -> tuple[Body, tuple[str, ...]]:
     """A body and its betas after the repairs that a target asked for."""
     if repairs.strip_thinking:
         body = strip_thinking(body)
@@ -107,7 +107,7 @@ def _prepared(
     body, betas = beta.drop(body, tuple(wanted), drop_betas)
     if repairs.window:
         body = clamp_max_tokens(body, tokens.room(repairs.window, request.body, request.memo))
-    return repaired(body, betas, repairs)
+    return _repaired(body, betas, repairs)
 
 
 def _window_beta(request: MessagesRequest, model: str) -> tuple[str, ...]:

@@ -16,10 +16,10 @@ _SEARCH_TOOL = "tool_search_tool_"
 
 def is_used(body: Mapping[str, Json]) -> bool:
     """Whether any tool is deferred or searches for those that are."""
-    return any(tool.get("defer_loading") or is_search(tool) for tool in body.get("tools") or ())
+    return any(tool.get("defer_loading") or _is_search(tool) for tool in body.get("tools") or ())
 
 
-def is_search(tool: Mapping[str, Json]) -> bool:
+def _is_search(tool: Mapping[str, Json]) -> bool:
     """Anthropic's own search, which is run by the server."""
     return str(tool.get("type")).startswith(_SEARCH_TOOL)
 
@@ -29,7 +29,7 @@ def without_tool_search(body: Mapping[str, Json]) -> Mapping[str, Json]:
     tools = body.get("tools")
     if tools:
         plain = each(tools, lambda tool: without(tool, "defer_loading"))
-        kept = [tool for tool in plain if not is_search(tool)]
+        kept = [tool for tool in plain if not _is_search(tool)]
         body = put(body, "tools", plain if len(kept) == len(plain) else kept)
     return each_block(body, _readable)
 
