@@ -10,7 +10,7 @@ from ccproxy_tray.aside import aside
 from ccproxy_tray.config.schema import Config, Failback, Variant
 from ccproxy_tray.providers.base import Provider
 from ccproxy_tray.routing.cooldown import Cooldowns
-from ccproxy_tray.routing.plan import Route, candidates, measures, route
+from ccproxy_tray.routing.plan import DEFAULT_ROUTE, Route, candidates, measures, route, sequence
 from ccproxy_tray.routing.policy import WalkRules
 from ccproxy_tray.routing.session import Place, Sticky
 from ccproxy_tray.routing.target import Candidate, Target
@@ -49,7 +49,17 @@ class Runtime:
             retry_timeout=routing.retry_timeout_millis / 1000,
             max_wait=routing.max_wait_seconds,
             rate_limit=routing.rate_limit_seconds,
+            usual=self._usual,
         )
+
+    @property
+    def _usual(self) -> frozenset[str]:
+        """Who serves what has no route of its own; without routes that is whoever a request's plan names."""
+        routing = self.config.routing
+        if not routing.models:
+            return frozenset()
+        steps = sequence(routing, DEFAULT_ROUTE)
+        return frozenset((routing.only,) if routing.only else (step.name for step in steps))
 
     async def plan(self, request: MessagesRequest) -> Plan:
         """Who may serve a request, once every provider of its route has looked for credentials.

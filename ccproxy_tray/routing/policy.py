@@ -46,13 +46,15 @@ class WalkRules:
 
     ``enable`` false: one try of the first candidate, without cooling, retry or repair. ``retry_timeout`` is the pause
     between two passes, ``max_wait`` the time after which a request does not wait any more, ``rate_limit`` the
-    cooling of a throttled target whose provider names none.
+    cooling of a throttled target whose provider names none. ``usual`` are the providers of usual requests: the machine
+    is offline only if they are out of reach, too.
     """
 
     enable: bool = True
     retry_timeout: float = 1.0
     max_wait: float = 90.0
     rate_limit: float = 60.0
+    usual: frozenset[str] = frozenset()
 
 
 def walk(candidates: Sequence[Candidate], cooldowns: Cooldowns, rules: WalkRules, started: float) -> Walk:
@@ -155,7 +157,9 @@ class _Journey:
 
     def _pause(self, remaining: Sequence[Target], now: float) -> float:
         """Seconds until another pass makes sense; infinite when only the user can bring a target back."""
-        self.cooldowns.check_network({target.provider for target in remaining}, now)
+        # Also those that cannot serve this very request: that nobody asks them says nothing of the way to them.
+        providers = self.rules.usual.union(candidate.target.provider for candidate in self.candidates)
+        self.cooldowns.check_network(providers.difference(c.target.provider for c in self.candidates if c.remedy), now)
         coolings = [self.cooldowns.cooling(target) for target in remaining]
         moments = [now if c is None else c.until for c in coolings if c is None or not (c.lasting and c.until > now)]
         soonest = min(moments, default=math.inf)

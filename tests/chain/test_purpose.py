@@ -17,7 +17,7 @@ from ccproxy_tray.routing.story import Story
 from ccproxy_tray.simulator.faults import THROTTLED
 from ccproxy_tray.simulator.seal import Binding
 from tests import capture
-from tests.chain.harness import ASK, Answered, Chain, running
+from tests.chain.harness import ASK, DEFAULT_ROUTING, Answered, Chain, running
 
 ROUTES = """
 routing:
@@ -164,3 +164,41 @@ async def test_a_session_s_subagents_keep_a_warm_place_of_their_own(tmp_path: Pa
         assert provider(await chain.post(ASK, **agent)) == "bedrock"
         chain.app.clear_cooldowns()
         assert provider(await chain.post(ASK, **agent)) == "bedrock", "warm"
+
+
+LOCAL_SUBAGENTS = """
+routing:
+  max_wait_seconds: 0
+  provider_sequence: [ bedrock ]
+  models: [ { model: subagent, provider_sequence: [ { name: local, variants: [ qwen-3-coder-480b ] } ] } ]
+"""
+
+
+@pytest.mark.parametrize(
+    ("routing", "name", "down"),
+    [(DEFAULT_ROUTING, "11_web_search_server_tool", "openrouter"), (LOCAL_SUBAGENTS, "05_subagent_first", "openai")],
+    ids=["who alone can search", "who alone serves subagents"],
+)
+async def test_the_only_provider_for_a_purpose_is_down_and_the_machine_is_not_called_offline(
+    tmp_path: Path, routing: str, name: str, down: str
+) -> None:
+    async with running(tmp_path, routing) as chain:
+        upstream = getattr(chain.simulator, down)
+        await upstream.stop()
+        told = await replay(chain, name)
+        assert told.status == 529
+        assert "offline" not in told.error()["message"]
+        snapshot = chain.app.journal.snapshot
+        assert not snapshot.offline
+        [cooling] = snapshot.cooling
+        assert cooling.reason.startswith("unreachable")
+        # Once those who serve everything else are out of reach as well, it is.
+        await chain.simulator.bedrock.stop()
+        await replay(chain, "01")
+        assert chain.app.journal.snapshot.offline
+
+
+async def test_with_a_provider_that_serves_alone_nobody_else_has_to_be_out_of_reach(tmp_path: Path) -> None:
+    async with running(tmp_path, f"{LOCAL_SUBAGENTS}  only: local\n") as chain:
+        await chain.simulator.openai.stop()
+        assert "offline" in (await replay(chain, "05")).error()["message"]

@@ -544,6 +544,29 @@ def test_a_lasting_outage_is_told_as_offline() -> None:
     assert cooldowns.view(1.0) == ()
 
 
+@pytest.mark.parametrize(("remedy", "is_offline"), [("", False), ("set AWS_PROFILE", True)])
+def test_whoever_was_not_asked_may_be_in_reach_unless_he_never_could_be_asked(remedy: str, is_offline: bool) -> None:
+    cooldowns = Cooldowns()
+    candidates = [Candidate(A, skip="cannot search", remedy=remedy), Candidate(B)]
+
+    end = play(walk(candidates, cooldowns, WalkRules(max_wait=0.0), 0.0), (Try(B), UNREACHABLE))
+
+    assert isinstance(end, Exhausted)
+    assert ("offline" in end.message) is is_offline
+    assert cooldowns.left(B, 0.0) == (None if is_offline else 5)
+
+
+def test_a_route_of_its_own_that_is_out_of_reach_is_not_offline_until_usual_requests_are_so_too() -> None:
+    cooldowns = Cooldowns()
+    rules = WalkRules(max_wait=0.0, usual=frozenset({"bedrock"}))
+
+    play(on_foot(C, cooldowns=cooldowns, rules=rules), (Try(C), UNREACHABLE))
+    assert cooldowns.network.offline_since is None
+
+    play(on_foot(A, cooldowns=cooldowns, rules=rules, started=1.0), (Try(A), UNREACHABLE), started=1.0)
+    assert cooldowns.network.offline_since == 1.0
+
+
 def test_a_target_that_being_offline_sets_free_is_tried_before_giving_up() -> None:
     cooldowns = Cooldowns()
     rules = WalkRules(max_wait=0.0)
