@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 from ccproxy_tray.config.provider import region
 from ccproxy_tray.config.reading import quoted
@@ -77,13 +76,16 @@ def routing(section: Section, accounts: Mapping[str, ProviderConfig], names: tup
     fallback = next((route.provider_sequence for route in routes if route.model.lower() == DEFAULT_ROUTE), None)
     if fallback:
         section.came_from("provider_sequence", "file")
+    steps = fallback or flat or default.provider_sequence
+    tried = {step.name for each in (steps, *(route.provider_sequence for route in routes)) for step in each}
+    _warn_of_idle([name for name in order if name in accounts and name not in tried], section)
     if flat and fallback:
         section.warning(
             f'never used: the route "{DEFAULT_ROUTE}" of routing.models comes before it', "provider_sequence"
         )
     return Routing(
         enable=section.value("enable", FLAG, default.enable),
-        provider_sequence=fallback or flat or default.provider_sequence,
+        provider_sequence=steps,
         models=routes,
         order=order,
         only=only,
@@ -92,6 +94,12 @@ def routing(section: Section, accounts: Mapping[str, ProviderConfig], names: tup
         max_wait_seconds=section.value("max_wait_seconds", PAUSE, default.max_wait_seconds),
         failback=section.value("failback", one_of(Failback), default.failback),
     )
+
+
+def _warn_of_idle(names: list[str], section: Section) -> None:
+    """An order adds nobody to a sequence, as one might expect."""
+    for name in names:
+        section.warning(f"{quoted(name)} is in no provider_sequence, so that nothing is sent there", "order")
 
 
 def _condition(section: Section) -> str:
@@ -121,8 +129,11 @@ def _mapped(section: Section) -> str:
 
 
 def _routes(section: Section, sequences: _Sequences) -> tuple[Route, ...]:
-    routes = tuple(sequences.route(item) for item in section.items("models", "model") or ())
-    words = sorted(route.model.lower() for route in routes if route.model)
-    for word in {one for one, other in pairwise(words) if one == other}:
-        section.problem(f"two routes for {quoted(word)}; only one can be taken", "models")
+    items = section.items("models", "model") or ()
+    routes = tuple(sequences.route(item) for item in items)
+    known: set[str] = set()
+    for item, word in zip(items, (route.model.lower() for route in routes), strict=True):
+        if word in known:
+            item.problem(f"two routes for {quoted(word)}; only one can be taken", "model")
+        known.update(filter(None, [word]))
     return routes

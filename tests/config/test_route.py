@@ -175,12 +175,12 @@ def test_a_length_without_quotation_marks_is_explained(refuses: Refusal) -> None
         ("models: [{model: haiku, provider_sequence: []}]",
          "models[0].provider_sequence: names no provider; list at least one, or remove the key"),
         ("models: [{model: haiku, provider_sequence: [bedrock]}, {model: Haiku, provider_sequence: [bedrock]}]",
-         'models: two routes for "haiku"; only one can be taken'),
+         'models[1].model: two routes for "haiku"; only one can be taken'),
         ("models: [{model: web_search,provider_sequence: [bedrock]}, {model: WebSearch,provider_sequence: [bedrock]}]",
-         'models: two routes for "web_search"; only one can be taken'),
+         'models[1].model: two routes for "web_search"; only one can be taken'),
         ("models: [{model: long_context:5k, provider_sequence: [bedrock]},"  # noqa: ISC004 - one text of two lines
          " {model: {long_context: 5000}, provider_sequence: [bedrock]}]",
-         'models: two routes for "long_context: 5000"; only one can be taken'),
+         'models[1].model: two routes for "long_context: 5000"; only one can be taken'),
         ("order: [bedrock, nobody]", 'order: there is no provider "nobody"; describe it under providers'),
         ("only: open-router", 'only: there is no provider "open-router"; did you mean "openrouter"?'),
     ],
@@ -196,3 +196,26 @@ def test_a_provider_that_is_itself_unsound_is_reported_once(refuses: Refusal) ->
     """
 
     assert len(refuses(text)) == 1
+
+
+def test_the_second_of_two_routes_is_named_by_its_own_line(refuses: Refusal) -> None:
+    text = """
+    routing:
+      models:
+        - model: haiku
+          provider_sequence: [ bedrock ]
+        - model: opus
+          provider_sequence: [ bedrock ]
+        - model: Haiku
+          provider_sequence: [ bedrock ]
+    """
+    assert refuses(text) == ('config.yaml:8: routing.models[2].model: two routes for "haiku"; only one can be taken',)
+
+
+def test_an_order_of_providers_that_no_sequence_tries_is_warned_of(reads: Reader) -> None:
+    said = "is in no provider_sequence, so that nothing is sent there"
+    assert reads("routing: {order: [anthropic, bedrock]}").warnings == (
+        f'config.yaml:1: routing.order: "anthropic" {said}',
+    )
+    models = "models: [{model: haiku, provider_sequence: [anthropic]}]"
+    assert reads(f"routing: {{order: [anthropic, bedrock], {models}}}").warnings == ()
