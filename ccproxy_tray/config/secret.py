@@ -24,7 +24,7 @@ class Resolved:
     """The secret, and what it refers to but is not there: names of variables, or ``keyring:NAME``."""
 
     text: str
-    missing: tuple[str, ...] = ()
+    missing: tuple[str, ...]
 
 
 def resolve(text: str, environ: Mapping[str, str], keyring: Lookup) -> Resolved:

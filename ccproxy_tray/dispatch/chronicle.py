@@ -27,8 +27,8 @@ class Chronicle:
     request_id: str
     model: str
     started: float
-    origin: Origin = Origin()
-    stream: bool = False
+    origin: Origin
+    stream: bool
     route: str = ""
     attempts: list[Attempt] = field(default_factory=list)
     skipped: list[tuple[Target, str]] = field(default_factory=list)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from ccproxy_tray.simulator import dialect
 from ccproxy_tray.simulator.body import EXTRA, Rules, check_fields, check_options
+from ccproxy_tray.simulator.brain import Brain
 from ccproxy_tray.simulator.conversation import check_messages
 from ccproxy_tray.simulator.event import Head, message, sse_frames
 from ccproxy_tray.simulator.faults import Fail, Route
@@ -18,7 +19,7 @@ from ccproxy_tray.simulator.record import Recorded
 from ccproxy_tray.simulator.refusal import Cause, Refused, Row, invalid
 from ccproxy_tray.simulator.reply import Streamed, Whole, json_reply
 from ccproxy_tray.simulator.turn import Json
-from ccproxy_tray.simulator.upstream import DefaultBrain, Settings, Upstream, usual_brain
+from ccproxy_tray.simulator.upstream import Settings, Upstream
 
 API_KEY = "sk-ant-simulated-key"
 """What the simulated Anthropic, and every other simulated provider with keys, accepts."""
@@ -69,8 +70,8 @@ def sse_error(error: Mapping[str, Json]) -> bytes:
 class Anthropic(Upstream):
     """Checks credentials, version, betas and the whole body; answers Messages, streamed or not."""
 
-    def __init__(self, name: str, settings: Settings, default_brain: DefaultBrain = usual_brain) -> None:
-        super().__init__(name, settings, default_brain)
+    def __init__(self, name: str, settings: Settings, brain: Brain) -> None:
+        super().__init__(name, settings, brain)
         self.keys = {API_KEY}
         """Credentials that are accepted, as ``x-api-key`` or as bearer token."""
 

@@ -15,6 +15,7 @@ from ccproxy_tray.simulator import aws, dialect, sigv4
 from ccproxy_tray.simulator.anthropic import API_KEY, omits_thinking
 from ccproxy_tray.simulator.bedrock_frame import TABLE, break_json, exception_frame, flip, stream
 from ccproxy_tray.simulator.body import Rules, check_fields, check_options
+from ccproxy_tray.simulator.brain import Brain
 from ccproxy_tray.simulator.conversation import check_messages
 from ccproxy_tray.simulator.event import Head, message
 from ccproxy_tray.simulator.faults import Route
@@ -25,7 +26,7 @@ from ccproxy_tray.simulator.record import Recorded
 from ccproxy_tray.simulator.refusal import Cause, Refused, invalid
 from ccproxy_tray.simulator.reply import Streamed, Whole, json_reply
 from ccproxy_tray.simulator.turn import Json, Tokens
-from ccproxy_tray.simulator.upstream import DefaultBrain, Settings, Upstream, usual_brain
+from ccproxy_tray.simulator.upstream import Settings, Upstream
 
 ACCESS_KEY = "AKIASIMULATEDKEY0000"
 SECRET_KEY = "simulated/secret+key/of/no/use/anywhere0"  # noqa: S105  # opens nothing but this simulator
@@ -41,8 +42,8 @@ class Bedrock(Upstream):
     on ``message_stop``, as Bedrock does at times.
     """
 
-    def __init__(self, name: str, settings: Settings, default_brain: DefaultBrain = usual_brain) -> None:
-        super().__init__(name, settings, default_brain)
+    def __init__(self, name: str, settings: Settings, brain: Brain) -> None:
+        super().__init__(name, settings, brain)
         self.credentials = sigv4.Credentials(ACCESS_KEY, SECRET_KEY)
         self.api_key = API_KEY
         self.late_cache_counts = False

@@ -41,33 +41,12 @@ class ChatDialect:
     search_tools: bool = False
 
 
-_COMMON = frozenset(
-    (
-        "model",
-        "messages",
-        "stream",
-        "stream_options",
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "stop",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "response_format",
-        "user",
-        "seed",
-        "presence_penalty",
-        "frequency_penalty",
-        "logprobs",
-        "top_logprobs",
-        "metadata",
-        "service_tier",
-        "reasoning_effort",
-        "web_search_options",
-    )
-)
+_COMMON = frozenset({
+    *("model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p"),
+    *("stop", "tools", "tool_choice", "parallel_tool_calls", "response_format", "user", "seed", "presence_penalty"),
+    *("frequency_penalty", "logprobs", "top_logprobs", "metadata", "service_tier", "reasoning_effort"),
+    *("web_search_options",),
+})  # fmt: skip
 _MESSAGE = frozenset(("role", "content", "name", "tool_calls", "tool_call_id", "refusal"))
 
 OPENAI = ChatDialect(
@@ -75,25 +54,12 @@ OPENAI = ChatDialect(
 )
 """OpenAI's own fields; what OpenRouter adds is refused here."""
 
+_ROUTED = {
+    *("models", "top_k", "min_p", "top_a", "repetition_penalty", "reasoning", "provider", "plugins", "cache_control"),
+    *("session_id", "trace", "debug", "usage", "route", "transforms"),
+}  # fmt: skip
 OPENROUTER = ChatDialect(
-    _COMMON
-    | {
-        "models",
-        "top_k",
-        "min_p",
-        "top_a",
-        "repetition_penalty",
-        "reasoning",
-        "provider",
-        "plugins",
-        "cache_control",
-        "session_id",
-        "trace",
-        "debug",
-        "usage",
-        "route",
-        "transforms",
-    },
+    _COMMON | _ROUTED,
     _MESSAGE | {"reasoning", "reasoning_details"},
     frozenset(("cache_control",)),
     frozenset(("cache_control",)),

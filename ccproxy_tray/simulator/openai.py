@@ -6,6 +6,7 @@ import hmac
 
 from ccproxy_tray.simulator import chat
 from ccproxy_tray.simulator.anthropic import API_KEY, SSE_HEADERS
+from ccproxy_tray.simulator.brain import Brain
 from ccproxy_tray.simulator.chat_prompt import as_messages
 from ccproxy_tray.simulator.chunk import ChatHead, Style, chunks, completion, data_line, usage_of
 from ccproxy_tray.simulator.faults import Fail, Route
@@ -14,7 +15,7 @@ from ccproxy_tray.simulator.record import Recorded
 from ccproxy_tray.simulator.refusal import Cause, Refused, Row
 from ccproxy_tray.simulator.reply import Streamed, Whole, json_reply
 from ccproxy_tray.simulator.turn import Json, Tokens
-from ccproxy_tray.simulator.upstream import DefaultBrain, Settings, Upstream, usual_brain
+from ccproxy_tray.simulator.upstream import Settings, Upstream
 
 MODELS = ("qwen-3-coder-480b", "gpt-oss-120b", "claude-sonnet-4-5", "claude-haiku-4-5")
 """What ``/v1/models`` lists and what can be asked."""
@@ -65,8 +66,8 @@ def bearer(record: Recorded, key: str) -> None:
 class OpenAI(Upstream):
     """Refuses every field that OpenAI's API does not know; sends usage in streams only when asked."""
 
-    def __init__(self, name: str, settings: Settings, default_brain: DefaultBrain = usual_brain) -> None:
-        super().__init__(name, settings, default_brain)
+    def __init__(self, name: str, settings: Settings, brain: Brain) -> None:
+        super().__init__(name, settings, brain)
         self.api_key = API_KEY
         self.models = set(MODELS)
         self.style = Style(interleave=True)

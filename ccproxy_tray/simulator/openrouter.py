@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from ccproxy_tray.simulator import chat, dialect
 from ccproxy_tray.simulator.anthropic import API_KEY, SSE_HEADERS, omits_thinking, stream_flag
 from ccproxy_tray.simulator.body import Rules, check_fields, check_options
+from ccproxy_tray.simulator.brain import Brain
 from ccproxy_tray.simulator.chat_prompt import as_messages
 from ccproxy_tray.simulator.chunk import ChatHead, Style, chunks, completion, usage_of
 from ccproxy_tray.simulator.conversation import check_messages
@@ -22,7 +23,7 @@ from ccproxy_tray.simulator.record import Recorded
 from ccproxy_tray.simulator.refusal import Cause, Refused, invalid
 from ccproxy_tray.simulator.reply import Streamed, Whole, json_reply
 from ccproxy_tray.simulator.turn import Json, Tokens, Turn
-from ccproxy_tray.simulator.upstream import DefaultBrain, Settings, Upstream, usual_brain
+from ccproxy_tray.simulator.upstream import Settings, Upstream
 
 COMMENT = Frame(b": OPENROUTER PROCESSING\n\n", Mark.NOISE)
 OTHER_MODELS = ("openai/gpt-5", "qwen/qwen3-coder", "deepseek/deepseek-v4")
@@ -34,8 +35,8 @@ _PRICE_IN, _PRICE_OUT = 0.000003, 0.000015
 class OpenRouter(Upstream):
     """Both interfaces of OpenRouter, over one account. ``credit`` is what ``/api/v1/key`` says is left."""
 
-    def __init__(self, name: str, settings: Settings, default_brain: DefaultBrain = usual_brain) -> None:
-        super().__init__(name, settings, default_brain)
+    def __init__(self, name: str, settings: Settings, brain: Brain) -> None:
+        super().__init__(name, settings, brain)
         self.api_key = API_KEY
         self.credit = 74.5
         self.style = Style(details=True, native=True, extra={"provider": "Anthropic"})

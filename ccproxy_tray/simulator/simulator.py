@@ -7,10 +7,10 @@ from typing import Self
 
 from ccproxy_tray.simulator.anthropic import Anthropic
 from ccproxy_tray.simulator.bedrock import Bedrock
-from ccproxy_tray.simulator.brain import Brain, answer
+from ccproxy_tray.simulator.brain import Ask, Brain, answer
 from ccproxy_tray.simulator.openai import OpenAI
 from ccproxy_tray.simulator.openrouter import OpenRouter
-from ccproxy_tray.simulator.turn import Tokens
+from ccproxy_tray.simulator.turn import Tokens, Turn
 from ccproxy_tray.simulator.upstream import Settings, Upstream
 
 
@@ -24,13 +24,13 @@ class Simulator:
     def __init__(self, settings: Settings | None = None) -> None:
         settings = settings or Settings()
         self.script: Brain = answer
-        self.bedrock = Bedrock("bedrock", settings, default_brain=self._brain)
-        self.openrouter = OpenRouter("openrouter", settings, default_brain=self._brain)
-        self.anthropic = Anthropic("anthropic", settings, default_brain=self._brain)
-        self.openai = OpenAI("openai", settings, default_brain=self._brain)
+        self.bedrock = Bedrock("bedrock", settings, self._answer)
+        self.openrouter = OpenRouter("openrouter", settings, self._answer)
+        self.anthropic = Anthropic("anthropic", settings, self._answer)
+        self.openai = OpenAI("openai", settings, self._answer)
 
-    def _brain(self) -> Brain:
-        return self.script
+    def _answer(self, ask: Ask) -> Turn:
+        return self.script(ask)
 
     @property
     def upstreams(self) -> tuple[Upstream, ...]:

@@ -45,7 +45,7 @@ class Citation:
 
     url: str
     title: str
-    quote: str = ""
+    quote: str
 
 
 @dataclass(frozen=True, slots=True)

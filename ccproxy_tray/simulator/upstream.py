@@ -6,13 +6,13 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from ccproxy_tray.simulator.account import Account
-from ccproxy_tray.simulator.brain import Ask, Brain, Source, answer
+from ccproxy_tray.simulator.brain import Ask, Brain, Source
 from ccproxy_tray.simulator.delivery import Delivery
 from ccproxy_tray.simulator.faults import Cut, Fail, Fault, Faults, Phase, Place, Reply, Route, Scope, Stall, Timeline
 from ccproxy_tray.simulator.record import Recorded, receive
@@ -22,12 +22,6 @@ from ccproxy_tray.simulator.turn import Json, Tokens, Turn
 
 HOST = "127.0.0.1"
 _BODY_LIMIT = 256 << 20
-DefaultBrain = Callable[[], Brain]
-
-
-def usual_brain() -> Brain:
-    """The brain of an upstream that was given none."""
-    return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +41,10 @@ class Settings:
 class Upstream(ABC):
     """A server on loopback that speaks one provider's wire. Start it, or use it with ``async with``.
 
-    ``script`` is its brain; None means the one that ``default_brain`` names.
+    ``script`` is its brain; while that is None, ``brain`` is.
     """
 
-    def __init__(self, name: str, settings: Settings, default_brain: DefaultBrain = usual_brain) -> None:
+    def __init__(self, name: str, settings: Settings, brain: Brain) -> None:
         self.name = name
         self.account = Account(name)
         self.script: Brain | None = None
@@ -60,7 +54,7 @@ class Upstream(ABC):
         self.thinking_first = True
         """Refuse a tool loop under manual thinking whose assistant turn does not start with thinking."""
         self.settings = settings
-        self._default_brain = default_brain
+        self._brain = brain
         self._faults = Faults()
         self._records: deque[Recorded] = deque(maxlen=settings.keep)
         self._count = 0
@@ -166,7 +160,7 @@ class Upstream(ABC):
     def think(self, record: Recorded, body: Mapping[str, Json], provider: str, model: str) -> tuple[Turn, Ask]:
         """Ask the brain, and settle what it says. ``body`` is in Messages form."""
         ask = Ask(body, Source(provider, model, record.region), record.headers, record.number)
-        return self.account.settle((self.script or self._default_brain())(ask), ask), ask
+        return self.account.settle((self.script or self._brain)(ask), ask), ask
 
     # Performing.
 

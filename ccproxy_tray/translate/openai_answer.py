@@ -58,8 +58,8 @@ class Answering:
 
     message_id: str
     names: ToolNames
-    searched: str = ""
-    omit_thinking: bool = False
+    searched: str
+    omit_thinking: bool
 
 
 class ChatAnswer:

@@ -28,8 +28,8 @@ class Link:
     """A target of the chain, its model in short form, and the cooling that keeps it out, if one does."""
 
     target: Target
-    cooling: CoolingTarget | None = None
-    missing: bool = False
+    cooling: CoolingTarget | None
+    missing: bool
     """Its provider has no credentials."""
 
 

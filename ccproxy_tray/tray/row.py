@@ -31,7 +31,7 @@ def clickable(key: str, text: str, action: Action, *, when: bool) -> Item:
     return click(key, text, action) if when else inform(key, text)
 
 
-def mark(key: str, text: str, action: Action, *, on: bool, kind: Kind = Kind.CHECK, locked: bool = False) -> Item:
+def mark(key: str, text: str, action: Action, *, on: bool, kind: Kind = Kind.CHECK, locked: bool) -> Item:
     """A row with a mark; ``locked`` ones cannot be changed here."""
     return Item(key, _label(text), kind, checked=on, enabled=not locked, action=None if locked else action)
 

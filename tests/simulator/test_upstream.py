@@ -11,6 +11,7 @@ from blockbuster import BlockBuster
 
 from ccproxy_tray.simulator import ACCESS_KEY, Settings, Simulator, faults
 from ccproxy_tray.simulator.anthropic import Anthropic
+from ccproxy_tray.simulator.brain import answer
 from ccproxy_tray.simulator.faults import Corrupt, Cut, Fail, How, Reply, Route, Slow, Stall, after_deltas
 from ccproxy_tray.simulator.outage import outage
 from ccproxy_tray.simulator.refusal import Cause
@@ -360,7 +361,7 @@ async def test_every_upstream_may_have_credentials_of_its_own(sim: Simulator) ->
 
 
 async def test_an_upstream_can_stand_alone() -> None:
-    upstream = Anthropic("alone", Settings())
+    upstream = Anthropic("alone", Settings(), answer)
     await upstream.start()
     try:
         got = await send(f"{upstream.url}/v1/messages", hello(), ANTHROPIC)
