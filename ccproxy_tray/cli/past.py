@@ -158,7 +158,8 @@ def _table(rows: list[Row]) -> Iterator[str]:
     if not rows:
         yield "No such requests."
         return
-    lines = iter(sheet.aligned(_HEAD, map(_cells, rows), left=6))
+    form = _form(rows)
+    lines = iter(sheet.aligned(_HEAD, (_cells(row, form) for row in rows), left=6))
     yield next(lines)
     for row, line in zip(rows, lines, strict=True):
         yield line
@@ -168,11 +169,18 @@ def _table(rows: list[Row]) -> Iterator[str]:
                 yield "    " + escape(row["story"])
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _form(rows: Iterable[Row]) -> str:
+    """How moments are written: with the year where one of them is of another one."""
+    this = datetime.fromtimestamp(time.time()).year
+    same = all(datetime.fromtimestamp(row["time"]).year == this for row in rows)
+    return "%m-%d %H:%M:%S" if same else "%Y-%m-%d %H:%M:%S"
+
+
+def _cells(row: Row, form: str) -> tuple[str, ...]:
     about = "~" if row["estimated"] else ""
     tokens = row["input"] + row["output"] + row["cache_read"] + row["cache_write"]
     return (
-        datetime.fromtimestamp(row["time"]).strftime("%m-%d %H:%M:%S"),
+        datetime.fromtimestamp(row["time"]).strftime(form),
         row["kind"],
         short_model(row["requested"]),
         " ".join(filter(None, (row["provider"] or _NOBODY, row["region"]))),

@@ -131,6 +131,13 @@ def test_the_table_tells_who_served_what_it_took_and_why_it_went_wrong(run: Run)
     assert lines[8].endswith("$0.2500")
 
 
+def test_moments_of_other_years_are_told_with_the_year(run: Run, tmp_path: Path) -> None:
+    now, year = datetime.fromtimestamp(NOW + 3600), 366 * 86_400
+    fill(tmp_path / FILE, [replace(served(1), at=NOW - year), served(2)])
+    assert [line[:4] for line in run("history")[1].splitlines()[1:]] == [f"{now:%Y}", f"{now.year - 1}"]
+    assert run("history", "--limit", "1")[1].splitlines()[1].startswith(f"{datetime.fromtimestamp(NOW + 2):%m-%d %H:}")
+
+
 @pytest.mark.usefixtures("kept")
 def test_csv_is_the_rows_of_the_history(run: Run) -> None:
     code, out, _ = run("history", "--csv")
