@@ -67,6 +67,10 @@ def create(args: argparse.Namespace, environ: Mapping[str, str]) -> None:
         if files.stands(path):  # it cannot be reached, which reading it will say
             return
         complain(f"warning: {path} cannot be written ({error.strerror}); going on with the defaults")
+    if path.is_symlink() and not files.stands(path):
+        complain(
+            f"warning: {path} leads to {files.real(path)}, which is not there; going on with the defaults until it is"
+        )
 
 
 def url_of(loaded: Loaded, args: argparse.Namespace, environ: Mapping[str, str]) -> str:

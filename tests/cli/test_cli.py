@@ -209,6 +209,26 @@ def test_a_changed_file_takes_effect_and_a_broken_one_does_not(home: Path) -> No
     assert status["routing"]["max_wait_seconds"]["value"] == 7
 
 
+def test_an_emptied_file_changes_nothing_until_something_stands_in_it(home: Path) -> None:
+    config = home / "config.yaml"
+    config.write_text(GOOD.replace("max_wait_seconds: 0", "max_wait_seconds: 7"))
+    with started(home, "serve", "--config", str(config)) as (_, url):
+        config.write_bytes(b"")
+        found = until(lambda body: json.loads(body)["config"]["problems"], f"{url}/debug")
+        assert json.loads(found)["routing"]["max_wait_seconds"]["value"] == 7
+        config.write_text(GOOD.replace("max_wait_seconds: 0", "max_wait_seconds: 8"))
+        until(lambda body: json.loads(body)["routing"]["max_wait_seconds"]["value"] == 8, f"{url}/debug")
+
+
+@POSIX
+def test_a_link_that_leads_nowhere_is_told_since_the_defaults_are_in_force(home: Path) -> None:
+    config = home / "link.yaml"
+    config.symlink_to(home / "later.yaml")
+    done = run(home, "routing", "off", CCPROXY_CONFIG=str(config))
+    assert f"{config} leads to {home / 'later.yaml'}, which is not there" in done.stderr
+    assert "not there" not in run(home, "routing", "on", CCPROXY_CONFIG=str(config)).stderr
+
+
 @POSIX
 def test_a_file_that_comes_after_the_start_takes_effect(home: Path) -> None:
     config, later = home / "link.yaml", home / "elsewhere" / "later.yaml"
