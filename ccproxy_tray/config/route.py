@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ccproxy_tray import catalog
 from ccproxy_tray.config.provider import region
 from ccproxy_tray.config.reading import quoted
 from ccproxy_tray.config.report import suggestion
@@ -13,6 +14,8 @@ from ccproxy_tray.config.value import FLAG, MILLISECONDS, PAUSE, TEXT, one_of
 from ccproxy_tray.routing.target import ProviderType
 from ccproxy_tray.routing.trait import Word, read_trait
 
+AUTO = "auto"
+"""The ``model`` of a variant that takes the model which the client asked for."""
 DEFAULT_ROUTE = "default"
 """The ``model`` of the route for every request that no other route matches."""
 
@@ -54,12 +57,24 @@ class _Sequences:
         return Step(name, tuple(self._variant(item, name) for item in variants) if variants else (Variant(),))
 
     def _variant(self, section: Section, name: str) -> Variant:
-        variant = Variant(section.value("model", TEXT, "auto", blank=False), region(section, ""))
+        model = section.value("model", TEXT, AUTO, blank=False)
+        variant = Variant(AUTO if model.lower() == AUTO else model, region(section, ""))
         account = self._accounts.get(name)
         if variant.region and account and account.type is not ProviderType.BEDROCK:
             section.warning(f"has no effect on a provider of type {account.type}", "region")
+        if account and (own := _own_name(variant, account)) not in ("", model):
+            section.warning(f'{quoted(model)} is not what {account.type} calls it: write "{own}"', "model")
         section.close()
         return variant
+
+
+def _own_name(variant: Variant, account: ProviderConfig) -> str:
+    """What a provider calls a Claude model; empty where it is free to choose. A variant's own name is sent as it is."""
+    if not catalog.is_claude(variant.model):
+        return ""
+    if account.type is ProviderType.BEDROCK:
+        return catalog.bedrock_id(variant.model, variant.region or account.region)
+    return catalog.openrouter_slug(variant.model) if account.type is ProviderType.OPENROUTER else ""
 
 
 def routing(section: Section, accounts: Mapping[str, ProviderConfig], names: tuple[str, ...]) -> Routing:

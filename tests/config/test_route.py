@@ -219,3 +219,30 @@ def test_an_order_of_providers_that_no_sequence_tries_is_warned_of(reads: Reader
     )
     models = "models: [{model: haiku, provider_sequence: [anthropic]}]"
     assert reads(f"routing: {{order: [anthropic, bedrock], {models}}}").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("step", "own"),
+    [
+        ("name: bedrock, variants: [claude-haiku-4-5]", "bedrock us.anthropic.claude-haiku-4-5-20251001-v1:0"),
+        ("name: bedrock, variants: [{model: claude-haiku-4-5, region: eu-west-1}]",
+         "bedrock eu.anthropic.claude-haiku-4-5-20251001-v1:0"),
+        ("name: openrouter, variants: [claude-haiku-4-5]", "openrouter anthropic/claude-haiku-4.5"),
+        ("name: bedrock, variants: [us.anthropic.claude-haiku-4-5-20251001-v1:0, abcdef123456, Auto]", ""),
+        ("name: openrouter, variants: [anthropic/claude-haiku-4.5, openai/gpt-5]", ""),
+        ("name: anthropic, variants: [claude-haiku-4-5]", ""),
+    ],
+)  # fmt: skip
+def test_a_name_that_a_provider_does_not_know_is_warned_of_with_its_own(step: str, own: str, reads: Reader) -> None:
+    provider, _, name = own.partition(" ")
+    warnings = [
+        text.partition("is not what ")[2] for text in reads(f"routing: {{provider_sequence: [{{{step}}}]}}").warnings
+    ]
+
+    assert warnings == ([f'{provider} calls it: write "{name}"'] if own else [])
+
+
+def test_auto_is_written_in_any_case(reads: Reader) -> None:
+    [step] = reads("routing: {provider_sequence: [{name: bedrock, variants: [Auto]}]}").config.routing.provider_sequence
+
+    assert step.variants == (Variant("auto"),)
