@@ -14,8 +14,9 @@ from ccproxy_tray.desktop import claude_level, port_owner
 from ccproxy_tray.desktop.autostart import Autostart, CannotLaunchAtLogin, autostart, repair
 from ccproxy_tray.desktop.claude_code import RECORD_FILE, CannotConnect, Hookup, Repair, settings_path
 from ccproxy_tray.desktop.claude_level import World
+from ccproxy_tray.desktop.conflict import Severity
 from ccproxy_tray.desktop.launch import launch_command
-from ccproxy_tray.desktop.precedence import Severity, findings
+from ccproxy_tray.desktop.precedence import findings
 from ccproxy_tray.journal.events import Switch
 
 log = logging.getLogger(__name__)

@@ -22,8 +22,9 @@ from ccproxy_tray.config.schema import Loaded
 from ccproxy_tray.desktop.autostart import CannotLaunchAtLogin, autostart
 from ccproxy_tray.desktop.claude_code import RECORD_FILE, Hookup, settings_path
 from ccproxy_tray.desktop.claude_level import World, look
+from ccproxy_tray.desktop.conflict import Severity
 from ccproxy_tray.desktop.launch import launch_command
-from ccproxy_tray.desktop.precedence import Severity, base_url, findings, misplaced, origin
+from ccproxy_tray.desktop.precedence import base_url, findings, misplaced, origin
 from ccproxy_tray.journal.events import Credentials
 from ccproxy_tray.redact import Redactor, public, secret_variables
 from ccproxy_tray.status import NotRunning, fetch

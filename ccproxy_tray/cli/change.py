@@ -17,8 +17,9 @@ from ccproxy_tray.config import edit, files
 from ccproxy_tray.desk import hookup
 from ccproxy_tray.desktop.claude_code import Hookup
 from ccproxy_tray.desktop.claude_level import World, look
+from ccproxy_tray.desktop.conflict import Severity
 from ccproxy_tray.desktop.instance import running
-from ccproxy_tray.desktop.precedence import Severity, findings, remaining
+from ccproxy_tray.desktop.precedence import findings, remaining
 from ccproxy_tray.errors import ConfigError
 
 

@@ -7,8 +7,6 @@ hold keys. What is said of Claude Code was seen in runs of 2.1.330.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +14,7 @@ from ccproxy_tray.config.address import is_loopback
 from ccproxy_tray.config.files import real
 from ccproxy_tray.desktop.claude_level import Level, Setting, World
 from ccproxy_tray.desktop.claude_settings import AUTH_KEYS, BASE_URL, DIRECTORY_VARIABLE
+from ccproxy_tray.desktop.conflict import Conflict, Severity, conflict, removal, replacement, whom_to_ask
 from ccproxy_tray.desktop.proxy_bypass import BYPASSES, PROXIES, bypassed
 from ccproxy_tray.redact import shown
 
@@ -40,32 +39,6 @@ ENOUGH_MS = 120_000
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 _PORTS = {"http": 80, "https": 443}
-
-
-class Severity(StrEnum):
-    """What a conflict comes to."""
-
-    BREAKS = "breaks"
-    """Claude Code does not reach the proxy, or does not work with it."""
-    HINDERS = "hinders"
-    """It works, but less well than it could."""
-    NOTE = "note"
-    """Nothing to do; good to know when something else is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """One thing that stands against the proxy. ``effect`` and ``remedy`` are whole sentences without secrets."""
-
-    level: Level
-    where: str
-    key: str
-    effect: str
-    remedy: str
-    severity: Severity = Severity.BREAKS
-
-    def __str__(self) -> str:
-        return f"{self.key} in {self.where}: {self.effect} {self.remedy}"
 
 
 def base_url(world: World) -> Setting | None:
@@ -105,7 +78,7 @@ def remaining(world: World, url: str) -> Conflict | None:
     base = base_url(world)
     if base is None or not _reaches(base, url):
         return None
-    return _conflict(base, "It still leads Claude Code to the proxy.", _remove(world, base))
+    return conflict(base, "It still leads Claude Code to the proxy.", removal(world, base))
 
 
 def origin(url: str) -> str:
@@ -130,7 +103,7 @@ def _files(world: World) -> Iterator[Conflict]:
             effect, severity = f"{shown(source.problem, 300)}; Claude Code does not start.", Severity.BREAKS
         elif source.level is Level.USER:
             severity = Severity.BREAKS
-        remedy = _elsewhere(source.level) or "Correct the file."
+        remedy = whom_to_ask(source.level) or "Correct the file."
         yield Conflict(source.level, source.where(), "the file", effect, remedy, severity)
 
 
@@ -141,31 +114,31 @@ def _switches(world: World) -> Iterator[Conflict]:
             target = world.variable(address)
             to = f" at {origin(target.value)} ({address} in {target.where})" if target and target.value else ""
             effect = f"Claude Code asks that cloud{to} itself, and {BASE_URL} counts for nothing."
-            yield _conflict(setting, effect, _remove(world, setting))
+            yield conflict(setting, effect, removal(world, setting))
     for key, effect in DETOURS.items():
         setting = world.variable(key)
         if setting is not None and setting.value.strip().lower() not in _FALSE:
-            yield _conflict(setting, effect, _remove(world, setting))
+            yield conflict(setting, effect, removal(world, setting))
 
 
 def _address(world: World, base: Setting, url: str) -> Iterator[Conflict]:
     """What is wrong with the base URL that wins."""
     wanted, given = urlsplit(url), _split(base.value)
-    remedy = _replace(base, url)
+    remedy = replacement(base, url)
     if given is None or not _reaches(base, url):
         here = given is not None and is_loopback(given[1])
         other = "another port of this machine than the proxy's" if here else "not the proxy"
         effect = f"It is set to {origin(base.value)}{_over(world, base)}: {other} ({origin(url)})."
-        yield _conflict(base, effect, remedy)
+        yield conflict(base, effect, remedy)
     elif given[0] != wanted.scheme:
-        yield _conflict(base, "It says https, but the proxy speaks plain HTTP on this machine.", remedy)
+        yield conflict(base, "It says https, but the proxy speaks plain HTTP on this machine.", remedy)
     elif given[3].endswith("/v1"):
-        yield _conflict(base, "It ends in /v1, to which Claude Code adds /v1/messages: every request fails.", remedy)
+        yield conflict(base, "It ends in /v1, to which Claude Code adds /v1/messages: every request fails.", remedy)
     elif given[3]:
-        yield _conflict(base, "It has a path, but the proxy serves at its root only: every request fails.", remedy)
+        yield conflict(base, "It has a path, but the proxy serves at its root only: every request fails.", remedy)
     elif given[1] != wanted.hostname:
         effect = f"{origin(base.value)} reaches the proxy only where that serves both loopback addresses."
-        yield _conflict(base, effect, remedy, Severity.NOTE)
+        yield conflict(base, effect, remedy, Severity.NOTE)
 
 
 def _reaches(base: Setting, url: str) -> bool:
@@ -189,7 +162,7 @@ def _proxied(world: World, base: Setting) -> Iterator[Conflict]:
         remedy = f"Add {name} to {entries[0].key} in {entries[0].where}."
     else:
         remedy = f'Add "NO_PROXY": "{name}" to "env" in {world.user}.'
-    yield _conflict(by, effect, remedy)
+    yield conflict(by, effect, remedy)
 
 
 def _credentials(world: World, token: str) -> Iterator[Conflict]:
@@ -198,16 +171,16 @@ def _credentials(world: World, token: str) -> Iterator[Conflict]:
     helper = world.setting("apiKeyHelper")
     if token and given and token not in [setting.value for setting in given]:
         effect = "It is not the token that the proxy asks for (server.token): every request is refused."
-        yield _conflict(given[0], effect, "Run `ccproxy-tray connect`, or set it to that token.")
+        yield conflict(given[0], effect, "Run `ccproxy-tray connect`, or set it to that token.")
     if len(given) > 1:
         effect = f"{given[0].key} in {given[0].where} is set too; Claude Code sends both and warns of it."
-        yield _conflict(given[1], effect, _remove(world, given[1]), Severity.HINDERS)
+        yield conflict(given[1], effect, removal(world, given[1]), Severity.HINDERS)
     if helper is not None and helper.value:
         effect = "What the program prints is sent along with every request, beside any token that is set."
-        yield _conflict(helper, effect, _remove(world, helper), Severity.HINDERS)
+        yield conflict(helper, effect, removal(world, helper), Severity.HINDERS)
     if keys and not given and not (helper and helper.value) and not world.variable("CLAUDE_CODE_OAUTH_TOKEN"):
         effect = 'It is empty and wins; without another login Claude Code says "Not logged in".'
-        yield _conflict(keys[0], effect, _remove(world, keys[0]), Severity.HINDERS)
+        yield conflict(keys[0], effect, removal(world, keys[0]), Severity.HINDERS)
 
 
 def _logins(world: World) -> Iterator[Conflict]:
@@ -215,7 +188,7 @@ def _logins(world: World) -> Iterator[Conflict]:
         setting = world.setting(key, Level.MANAGED)
         if setting is not None and setting.value:
             effect = "Claude Code refuses to start with a token in place of the login that is demanded here."
-            yield _conflict(setting, effect, _remove(world, setting))
+            yield conflict(setting, effect, removal(world, setting))
 
 
 def _quiet(world: World) -> Iterator[Conflict]:
@@ -228,8 +201,8 @@ def _quiet(world: World) -> Iterator[Conflict]:
         setting = world.variable(key)
         if setting is not None and _on(setting.value):
             effect = "Auto mode is unavailable with it: commands are not run."
-            remedy = f'{_remove(world, setting)} Or choose another "permissions.defaultMode".'
-            yield _conflict(setting, effect, remedy, Severity.HINDERS)
+            remedy = f'{removal(world, setting)} Or choose another "permissions.defaultMode".'
+            yield conflict(setting, effect, remedy, Severity.HINDERS)
 
 
 def _timeout(world: World) -> Iterator[Conflict]:
@@ -237,7 +210,7 @@ def _timeout(world: World) -> Iterator[Conflict]:
     if setting is not None and setting.value.strip().isdecimal() and int(setting.value[:12]) < ENOUGH_MS:
         effect = f"Claude Code gives up below {ENOUGH_MS // 1000} s, while the proxy may still find a provider."
         remedy = f"Set it to 600000 in {setting.where}."
-        yield _conflict(setting, effect, remedy, Severity.HINDERS)
+        yield conflict(setting, effect, remedy, Severity.HINDERS)
 
 
 def _split(value: str) -> tuple[str, str, int, str] | None:
@@ -256,31 +229,7 @@ def _on(value: str) -> bool:
     return value.strip().lower() in _TRUE
 
 
-def _conflict(setting: Setting, effect: str, remedy: str, severity: Severity = Severity.BREAKS) -> Conflict:
-    return Conflict(setting.source.level, setting.where, setting.key, effect, remedy, severity)
-
-
 def _over(world: World, setting: Setting) -> str:
     """What the setting wins over."""
     lower = [source for source in world.sources if setting.key in source.env and source is not setting.source]
     return f" and wins over {lower[-1].where(f'env.{setting.key}')}" if lower else ""
-
-
-def _elsewhere(level: Level) -> str:
-    """Who has to act where the user cannot."""
-    return "Ask whoever manages this machine: nothing of the user's wins over it." if level is Level.MANAGED else ""
-
-
-def _remove(world: World, setting: Setting) -> str:
-    """How the setting goes away."""
-    if setting.source.level is Level.SHELL:
-        command = f"Remove-Item Env:{setting.key}" if world.windows else f"unset {setting.key}"
-        return f"Run `{command}`, and take it out of what your shell reads at its start."
-    return _elsewhere(setting.source.level) or f"Remove it from {setting.where}."
-
-
-def _replace(base: Setting, url: str) -> str:
-    """How the base URL becomes the proxy's."""
-    if base.source.level in (Level.SHELL, Level.STATE, Level.USER):
-        return "Run `ccproxy-tray connect`."
-    return _elsewhere(base.source.level) or f"Remove it from {base.where}, or set it to {url}."

@@ -13,12 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccproxy_tray.desktop.claude_level import Level, Source, World, parsed
+from ccproxy_tray.desktop.conflict import Conflict, Severity
 from ccproxy_tray.desktop.precedence import (
     DETOURS,
     QUIETING,
     SWITCHES,
-    Conflict,
-    Severity,
     base_url,
     findings,
     misplaced,
