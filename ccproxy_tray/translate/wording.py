@@ -45,10 +45,24 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "requires more credits",
             "insufficient credits",
             "reached your specified api usage limits",
+            "you're out of extra usage",  # Claude plans
+            "draw from your extra usage",
+            "insufficient balance",  # servers that know no 402
+            "your account is not active, please check your billing",  # OpenAI
         ),
     ),
-    # Gemini refuses a key with a 400.
-    (Fault.CREDENTIALS, ("this organization has been disabled", "api key not valid", "api key expired")),
+    (
+        Fault.CREDENTIALS,
+        (
+            "this organization has been disabled",
+            "only authorized for use with claude code",
+            # Gemini and xAI refuse a key with a 400.
+            "api key not valid",
+            "api key not found",
+            "api key expired",
+            "incorrect api key provided",
+        ),
+    ),
     (Fault.OVERLOADED, ("no models loaded",)),  # LM Studio: there will be one when the user has chosen it.
     (
         # A model that sees nothing refuses this conversation only: others are welcome, so nothing cools.
@@ -110,6 +124,21 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "model allowlist",
             "not in v1/chat/completions",
             "requires --enable-auto-tool-choice",
+            # Others that know no 404: DeepSeek and DashScope, SiliconFlow, Zhipu, Groq, Mistral, Together, Azure,
+            # Copilot and Hugging Face.
+            "model not exist",
+            "model does not exist",
+            "\u6a21\u578b\u4e0d\u5b58\u5728",
+            "has been decommissioned",
+            "requires terms acceptance",
+            "invalid model: ",
+            "unable to access model",
+            "operation does not work with the specified model",
+            "the requested model is not supported",
+            "is not supported by any provider you have enabled",
+            # OpenAI's models for known customers, and Gemini where it is not offered.
+            "organization must be verified to",
+            "user location is not supported",
         ),
     ),
     (

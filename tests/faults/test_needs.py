@@ -600,6 +600,28 @@ async def test_a_plan_that_refuses_its_own_long_context_leaves_the_request_to_th
         await stage.expect(primary=3, backup=1, story=["primary ok"])
 
 
+NOT_THE_REQUEST = {
+    "Gemini abroad": ("User location is not supported for the API use.", {}, "model not available", 3600.0),
+    "xAI's keys": ("Incorrect API key provided: xa***.", {}, "credentials", 300.0),
+    "DeepSeek's models": ("Model Not Exist", {"code": "invalid_request_error"}, "model not available", 3600.0),
+    "DashScope's bills": ("Access denied.", {"code": "Arrearage"}, "no credit", 600.0),
+    "Claude's plans": ("You're out of extra usage. Add more at claude.ai", {}, "no credit", 600.0),
+}
+
+
+@pytest.mark.parametrize(("message", "more", "fault", "seconds"), NOT_THE_REQUEST.values(), ids=NOT_THE_REQUEST.keys())
+async def test_a_400_that_is_about_the_account_or_the_model_falls_over(
+    tmp_path: Path, message: str, more: dict[str, str], fault: str, seconds: float
+) -> None:
+    """The session would end with a next target at hand."""
+    async with staged(tmp_path, CHAT) as stage:
+        stage.primary.play(status(400, compact({"error": {"message": message, "type": "error", **more}})))
+        assert (await stage.ask()).message()["id"].startswith("msg_backup")
+        await stage.expect(primary=1, backup=1, story=[f"primary {fault}", "backup ok"], cooling={"primary": seconds})
+        assert (await stage.ask()).message()["id"].startswith("msg_backup")
+        await stage.expect(primary=1, backup=2, story=["backup ok"], cooling={"primary": seconds})
+
+
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 async def test_a_call_that_the_server_could_not_read_itself_leaves_the_request_to_the_next(
     tmp_path: Path, stream: bool

@@ -282,6 +282,14 @@ def test_chat_servers_are_understood_in_all_their_shapes(status: int, body: Json
         ({"message": "No endpoints found that support image input", "code": 404}, Fault.FIELD_REFUSED, 400),
         ({"message": "Failed to call a function.", "code": "tool_use_failed"}, Fault.BROKEN, 400),
         ({"message": "x does not support tools", "code": None}, Fault.NO_MODEL, 400),
+        ({"message": "No such thing", "code": "model_not_supported"}, Fault.NO_MODEL, 400),
+        ({"message": "Not now", "code": "model_not_available"}, Fault.NO_MODEL, 400),
+        ({"message": "Gone", "code": "model_decommissioned"}, Fault.NO_MODEL, 400),
+        ({"message": "Accept first", "code": "model_terms_required"}, Fault.NO_MODEL, 400),
+        ({"message": "Invalid model 'x'.", "type": "invalid_model", "code": 400}, Fault.NO_MODEL, 400),
+        ({"message": "Pay", "code": "billing_not_active"}, Fault.NO_CREDIT, 400),
+        ({"message": "Pay", "type": "exceeded_current_quota_error", "code": 400}, Fault.NO_CREDIT, 400),
+        ({"message": "Please make sure your account is in good standing.", "code": "Arrearage"}, Fault.NO_CREDIT, 400),
     ],
 )
 def test_what_one_model_cannot_do_is_not_the_fault_of_the_request(error: Json, fault: Fault, status: int) -> None:
