@@ -24,7 +24,7 @@ from ccproxy_tray.translate import block
 from ccproxy_tray.translate.echo import renamed
 from ccproxy_tray.translate.jsontext import Json, parse, render
 from ccproxy_tray.translate.plain_event import AROUND, FRAME, HEAD, PLAIN_DELTA, PLAIN_RUN, PLAIN_STOP
-from ccproxy_tray.translate.required import complete_start, completed_delta
+from ccproxy_tray.translate.required import complete_block, complete_start, completed_delta
 from ccproxy_tray.translate.sse import MAX_EVENT, sse_event
 from ccproxy_tray.translate.stream import Progress
 
@@ -136,6 +136,8 @@ class Grammar:
         index, started = _index(event), event.get("content_block")
         if not isinstance(started, dict):
             raise ProtocolError("content_block_start has no content_block")
+        if complete_block(started):
+            data = render(event)
         self._number(index, started)
         if self._shift:
             event = {**event, "index": self._blocks}

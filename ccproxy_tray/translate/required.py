@@ -15,6 +15,14 @@ _AT_START: Mapping[str, Json] = {
     "stop_reason": None,
     "stop_sequence": None,
 }
+_IN_BLOCK: Mapping[str, str] = {
+    "text": "text",
+    "thinking": "thinking",
+    "tool_use": "input",
+    "server_tool_use": "input",
+    "mcp_tool_use": "input",
+}
+"""The field of a block that its deltas fill: clients append to it, and some servers leave out whatever is empty."""
 
 
 def complete_start(message: dict[str, Json], message_id: str) -> bool:
@@ -22,7 +30,11 @@ def complete_start(message: dict[str, Json], message_id: str) -> bool:
 
     ``message_id`` is the id of one that has none.
     """
-    missing = {key: value for key, value in _AT_START.items() if key not in message}
+    missing = {
+        key: value
+        for key, value in _AT_START.items()
+        if key not in message or (value is not None and message[key] is None)
+    }
     counts = mapping(message.get("usage"))
     if zeros := _zeros(counts):
         missing["usage"] = {**counts, **zeros}
@@ -30,6 +42,16 @@ def complete_start(message: dict[str, Json], message_id: str) -> bool:
         missing["id"] = message_id
     message.update(missing)
     return bool(missing)
+
+
+def complete_block(block: dict[str, Json]) -> bool:
+    """Gives a content block the field that its deltas fill; True when it was missing."""
+    kind = block.get("type")
+    field = _IN_BLOCK.get(kind) if isinstance(kind, str) else None
+    if field is None or block.get(field) is not None:
+        return False
+    block[field] = {} if field == "input" else ""
+    return True
 
 
 def completed_delta(data: bytes, event: Mapping[str, Json], output_tokens: int) -> bytes:
@@ -42,11 +64,12 @@ def completed_delta(data: bytes, event: Mapping[str, Json], output_tokens: int) 
 
 
 def complete_message(answer: dict[str, Json], message_id: str) -> bool:
-    """Gives a whole Message the id, counts and reason to stop that it lacks; True when one was missing."""
+    """Gives a whole Message the id, counts, reason to stop and fields of blocks that it lacks; True when one did."""
     counts, reason = answer["usage"], answer.get("stop_reason")
     zeros, nameless = _zeros(counts), _lacks_id(answer)
+    lacking = True in [_complete_whole_block(block) for block in answer["content"]]  # each of them, not the first
     if not zeros and not nameless and isinstance(reason, str):
-        return False
+        return lacking
     if nameless:
         answer["id"] = message_id
     if not isinstance(reason, str):
@@ -54,6 +77,13 @@ def complete_message(answer: dict[str, Json], message_id: str) -> bool:
         reason = "tool_use" if called else "end_turn"
     answer.update({"stop_sequence": None, **answer, "usage": {**counts, **zeros}, "stop_reason": reason})
     return True
+
+
+def _complete_whole_block(block: dict[str, Json]) -> bool:
+    unsigned = block["type"] == "thinking" and not isinstance(block.get("signature"), str)
+    if unsigned:
+        block["signature"] = ""
+    return complete_block(block) or unsigned
 
 
 def _zeros(counts: Mapping[str, Json]) -> dict[str, int]:

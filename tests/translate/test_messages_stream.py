@@ -265,6 +265,30 @@ def test_a_block_stop_that_comes_late_is_swallowed() -> None:
     assert [event["type"] for event in seen(out)].count("content_block_stop") == 2
 
 
+@pytest.mark.parametrize("null", [False, True], ids=["missing", "null"])
+@pytest.mark.parametrize(
+    ("kind", "field", "empty"), [("text", "text", ""), ("thinking", "thinking", ""), ("tool_use", "input", {})]
+)
+def test_a_block_starts_with_the_field_that_its_deltas_fill(kind: str, field: str, empty: Any, null: bool) -> None:
+    """Servers leave out what is empty, or say null for it; the Python SDK appends to it, and fails."""
+    bare = block(0, type=kind, id="toolu_1", name="Read", **({field: None} if null else {}))
+    out, failure, _ = served(sse(start(), bare, stop(0), end(), STOP))
+    assert failure is None
+    assert seen(out)[1]["content_block"] == {"type": kind, "id": "toolu_1", "name": "Read", field: empty}
+
+
+def test_what_a_message_starts_with_is_no_null() -> None:
+    """A list that is empty is null to servers written in Go."""
+    out, failure, _ = served(sse(start(type=None, role=None, content=None), *HELLO[1:]))
+    assert failure is None
+    assert seen(out)[0] == start()
+
+
+def test_a_block_of_a_kind_that_is_none_passes() -> None:
+    odd = block(0, type=["text"])
+    assert seen(served(sse(start(), odd, stop(0), end(), STOP))[0])[1] == odd
+
+
 def test_tool_input_given_at_the_start_becomes_a_delta() -> None:
     """Claude Code runs the tool with {} otherwise."""
     call = block(0, type="tool_use", id="toolu_1", name="Read", input={"file_path": "/é"})

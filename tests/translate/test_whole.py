@@ -83,6 +83,28 @@ def test_a_message_without_an_id_gets_one(given: dict[str, Any]) -> None:
     assert parse(out) == {**CALLS, "id": "msg_ours"}
 
 
+@pytest.mark.parametrize("nothing", [{}, None], ids=["missing", "null"])
+def test_blocks_get_the_fields_that_clients_cannot_do_without(nothing: Any) -> None:
+    """Servers leave out what is empty; official clients append to it, read it, or run the tool with it."""
+
+    def bare(field: str) -> dict[str, Any]:
+        return {} if nothing == {} else {field: nothing}
+
+    content = [
+        {"type": "thinking", "thinking": "hm", **bare("signature")},
+        {"type": "text", **bare("text")},
+        {"type": "tool_use", "id": "t", "name": "Task", **bare("input")},
+        {"type": "brand_new"},
+    ]
+    out, _ = reply(render({**CALLS, "content": content}), "claude-up", "msg_1")
+    assert parse(out)["content"] == [
+        {"type": "thinking", "thinking": "hm", "signature": ""},
+        {"type": "text", "text": ""},
+        {"type": "tool_use", "id": "t", "name": "Task", "input": {}},
+        {"type": "brand_new"},
+    ]
+
+
 @pytest.mark.parametrize("counts", [{}, {"input_tokens": None, "cache_read_input_tokens": 3}, {"output_tokens": "5"}])
 def test_counts_that_clients_cannot_do_without_are_there(counts: dict[str, Any]) -> None:
     given = {**CALLS, "usage": counts}
