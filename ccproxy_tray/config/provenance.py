@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from ccproxy_tray.config.schema import PASSTHROUGH, Loaded, ProviderConfig, Route, Secret, Step
+from ccproxy_tray.routing.rule import ErrorRule
 from ccproxy_tray.routing.target import ProviderType
 
 
@@ -71,6 +72,9 @@ def _plain(key: str, value: object) -> object:
             return {"name": value.name, "variants": variants}
         case Route():
             return {"model": value.model, "provider_sequence": _plain(key, value.provider_sequence)}
+        case ErrorRule():
+            named = {"provider": value.provider, "status": list(value.statuses), "message": value.message}
+            return {key: each for key, each in named.items() if each} | {"as": str(value.meaning)}
         case tuple():
             return [_plain(key, item) for item in value]
         case Mapping():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ccproxy_tray import catalog
+from ccproxy_tray.config.error_rule import error_rules
 from ccproxy_tray.config.provider import region
 from ccproxy_tray.config.reading import quoted
 from ccproxy_tray.config.report import suggestion
@@ -108,6 +109,7 @@ def routing(section: Section, accounts: Mapping[str, ProviderConfig], names: tup
         rate_limit_seconds=section.value("rate_limit_seconds", PAUSE, default.rate_limit_seconds),
         max_wait_seconds=section.value("max_wait_seconds", PAUSE, default.max_wait_seconds),
         failback=section.value("failback", one_of(Failback), default.failback),
+        errors=error_rules(section, sequences.check_name),
     )
 
 

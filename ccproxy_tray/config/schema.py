@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from ccproxy_tray.routing.rule import ErrorRule
 from ccproxy_tray.routing.target import ProviderType
 from ccproxy_tray.routing.trait import Trait, read_trait
 
@@ -141,6 +142,7 @@ class Routing:
     rate_limit_seconds: float = 60.0
     max_wait_seconds: float = 90.0
     failback: Failback = Failback.EAGER
+    errors: tuple[ErrorRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

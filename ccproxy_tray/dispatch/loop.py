@@ -177,7 +177,7 @@ class Dispatcher:
         call = self._call(command.target, passage.request, passage.chronicle.request_id, command.repairs)
         result = await attempt(provider, self._transport, call, config.upstream, config.secrets)
         if isinstance(result, Failure):
-            return result
+            return passage.runtime.judged(command.target, result)
         passage.result = result
         return Served(command.target)
 
@@ -244,6 +244,7 @@ class Dispatcher:
             if failure is not None and kept is not None:
                 kept.add(last_event(failure, request_id))
             if failure is not None:
+                failure = passage.runtime.judged(target, failure)
                 now = self._clock.monotonic()
                 began = passage.chronicle.started
                 broke_off(target, failure, self.state.cooldowns, passage.runtime.rules, now, began=began)

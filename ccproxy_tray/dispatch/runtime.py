@@ -8,10 +8,12 @@ from functools import cached_property, partial
 
 from ccproxy_tray.aside import aside
 from ccproxy_tray.config.schema import Config, Failback, Variant
+from ccproxy_tray.errors import Failure
 from ccproxy_tray.providers.base import Provider
 from ccproxy_tray.routing.cooldown import Cooldowns
 from ccproxy_tray.routing.plan import DEFAULT_ROUTE, Route, candidates, measures, route, sequence
 from ccproxy_tray.routing.policy import WalkRules
+from ccproxy_tray.routing.rule import judged
 from ccproxy_tray.routing.session import Place, Sticky
 from ccproxy_tray.routing.target import Candidate, Target
 from ccproxy_tray.routing.trait import Purpose
@@ -51,6 +53,11 @@ class Runtime:
             rate_limit=routing.rate_limit_seconds,
             usual=self._usual,
         )
+
+    def judged(self, target: Target, failure: Failure) -> Failure:
+        """A failure as the user wants it seen. Where one target serves alone there is nothing to decide by it."""
+        routing = self.config.routing
+        return judged(target, failure, routing.errors) if routing.enable else failure
 
     @property
     def _usual(self) -> frozenset[str]:

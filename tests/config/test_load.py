@@ -514,7 +514,7 @@ WORDS = (
     "only",
     "order",
 )
-MORE = ("provider_sequence", "name", "models", "model", "variants", "history", "tray", "notifications")
+MORE = ("provider_sequence", "name", "models", "model", "variants", "history", "tray", "notifications", "errors", "as")
 TEXTS = ("bedrock", "openai", "auto", "${X}", "${", "keyring:x", "https://h", "default", "60s", "yes")
 KEYS = st.sampled_from(WORDS + MORE)
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(TEXTS)

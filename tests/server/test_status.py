@@ -171,7 +171,7 @@ def test_routing_is_shown_with_the_source_of_each_value() -> None:
     assert shown["routing"]["max_wait_seconds"]["value"] == 90.0
     assert set(shown["routing"]) == {
         "enable", "provider_sequence", "models", "order", "only", "retry_timeout_millis", "rate_limit_seconds",
-        "max_wait_seconds", "failback",
+        "max_wait_seconds", "failback", "errors",
     }  # fmt: skip
     assert shown["config"] == {"path": "/home/me/config.yaml", "warnings": ["unknown key"], "problems": []}
 
