@@ -153,7 +153,8 @@ class Dispatcher:
             if isinstance(step, Try):
                 # Only now does the walk's verdict stand, and with it the cooling.
                 self._note(passage.chronicle, step.target, began, now, outcome)
-                self._standing.tell()
+                if isinstance(following, Command):
+                    self._standing.tell_soon()
             step = following
         if isinstance(step, Exhausted):
             passage.chronicle.passed_over(step.skipped)

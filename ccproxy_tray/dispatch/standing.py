@@ -11,6 +11,10 @@ from ccproxy_tray.journal import events
 from ccproxy_tray.journal.journal import Journal
 from ccproxy_tray.routing.cooldown import Cooling
 
+MOMENT = 0.02
+"""Seconds that may pass between an attempt and what is told of it, when others were told of just before. Each time all
+that cools is told, so that to do it after every one of many attempts would cost their square."""
+
 
 class Standing:
     """What was told last of cooling targets and of being offline."""
@@ -21,6 +25,9 @@ class Standing:
         self._clock = clock
         self._told: tuple[Cooling, ...] = ()
         self._offline = False
+        self._hurried_at = float("-inf")
+        """When an attempt was told of at once; by the loop's clock."""
+        self._later: asyncio.TimerHandle | None = None
         self._woken = asyncio.Event()
 
     def begin(self) -> None:
@@ -34,6 +41,9 @@ class Standing:
 
     def tell(self, *, anew: bool = False) -> None:
         """Report what changed about the targets since this was called last; ``anew``: the clocks have come apart."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         now, cooldowns = self._clock.monotonic(), self._cooldowns
         view = cooldowns.view(now)
         if anew or view != self._told:
@@ -44,6 +54,15 @@ class Standing:
             self._offline = offline
             at = self._clock.wall()
             self._journal.record(events.WentOffline(at) if offline else events.CameBack(at))
+
+    def tell_soon(self) -> None:
+        """Report what changed: at once, or a :data:`MOMENT` later where something was told just now."""
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._hurried_at >= MOMENT:
+            self._hurried_at = loop.time()
+            self.tell()
+        elif self._later is None:
+            self._later = loop.call_later(MOMENT, self.tell)
 
     async def pause(self, seconds: float) -> None:
         """Wait until a cooling may have ended: for so long, or until :meth:`wake`."""

@@ -396,3 +396,11 @@ async def test_a_session_s_cache_gets_cold_while_the_machine_sleeps(monkeypatch:
     stage.dispatcher.resumed(3600.0)
     await stage.ask(reply())
     assert stage.targets[-1] == FIRST
+
+
+async def test_many_targets_that_fail_are_told_of_in_few_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccproxy_tray.dispatch.standing.MOMENT", 3600.0)
+    models = [f"model-{number}" for number in range(50)]
+    stage = Stage(monkeypatch, replace(ROUTING, provider_sequence=(Step("first", tuple(map(Variant, models))),)))
+    await stage.ask(*[THROTTLED] * len(models))
+    assert [len(event.cooling) for event in stage.of(events.Cooled)] == [1, len(models)]
