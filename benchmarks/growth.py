@@ -8,16 +8,29 @@ Rows of the history are measured by history.py.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
+from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.micro.subject import HEADERS, parsed, picture, planning
+from benchmarks.micro.subject import HEADERS, chain, parsed, picture, planning
 from benchmarks.yardstick import body
+from ccproxy_tray.config.schema import Secret
+from ccproxy_tray.dispatch import loop as dispatch
+from ccproxy_tray.dispatch.chronicle import Clock
+from ccproxy_tray.dispatch.loop import Dispatcher
+from ccproxy_tray.dispatch.runtime import Runtime, State
+from ccproxy_tray.errors import Failure, Fault
+from ccproxy_tray.journal.journal import Journal
+from ccproxy_tray.providers.http import Transport
+from ccproxy_tray.providers.table import providers
 from ccproxy_tray.translate import jsontext
 from ccproxy_tray.translate.bedrock import bedrock_body
 from ccproxy_tray.translate.messages import parse_request, with_model
@@ -56,6 +69,28 @@ def chat(size: int) -> Work:
     return lambda: jsontext.render(chat_request(request.body, model="bench", dialect=GENERIC)[0])
 
 
+def failing(targets: int) -> Work:
+    """A request that so many targets throttle, one after the other, without the sending."""
+    request, config = parsed(1000), chain(targets)
+    accounts = {name: replace(each, api_key=Secret("a-key")) for name, each in config.providers.items()}
+    config = replace(config, routing=replace(config.routing, max_wait_seconds=0))
+    runtime = Runtime(config, providers(accounts, {}))
+
+    async def throttled(*_: object) -> Failure:
+        return Failure(Fault.THROTTLED, "slow down", 429)
+
+    async def ask() -> None:
+        clock = Clock(time.monotonic, time.time)
+        dispatcher = Dispatcher(runtime, cast("Transport", None), Journal("0", 0.0), State(), clock)
+        await dispatcher.messages(request, "req_1")
+
+    def run() -> None:
+        with patch.object(dispatch, "attempt", throttled):
+            asyncio.run(ask())
+
+    return run
+
+
 def drawing(targets: int) -> Work:
     """A menu for so many targets."""
     snapshot = picture(targets)
@@ -68,6 +103,7 @@ ROWS: tuple[tuple[str, tuple[int, ...], Callable[[int], Work]], ...] = (
     ("body for Bedrock, bytes", BODIES, bedrock),
     ("body for chat, bytes", BODIES, chat),
     ("request planned, targets", COUNTS, planning),
+    ("request refused by all, targets", COUNTS, failing),
     ("menu built, targets", COUNTS, drawing),
 )
 
