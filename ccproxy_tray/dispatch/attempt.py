@@ -44,7 +44,7 @@ def _as_it_is(failure: Failure) -> Failure:
 class Started:
     """A stream whose first content has arrived. ``held`` is what it said so far, not yet given to the client.
 
-    ``masked`` takes the secrets out of what is told of its failure.
+    ``masked`` takes the secrets out of what is told of its failure; the loop adds the user's own word on it.
     """
 
     response: Response

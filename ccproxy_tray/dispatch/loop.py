@@ -240,12 +240,17 @@ class Dispatcher:
             kept.add(started.held)
             started.codec = KeptCodec(started.codec, kept)
         passage.let_go()
+        masked = started.masked
+
+        def told(failure: Failure) -> Failure:
+            return passage.runtime.judged(target, masked(failure))
+
+        started.masked = told
 
         def ended(failure: Failure | None, complete: bool) -> None:
             if failure is not None and kept is not None:
                 kept.add(last_event(failure, request_id))
             if failure is not None:
-                failure = passage.runtime.judged(target, failure)
                 now = self._clock.monotonic()
                 began = passage.chronicle.started
                 broke_off(target, failure, self.state.cooldowns, passage.runtime.rules, now, began=began)

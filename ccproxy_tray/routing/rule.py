@@ -9,6 +9,9 @@ from enum import StrEnum
 from ccproxy_tray.errors import ErrorType, Failure, Fault
 from ccproxy_tray.routing.target import Target
 
+_REFUSALS = frozenset({400, 403, 412, 413, 422, 431})
+"""By these, clients know that their request is refused. After others they log in, blame the model or ask again."""
+
 
 class Meaning(StrEnum):
     """What an error can be said to be: a :class:`~ccproxy_tray.errors.Fault` of the same name."""
@@ -24,7 +27,8 @@ class Meaning(StrEnum):
 class ErrorRule:
     """Errors of ``provider`` with one of ``statuses`` and with ``message`` in their own are ``meaning``.
 
-    What is empty fits all errors. Upper and lower case make no difference.
+    What is empty fits all errors. Upper and lower case make no difference. What has no status, no provider has said:
+    that is about the way there, such as a lost connection.
     """
 
     provider: str = ""
@@ -35,7 +39,8 @@ class ErrorRule:
     def fits(self, target: Target, failure: Failure) -> bool:
         """Whether the rule is about this failure of this target."""
         return (
-            self.provider in ("", target.provider)
+            failure.status != 0
+            and self.provider in ("", target.provider)
             and (not self.statuses or failure.status in self.statuses)
             and self.message.lower() in failure.message.lower()
         )
@@ -47,7 +52,6 @@ def judged(target: Target, failure: Failure, rules: Sequence[ErrorRule]) -> Fail
     if rule is None:
         return failure
     seen = replace(failure, fault=Fault[rule.meaning.name], subject="")
-    if rule.meaning is Meaning.REFUSED and not 400 <= failure.status < 500:
-        # It reaches the client as a 400 then, and is to say so itself.
-        return replace(seen, error_type=ErrorType.INVALID_REQUEST, body=b"")
+    if rule.meaning is Meaning.REFUSED and failure.status not in _REFUSALS:
+        return replace(seen, status=400, error_type=ErrorType.INVALID_REQUEST, body=b"", should_retry=None)
     return seen

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ccproxy_tray.errors import ErrorType, Failure, Fault
@@ -59,7 +61,19 @@ def test_what_the_user_only_plays_stays_what_it_is() -> None:
     assert judged(A, played, [ErrorRule(statuses=(429,))]) is played
 
 
-def test_a_fault_of_the_server_that_is_the_requests_own_says_so_itself() -> None:
-    odd = Failure(Fault.BROKEN, "tools.0: bad name", 500, ErrorType.API, body=b'{"type":"error"}')
+@pytest.mark.parametrize("status", [401, 404, 408, 409, 429, 500, 529])
+def test_what_is_the_requests_own_fault_has_a_status_that_says_so(status: int) -> None:
+    odd = Failure(Fault.BROKEN, "tools.0: bad name", status, body=b'{"type":"error"}', should_retry=True)
     refused = judged(A, odd, [ErrorRule(message="bad name", meaning=Meaning.REFUSED)])
-    assert refused == Failure(Fault.REFUSED, odd.message, 500, ErrorType.INVALID_REQUEST)
+    assert refused == Failure(Fault.REFUSED, odd.message, 400, ErrorType.INVALID_REQUEST)
+
+
+@pytest.mark.parametrize("status", [400, 403, 412, 413, 422, 431])
+def test_a_refusal_reaches_the_client_as_it_is(status: int) -> None:
+    odd = Failure(Fault.BROKEN, "bad name", status, "odd_error", body=b'{"type":"error"}', should_retry=False)
+    assert judged(A, odd, [ErrorRule(message="bad name", meaning=Meaning.REFUSED)]) == replace(odd, fault=Fault.REFUSED)
+
+
+def test_a_failure_that_no_provider_has_told_is_for_no_rule() -> None:
+    lost = Failure(Fault.UNREACHABLE, "the connection broke", subject="reset")
+    assert judged(A, lost, [ErrorRule(message="broke"), ErrorRule("team")]) is lost
