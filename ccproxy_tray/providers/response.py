@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +17,8 @@ ERROR_PATIENCE = 3.0
 """Seconds that an error has for its text: status and headers say enough, and the next target could be asked."""
 ERROR_BODY_LIMIT = 64 * 1024
 BODY_LIMIT = 64 * 1024 * 1024
+_JSON = re.compile(rb"\s*[{\[]\s*(?:[\"{\[]|$)")
+"""How JSON begins, other than a text with something in brackets."""
 DRAIN_SECONDS = 1.0
 """How long the end of a finished answer is waited for, to keep its connection for the next request."""
 
@@ -61,15 +64,16 @@ class Response(ABC):
         """As much of an error's body as is worth reading.
 
         A broken or slow one counts as far as it came, but nothing does of a JSON text that broke off: half a refusal
-        would reach the client as the provider's own words.
+        would reach the client as the provider's own words. Where the end of the connection is that of the body, only
+        the text itself tells.
         """
-        data = b""
+        data, ended = b"", False
         with suppress(AttemptFailed, TimeoutError):
             async with asyncio.timeout(ERROR_PATIENCE):
                 while len(data) < ERROR_BODY_LIMIT and (more := await self.read()):
                     data += more
-            return data[:ERROR_BODY_LIMIT]
-        return b"" if data.lstrip()[:1] in (b"{", b"[") and parsed(data) is None else data
+            ended = len(data) >= ERROR_BODY_LIMIT or data.rstrip().endswith((b"}", b"]"))
+        return data[:ERROR_BODY_LIMIT] if ended or not _JSON.match(data) or parsed(data) is not None else b""
 
 
 def now() -> str:

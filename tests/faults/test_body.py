@@ -115,6 +115,31 @@ async def test_u17_half_a_refusal_is_none(
         await stage.expect(primary=1, backup=1, story=BROKE)
 
 
+@pytest.mark.parametrize("wire", WIRES, ids=by_name)
+async def test_u17_half_a_refusal_is_none_where_the_connection_s_end_is_that_of_the_body(
+    tmp_path: Path, wire: Wire
+) -> None:
+    async def script(call: Call) -> None:
+        await call.send(b"HTTP/1.0 400 Whatever\r\ncontent-type: application/json\r\n\r\n", HALF[wire.name])
+        call.fin()
+
+    async with staged(tmp_path, wire) as stage:
+        stage.primary.play(script)
+        assert (await stage.ask()).text() == text_of("backup1")
+        await stage.expect(primary=1, backup=1, story=BROKE)
+
+
+@pytest.mark.parametrize(
+    "text", ["[router] no such tool", "{no such tool}", "{'detail': 'no such tool'}", "no such tool"]
+)
+async def test_u17_a_refusal_need_not_be_json(tmp_path: Path, text: str) -> None:
+    async with staged(tmp_path) as stage:
+        stage.primary.play(status(400, text.encode(), "text/plain"))
+        refused = await stage.ask()
+        assert (refused.status, refused.error["message"]) == (400, text)
+        await stage.expect(primary=1, backup=0, story=["primary refused"])
+
+
 @pytest.mark.parametrize("text", [b"the request is odd", b'{"error": {"message": "the request is odd"}}'])
 async def test_u17_a_refusal_that_has_come_whole_counts_also_if_its_connection_breaks(
     tmp_path: Path, text: bytes
