@@ -203,6 +203,7 @@ class AwsAccount:
         # The chain would find these first as well; it need not be built for them.
         settled = bool(self._bearer) or (self._environ_keys is not None and self._profile is None)
         if settled and not has_configuration():
+            self.endpoints = self._asked_for
             return self._environ_keys, ""
         from botocore.session import Session
 

@@ -8,6 +8,9 @@ from email.utils import parsedate_to_datetime
 
 SKEW = timedelta(minutes=4)
 """By how much clocks may differ: AWS refuses signatures from five minutes on (IAM User Guide, "Troubleshoot SigV4")."""
+FURTHEST = timedelta(days=400)
+"""No clock is followed further: no certificate holds longer (CA/Browser Forum, Baseline Requirements, 6.3.2), so this
+machine could not reach AWS if it were so wrong."""
 CORRECTED_SECONDS = 60.0
 """For so long after a correction, refusals may still be of requests that were signed before it."""
 
@@ -40,7 +43,7 @@ class AwsClock:
             ahead = theirs.replace(tzinfo=theirs.tzinfo or UTC) - datetime.now(UTC)
         except (ValueError, TypeError, OverflowError):
             return ""
-        if abs(ahead - self._ahead) < SKEW:
+        if abs(ahead - self._ahead) < SKEW or abs(ahead) > FURTHEST:
             return ""
         self._ahead, self._corrected_at = ahead, asyncio.get_running_loop().time()
         minutes = round(abs(ahead).total_seconds() / 60)

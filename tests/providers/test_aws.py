@@ -237,6 +237,34 @@ async def test_a_refusal_that_says_nothing_about_the_clock_changes_nothing() -> 
         assert abs(await signed_at(account) - datetime.now(UTC)) < timedelta(minutes=1), date
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Mon, 01 Jan 0001 00:00:00 GMT",
+        "Sat, 01 Jan 2000 00:00:00 GMT",
+    ],
+)
+async def test_nobody_s_clock_is_followed_further_than_a_certificate_would_hold(date: str) -> None:
+    """Beyond the calendar no request could be signed any more, and so none would tell that the clock is right again."""
+    account = AwsAccount("bedrock", "", "", STATIC)
+    await account.look()
+    account.refused(date)
+    assert not await account.refresh()
+    assert abs(await signed_at(account) - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+async def test_an_endpoint_that_the_configuration_names_no_longer_is_not_gone_to(tmp_path: Path) -> None:
+    write(tmp_path / "config", "[default]\nendpoint_url = https://vpce.example\n")
+    account = AwsAccount("bedrock", "", "", STATIC)
+    await account.look()
+    assert account.endpoints.of("us-east-1") == "https://vpce.example"
+    write(tmp_path / "config", "[default]\nregion = us-east-1\n")
+    await account.refresh()
+    assert account.endpoints.of("us-east-1") == "https://bedrock-runtime.us-east-1.amazonaws.com"
+
+
 async def test_a_bearer_key_knows_no_clock() -> None:
     account = AwsAccount("bedrock", "", "key", {})
     account.refused(said(timedelta(hours=2)))
