@@ -89,7 +89,7 @@ async def _serve(program: App, ready: Ready, read: Read, stop: asyncio.Event, pa
 
 
 class Follower:
-    """Keeps a running program's configuration like its file; the last good one stays while that is broken or gone."""
+    """Keeps a running configuration like its file; the last good one stays while that is broken, empty or gone."""
 
     def __init__(self, app: App, read: Read) -> None:
         self._app = app

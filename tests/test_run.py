@@ -25,8 +25,8 @@ SECOND = replace(FIRST, config=replace(FIRST.config, server=Server(port=8123)))
 class FakeApp:
     """Notes what it is told, and ends the following after so many words."""
 
-    def __init__(self, words: int) -> None:
-        self.loaded = FIRST
+    def __init__(self, words: int, loaded: Loaded) -> None:
+        self.loaded = loaded
         self.journal = Journal("0", 0.0)
         self.told: list[Loaded | tuple[str, ...]] = []
         self.enough = asyncio.Event()
@@ -46,9 +46,11 @@ class FakeApp:
             self.enough.set()
 
 
-async def followed(words: int, *readings: Callable[[], Loaded]) -> list[Loaded | tuple[str, ...]]:
-    """What the program is told while the file changes again and again and is read as ``readings`` say."""
-    app, rest = FakeApp(words), list(readings)
+async def followed(
+    words: int, *readings: Callable[[], Loaded], known: Loaded = FIRST
+) -> list[Loaded | tuple[str, ...]]:
+    """What a program that ``known`` is in force in is told while the file changes, and is read as ``readings`` say."""
+    app, rest = FakeApp(words, known), list(readings)
 
     def read() -> Loaded:
         loop.call_soon_threadsafe(follower.look)  # the file changes while it is being read
@@ -112,6 +114,12 @@ async def test_a_file_that_was_emptied_leaves_what_it_said_in_force() -> None:
     assert told == [(empty,), SECOND]
 
 
+@pytest.mark.parametrize("known", [replace(FIRST, blank=True), replace(FIRST, path="")], ids=["empty", "not there"])
+async def test_an_empty_file_is_no_fault_where_none_has_said_anything(known: Loaded) -> None:
+    blank = replace(SECOND, blank=True)
+    assert await followed(2, lambda: blank, lambda: FIRST, known=known) == [blank, FIRST]
+
+
 def test_a_file_that_cannot_be_read_to_its_end_does_not_hold_up_the_program_s() -> None:
     release, read_to_its_end = threading.Event(), threading.Event()
 
@@ -124,7 +132,7 @@ def test_a_file_that_cannot_be_read_to_its_end_does_not_hold_up_the_program_s() 
             read_to_its_end.set()
             return SECOND
 
-        follower = run.Follower(cast("App", FakeApp(1)), read)
+        follower = run.Follower(cast("App", FakeApp(1, FIRST)), read)
         follower.look()
         following = asyncio.create_task(follower.run())
         await begun.wait()

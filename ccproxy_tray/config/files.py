@@ -40,7 +40,7 @@ class NoFolder(CcproxyError):
     """A relative path leads nowhere."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} leads nowhere, since the current folder is gone: change to one that there is")
+        super().__init__(f"{path} leads nowhere, since the current folder is gone: change to one that exists")
 
 
 def config_path(environ: Mapping[str, str]) -> Path:

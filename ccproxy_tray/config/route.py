@@ -149,8 +149,10 @@ def _routes(section: Section, sequences: _Sequences) -> tuple[Route, ...]:
     items = section.items("models", "model") or ()
     routes = tuple(sequences.route(item) for item in items)
     known: set[str] = set()
-    for item, word in zip(items, (route.model.lower() for route in routes), strict=True):
+    for item, route in zip(items, routes, strict=True):
+        word = route.model.lower()
         if word in known:
             item.problem(f"two routes for {quoted(word)}; only one can be taken", "model")
-        known.update(filter(None, [word]))
+        elif word:  # Those that say nothing are a problem already, and no two of a kind.
+            known.add(word)
     return routes

@@ -49,6 +49,7 @@ class Section:
 
     def warning(self, text: str, key: str = "") -> None:
         """Note what is odd about a key, wherever its value came from, or about the section as a whole."""
+        # To look an unknown key up would make it known, and a suggestion for the next.
         over = self._over(key) if key in self._known else None
         self._reading.report.warning(over.place if over else self.place(key), text)
 

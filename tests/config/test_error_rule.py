@@ -60,19 +60,21 @@ def test_every_mistake_is_named_with_its_line(refuses: Refusal) -> None:
             - { message: full, provider: opnrouter }
             - { message: full, as: dead }
             - { status: [ 404, 4xx ] }
+            - { status: 600 }
             - [ full ]
     """
     assert refuses(text) == (
         'config.yaml:3: routing.errors[0].status: expected a status of an error, 400 to 599, got "200"',
         "config.yaml:4: routing.errors[1]: needs status or message: which errors are meant",
-        ('config.yaml:5: routing.errors[2].provider: there is no provider "opnrouter"; did you mean "openrouter"?'),
+        'config.yaml:5: routing.errors[2].provider: there is no provider "opnrouter"; did you mean "openrouter"?',
         (
             'config.yaml:6: routing.errors[3].as: expected "throttled" or "overloaded" or "broken" or "no_credit" '
             'or "refused", got "dead"'
         ),
         'config.yaml:7: routing.errors[4].status: expected a status of an error, 400 to 599, got "4xx"',
-        "config.yaml:8: routing.errors[5]: expected keys, got a list",
-        "config.yaml:8: routing.errors[5]: needs status or message: which errors are meant",
+        'config.yaml:8: routing.errors[5].status: expected a status of an error, 400 to 599, got "600"',
+        "config.yaml:9: routing.errors[6]: expected keys, got a list",
+        "config.yaml:9: routing.errors[6]: needs status or message: which errors are meant",
     )
 
 

@@ -122,7 +122,6 @@ def test_a_file_that_comes_in_the_same_moment_is_not_overwritten(
     assert [entry.name for entry in tmp_path.iterdir()] == ["config.yaml"]
 
 
-@posix
 @pytest.mark.skipif(sys.platform == "win32", reason="deletes the current folder")
 def test_a_folder_that_has_been_deleted_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = tmp_path / "gone"
@@ -136,6 +135,7 @@ def test_a_folder_that_has_been_deleted_is_no_folder(tmp_path: Path, monkeypatch
         config_path({"CCPROXY_CONFIG": "rel/here.yaml"})
 
 
+@posix
 def test_a_user_without_a_home_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody(_number: int) -> object:
         raise KeyError

@@ -362,6 +362,13 @@ def test_a_file_that_cannot_be_used_tells_of_its_unknown_keys_too(refuses: Refus
     )
 
 
+def test_an_unknown_key_is_no_suggestion_for_another_one(reads: Reader) -> None:
+    assert reads("x-mine: 1\nx-mines: 2\n").warnings == (
+        "config.yaml:1: x-mine: unknown key, ignored",
+        "config.yaml:2: x-mines: unknown key, ignored",
+    )
+
+
 def test_a_provider_at_the_proxys_own_address_is_a_warning(reads: Reader) -> None:
     loaded = reads(
         """\

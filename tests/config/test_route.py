@@ -212,6 +212,20 @@ def test_the_second_of_two_routes_is_named_by_its_own_line(refuses: Refusal) -> 
     assert refuses(text) == ('config.yaml:8: routing.models[2].model: two routes for "haiku"; only one can be taken',)
 
 
+def test_routes_that_do_not_say_what_for_are_not_told_as_two_for_the_same(refuses: Refusal) -> None:
+    text = """
+    routing:
+      models:
+        - provider_sequence: [ bedrock ]
+        - provider_sequence: [ bedrock ]
+    """
+    needs = "needs model: what to look for in the requested model"
+    assert refuses(text) == (
+        f"config.yaml:4: routing.models[0]: {needs}",
+        f"config.yaml:5: routing.models[1]: {needs}",
+    )
+
+
 def test_an_order_of_providers_that_no_sequence_tries_is_warned_of(reads: Reader) -> None:
     said = "is in no provider_sequence, so that nothing is sent there"
     assert reads("routing: {order: [anthropic, bedrock]}").warnings == (
