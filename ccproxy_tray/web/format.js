@@ -45,13 +45,14 @@ export function money(dollars) {
 }
 
 /**
- * A sum of costs of which some may not be known. What is not known is never shown as nothing.
+ * A sum of costs of which some may not be known, and a word on those. What is not known is never shown as nothing.
  * @param {number} dollars the known part
  * @param {number} unpriced requests without a known cost
+ * @returns {[string, string]}
  */
 export function sum(dollars, unpriced) {
-  if (!unpriced) return money(dollars);
-  return dollars ? `at least ${money(dollars)}, ${plural(unpriced, "request")} unpriced` : UNKNOWN;
+  if (!unpriced) return [money(dollars), ""];
+  return dollars ? [`at least ${money(dollars)}`, `${plural(unpriced, "request")} unpriced`] : [UNKNOWN, ""];
 }
 
 /**

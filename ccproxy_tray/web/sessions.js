@@ -84,7 +84,7 @@ function row(told) {
     `${count(background)} background`,
   ];
   const parts = kinds.filter((_, index) => [main, subagent, background][index]);
-  const [cost, hint] = sum(told.cost, told.unpriced).split(", ");
+  const [cost, hint] = sum(told.cost, told.unpriced);
   return h(
     "tr",
     {},

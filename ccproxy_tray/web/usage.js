@@ -192,10 +192,7 @@ function figures(sums) {
 }
 
 /** @param {any} sums @returns {[string, string, string]} */
-function cost(sums) {
-  const [value, hint = ""] = sum(sums.cost, sums.unpriced).split(", ");
-  return ["Cost", value, hint];
-}
+const cost = (sums) => ["Cost", ...sum(sums.cost, sums.unpriced)];
 
 /** @param {any} totals @returns {[string, string, string]} */
 const speed = ({ p50, p95 }) => ["First content", duration(p50), p95 === null ? "" : `95 % within ${duration(p95)}`];

@@ -59,7 +59,7 @@ async def in_browser(look: Open, server: Fake, module: str, code: str) -> Any:
             "[0, 0.00001, 0.00123, 0.0312, 0.4, 1234.5].map(m.money)",
             "$0.00|under $0.0001|$0.0012|$0.031|$0.40|$1,234.50",
         ),
-        ("[m.sum(0, 0), m.sum(0, 1), m.sum(2, 1)]", "$0.00|unknown|at least $2.00, 1 request unpriced"),
+        ("[...m.sum(0, 0), ...m.sum(0, 1), ...m.sum(2, 1)]", "$0.00||unknown||at least $2.00|1 request unpriced"),
         ("[m.price(null), m.price(0)]", "unknown|$0.00"),
         ("[0, 999, 1000, 59949, 59951, 5400000].map(m.duration)", "0 ms|999 ms|1.0 s|59.9 s|1 min 0 s|1 h 30 min"),
         ("[0.1, 99.5, 245, 3601, -3].map(m.left)", "1 s|1 min 40 s|4 min 05 s|1 h 1 min|0 s"),
