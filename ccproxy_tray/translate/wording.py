@@ -45,8 +45,6 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
             "requires more credits",
             "insufficient credits",
             "reached your specified api usage limits",
-            "you're out of extra usage",  # Claude plans
-            "draw from your extra usage",
             "insufficient balance",  # servers that know no 402
             "your account is not active, please check your billing",  # OpenAI
         ),
@@ -55,7 +53,6 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
         Fault.CREDENTIALS,
         (
             "this organization has been disabled",
-            "only authorized for use with claude code",
             # Gemini and xAI refuse a key with a 400.
             "api key not valid",
             "api key not found",
@@ -64,6 +61,12 @@ _CUES: tuple[tuple[Fault, tuple[str, ...]], ...] = (
         ),
     ),
     (Fault.OVERLOADED, ("no models loaded",)),  # LM Studio: there will be one when the user has chosen it.
+    (
+        # A Claude plan takes this one request for another program's, by its prompt or the names of its tools. It says
+        # so too while the plan's own limits leave room.
+        Fault.FIELD_REFUSED,
+        ("only authorized for use with claude code", "draw from your extra usage", "you're out of extra usage"),
+    ),
     (
         # A model that sees nothing refuses this conversation only: others are welcome, so nothing cools.
         Fault.FIELD_REFUSED,

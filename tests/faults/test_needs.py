@@ -11,6 +11,7 @@ import pytest
 
 from tests.faults.faultd import Script
 from tests.faults.stage import staged
+from tests.faults.test_status import said
 from tests.faults.wire import BEDROCK, CHAT, MESSAGES, WIRES, Wire, chat_chunk, compact, data, status, streamed
 
 Json = Any
@@ -605,7 +606,6 @@ NOT_THE_REQUEST = {
     "xAI's keys": ("Incorrect API key provided: xa***.", {}, "credentials", 300.0),
     "DeepSeek's models": ("Model Not Exist", {"code": "invalid_request_error"}, "model not available", 3600.0),
     "DashScope's bills": ("Access denied.", {"code": "Arrearage"}, "no credit", 600.0),
-    "Claude's plans": ("You're out of extra usage. Add more at claude.ai", {}, "no credit", 600.0),
 }
 
 
@@ -620,6 +620,32 @@ async def test_a_400_that_is_about_the_account_or_the_model_falls_over(
         await stage.expect(primary=1, backup=1, story=[f"primary {fault}", "backup ok"], cooling={"primary": seconds})
         assert (await stage.ask()).message()["id"].startswith("msg_backup")
         await stage.expect(primary=1, backup=2, story=["backup ok"], cooling={"primary": seconds})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This credential is only authorized for use with Claude Code and cannot be used for other API requests.",
+        "Third-party apps now draw from your extra usage, not your plan limits. Add more at claude.ai/settings/usage.",
+        "You're out of extra usage. Add more at claude.ai/settings/usage and keep going.",
+    ],
+    ids=["another program's", "third party", "out of extra usage"],
+)
+async def test_a_claude_plan_that_takes_one_request_for_another_program_s_stays_in_service_for_the_others(
+    tmp_path: Path, message: str
+) -> None:
+    """It judges by the prompt and the names of tools, so other sessions have their plan all the while."""
+    async with staged(tmp_path) as stage:
+        stage.primary.play(said(400, message, "invalid_request_error"))
+        assert (await stage.ask()).message()["id"].startswith("msg_backup")
+        await stage.expect(primary=1, backup=1, story=["primary field refused", "backup ok"])
+        assert (await stage.ask()).message()["id"].startswith("msg_primary")
+        await stage.expect(primary=2, backup=1, story=["primary ok"])
+    async with staged(tmp_path, alone=True) as stage:
+        stage.primary.play(said(400, message, "invalid_request_error"))
+        refused = await stage.ask()
+        assert (refused.status, refused.error["message"]) == (400, message)
+        await stage.expect(primary=1, backup=0, story=["primary field refused"])
 
 
 @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
