@@ -51,6 +51,7 @@ def test_no_blank_text_is_left_and_every_other_block_stays(bodies: list[Json]) -
         (result(is_error=True), result(is_error=True)),
         (result(is_error=False), result(is_error=False)),
         ({**result(), "content": ""}, {**result(), "content": ""}),
+        ({**result(BLANK), "content": "ok"}, {**result(), "content": "ok"}),
         ({"type": "search_result", "content": [BLANK]}, {"type": "search_result", "content": [BLANK]}),
     ],
 )
@@ -67,6 +68,9 @@ def test_a_turn_that_says_nothing_keeps_its_place() -> None:
 
 def test_the_beginning_of_an_answer_that_says_nothing_is_left_out() -> None:
     assert without_blanks({"messages": [HI, {"role": "assistant", "content": [BLANK]}]})["messages"] == [HI]
+    begun = {"role": "assistant", "content": [BLANK, {"type": "text", "text": "Once"}]}
+    kept = {"role": "assistant", "content": begun["content"][1:]}
+    assert without_blanks({"messages": [HI, begun]})["messages"] == [HI, kept]
     asked = {"role": "user", "content": [BLANK]}
     assert without_blanks({"messages": [HI, asked]})["messages"] == [HI, {**asked, "content": DOT}]
     alone = {"role": "assistant", "content": [BLANK]}

@@ -337,6 +337,14 @@ def test_usage_that_the_sdks_need_is_added(usage: Any) -> None:
     assert (message["usage"]["input_tokens"], message["usage"]["output_tokens"]) == (0, 0)
 
 
+def test_counts_that_are_there_stay_beside_those_that_are_added() -> None:
+    early, late = {"input_tokens": 100, "cache_read_input_tokens": 800}, {"cache_creation_input_tokens": 7}
+    out, failure, _ = served(sse(start(usage=early), *HELLO[1:-2], end(**late), STOP))
+    assert failure is None
+    assert seen(out)[0]["message"]["usage"] == {**early, "output_tokens": 0}
+    assert seen(out)[-2]["usage"] == {**late, "output_tokens": 0}
+
+
 def test_a_message_start_that_lacks_what_every_message_has_is_completed() -> None:
     bare = {"type": "message_start", "message": {"id": "m", "model": "claude-up"}}
     out, failure, _ = served(sse(bare, *HELLO[1:]))
@@ -357,6 +365,7 @@ def test_a_stream_with_its_reason_but_without_message_stop_is_completed() -> Non
         ([*HELLO[:-3], STOP], "end_turn"),
         ([*HELLO[:-2], end(None), STOP], "end_turn"),
         ([*TOOLS[:-2], STOP], "tool_use"),
+        ([start(), block(0, type="server_tool_use", id="s", name="web_search", input={}), stop(0), STOP], "end_turn"),
     ],
 )
 def test_a_message_stop_without_a_reason_gets_the_one_that_its_content_shows(events: list[Any], reason: str) -> None:

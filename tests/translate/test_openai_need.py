@@ -43,6 +43,13 @@ def test_an_id_becomes_nine_letters_and_digits_and_always_the_same() -> None:
     assert with_needs(CHAT, {Need.SHORT_IDS}) == found
 
 
+@pytest.mark.parametrize("ident", ["abcDEF12", "abcDEF1234", "abcDEF1éé", "abc_DEF12"])
+def test_an_id_is_changed_unless_it_is_nine_letters_and_digits(ident: str) -> None:
+    found = with_needs({"messages": [{"role": "tool", "tool_call_id": ident, "content": "ok"}]}, {Need.SHORT_IDS})
+    changed = found["messages"][0]["tool_call_id"]
+    assert (len(changed), changed.isalnum(), changed.isascii(), changed != ident) == (9, True, True, True)
+
+
 def test_a_request_without_tools_needs_nothing_for_them() -> None:
     bare = {"messages": CHAT["messages"][:1]}
     assert "response_format" not in with_needs(CHAT, frozenset(Need))
@@ -70,7 +77,7 @@ def test_where_nothing_fits_a_short_answer_is_asked_for() -> None:
     assert found["max_tokens"] == 1024
 
 
-@pytest.mark.parametrize(("budget", "expected"), [(10_000, 4096), (2000, 2000)])
+@pytest.mark.parametrize(("budget", "expected"), [(10_000, 4096), (5000, 4096), (4096, 4096), (2000, 2000)])
 def test_half_of_the_answer_is_left_for_what_follows_the_thinking(budget: int, expected: int) -> None:
     thinking = {"type": "enabled", "budget_tokens": budget}
     body = {"max_tokens": 64_000, "thinking": thinking, "messages": [{"role": "user", "content": "hi"}]}

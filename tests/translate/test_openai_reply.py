@@ -170,6 +170,11 @@ def test_ids_are_legal_and_never_repeat() -> None:
     assert [block["id"] for block in content] == ["functions_Bash_0", "toolu_ab_1_1", "toolu_ab_1_2", "toolu_ab_1_3"]
 
 
+def test_an_id_has_no_more_than_64_letters() -> None:
+    content = read(chat({"tool_calls": [call("{}", "a" * 64), call("{}", "b" * 64 + "c"), call("{}", "b" * 64 + "d")]}))
+    assert [block["id"] for block in content["content"]] == ["a" * 64, "b" * 64, "toolu_ab_1_1"]
+
+
 def test_calls_that_share_an_id_stay_two_calls() -> None:
     content = read(chat({"tool_calls": [call('{"a":1}'), call('{"b":2}')]}))["content"]
     assert [block["input"] for block in content] == [{"a": 1}, {"b": 2}]

@@ -173,6 +173,15 @@ def test_thinking_that_the_client_wants_omitted_keeps_its_signature_alone() -> N
     assert said("unknown")[0]["thinking"] == "hm"
 
 
+@pytest.mark.parametrize("place", [{"index": 0}, {"index": 1}, {}], ids=["same", "next", "none"])
+def test_a_signature_that_comes_alone_signs_the_thinking_before_it(place: dict[str, int]) -> None:
+    thought = delta(reasoning_details=[{"type": "reasoning.text", "index": 0, "text": "hm"}])
+    signed = delta(reasoning_details=[{"type": "reasoning.text", **place, "signature": "SIG"}])
+    message = answered(thought, signed, delta("stop", content="Hi"), DONE)
+    assert message["content"][0] == {"type": "thinking", "thinking": "hm", "signature": "SIG"}
+    assert [block["type"] for block in message["content"]] == ["thinking", "text"]
+
+
 def test_a_second_call_streams_at_once_when_the_first_is_complete() -> None:
     stream = codec()
     stream.feed(call(0, '{"a":1}', id="call_1", name="Read"))

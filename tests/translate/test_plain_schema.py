@@ -32,6 +32,7 @@ def plain(inner: Json, **root: Json) -> Json:
         (True, TEXT),
         ({"type": ["null"]}, TEXT),
         ({"type": ["string", "null"]}, TEXT),
+        ({"type": ["null", "integer"], "minimum": 1}, {**NUMBER, "minimum": 1}),
         ({"type": ["null", "integer", "string"]}, {"anyOf": [NUMBER, TEXT]}),
         ({"items": TEXT}, {"type": "array", "items": TEXT}),
         ({"type": "array"}, {"type": "array", "items": TEXT}),
@@ -42,6 +43,7 @@ def plain(inner: Json, **root: Json) -> Json:
         ({"const": "a"}, {"type": "string", "enum": ["a"]}),
         ({"enum": ["a", None]}, {"type": "string", "enum": ["a"]}),
         ({"type": "integer", "enum": [1, 2]}, NUMBER),
+        ({"type": "integer", "enum": ["1", "2"]}, {**TEXT, "enum": ["1", "2"]}),
         # Alternatives.
         ({"oneOf": [TEXT, {"type": "null"}], "description": "d"}, {**TEXT, "description": "d"}),
         ({"anyOf": [TEXT, NUMBER], "type": "string"}, {"anyOf": [TEXT, NUMBER]}),

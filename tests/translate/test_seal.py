@@ -93,6 +93,21 @@ def test_a_stream_tells_the_seals_that_it_brought(spelling: str) -> None:
     assert codec.progress.seals == ["sig", "sealed"]
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "signature_delta", "signature": ""}},
+        {"type": "content_block_start", "index": 1, "content_block": {"type": "redacted_thinking", "data": 7}},
+    ],
+)
+@pytest.mark.parametrize("separator", [b":", b": "], ids=["plain", "odd"])
+def test_what_is_empty_or_no_text_is_no_seal(event: dict[str, Any], separator: bytes) -> None:
+    opened = {"type": "content_block_start", "index": 0, "content_block": thinking("")}
+    codec = MessagesStream("x", "msg_1")
+    codec.feed(stream(opened) + sse_event(event["type"], render(event).replace(b":", separator)))
+    assert (codec.failure, codec.progress.seals) == (None, [])
+
+
 def test_a_whole_answer_tells_them_too() -> None:
     message = {
         "type": "message", "role": "assistant", "id": "m", "model": "x", "stop_reason": "end_turn",
