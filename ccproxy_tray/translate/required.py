@@ -33,7 +33,7 @@ def complete_start(message: dict[str, Json], message_id: str) -> bool:
     missing = {
         key: value
         for key, value in _AT_START.items()
-        if key not in message or (value is not None and message[key] is None)
+        if key not in message or (value is not None and not isinstance(message[key], type(value)))
     }
     counts = mapping(message.get("usage"))
     if zeros := _zeros(counts):

@@ -277,9 +277,10 @@ def test_a_block_starts_with_the_field_that_its_deltas_fill(kind: str, field: st
     assert seen(out)[1]["content_block"] == {"type": kind, "id": "toolu_1", "name": "Read", field: empty}
 
 
-def test_what_a_message_starts_with_is_no_null() -> None:
-    """A list that is empty is null to servers written in Go."""
-    out, failure, _ = served(sse(start(type=None, role=None, content=None), *HELLO[1:]))
+@pytest.mark.parametrize("content", [None, "", {}])
+def test_what_a_message_starts_with_is_no_null_and_no_other_kind_of_value(content: Any) -> None:
+    """A list that is empty is null to servers written in Go, and some have a text in its place."""
+    out, failure, _ = served(sse(start(type=None, role=None, content=content), *HELLO[1:]))
     assert failure is None
     assert seen(out)[0] == start()
 
@@ -339,7 +340,7 @@ def test_usage_that_the_sdks_need_is_added(usage: Any) -> None:
 
 def test_counts_that_are_there_stay_beside_those_that_are_added() -> None:
     early, late = {"input_tokens": 100, "cache_read_input_tokens": 800}, {"cache_creation_input_tokens": 7}
-    out, failure, _ = served(sse(start(usage=early), *HELLO[1:-2], end(**late), STOP))
+    out, failure, _ = served(sse(start(usage=early), *HELLO[1:-2], {**end(), "usage": late}, STOP))
     assert failure is None
     assert seen(out)[0]["message"]["usage"] == {**early, "output_tokens": 0}
     assert seen(out)[-2]["usage"] == {**late, "output_tokens": 0}
