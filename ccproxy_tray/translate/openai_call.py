@@ -26,9 +26,9 @@ class Call:
     closed: bool = False
 
     @property
-    def arguments(self) -> bytes:
-        """The arguments so far."""
-        return "".join(self.pieces).encode("utf-8", "surrogatepass")
+    def arguments(self) -> str:
+        """The arguments so far. Not as bytes: a character may be cut in half, which UTF-8 cannot say."""
+        return "".join(self.pieces)
 
     @property
     def input(self) -> dict[str, Json] | None:
@@ -44,8 +44,8 @@ class Call:
         if not self.wrapped or not self._closes_text():
             return
         try:
-            inner = parse(parse(self.arguments).encode("utf-8", "surrogatepass"))
-        except (JsonError, AttributeError):
+            inner = parse(parse(self.arguments))
+        except JsonError:
             return
         if isinstance(inner, dict):
             self.pieces = [render(inner).decode()]
@@ -69,7 +69,7 @@ class Call:
 
     def said(self, piece: str) -> bool:
         """Whether the piece only says all of the arguments once more, as some servers do at the end of a call."""
-        return piece.startswith("{") and piece == "".join(self.pieces) and self.input is not None
+        return piece.startswith("{") and piece == self.arguments and self.input is not None
 
 
 class Calls:

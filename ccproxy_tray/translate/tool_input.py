@@ -18,7 +18,7 @@ def as_object(value: Json) -> dict[str, Json]:
     """The input as an object: itself, the one that a text holds, or one with all of it."""
     if isinstance(value, str):
         try:
-            value = parse(value.encode("utf-8", "surrogatepass"), duplicates=True)
+            value = parse(value, duplicates=True)
         except JsonError:
             return {"input": value} if value else {}
     if isinstance(value, dict):

@@ -20,6 +20,7 @@ INPUTS = [
     ("ls", {"input": "ls"}),
     ("", {}),
     ("\ud83d", {"input": "\ud83d"}),
+    ('{"command":"\ud83d"}', {"command": "\ud83d"}),
     (["ls"], {"input": ["ls"]}),
     ("[1]", {"input": [1]}),
     (5, {"input": 5}),
