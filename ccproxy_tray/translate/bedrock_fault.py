@@ -106,7 +106,7 @@ def _status(key: str, fault: Fault, status: int) -> int:
     """
     if fault is Fault.REFUSED and status == _TOO_LARGE:
         return status
-    if key not in _FAULTS and status >= 400 and fault_of_status(status) is fault:
+    if key not in _FAULTS and 400 <= status < 600 and fault_of_status(status) is fault:
         return status
     return _STATUSES.get(key) or STATUS_OF_FAULT.get(fault, 500)
 

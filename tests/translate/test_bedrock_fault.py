@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccproxy_tray.errors import Fault
+from ccproxy_tray.errors import ErrorType, Fault
 from ccproxy_tray.translate import faults
 from ccproxy_tray.translate.bedrock_fault import masked
 
@@ -87,6 +87,16 @@ def test_an_error_of_the_model_keeps_the_models_status(original: int, fault: Fau
     by_frame = faults.from_bedrock("modelStreamErrorException", "because", original)
     assert by_http == by_frame
     assert (by_http.fault, by_http.status, by_http.message) == (fault, status, "because")
+
+
+@pytest.mark.parametrize("original", [0, -1, 200, 399, 600, 1_000_000, 10**30, True])
+def test_what_is_no_status_of_an_error_is_none(original: int) -> None:
+    """The history keeps it, and lost all that it wrote together with a number that no database takes."""
+    body = {"message": "wrapped", "originalStatusCode": original}
+    by_http = faults.from_bedrock_http(424, {"x-amzn-errortype": "ModelErrorException"}, json.dumps(body).encode())
+    by_frame = faults.from_bedrock("modelStreamErrorException", "wrapped", original)
+    for failure in (by_http, by_frame):
+        assert (failure.fault, failure.status, failure.error_type) == (Fault.BROKEN, 500, ErrorType.API)
 
 
 @pytest.mark.parametrize(
