@@ -76,7 +76,7 @@ class _Plain:
         # Recursive models of Pydantic's refer to themselves by a part: references in there count, too.
         inside = max([inside, *(way for way, _ in joined)], key=lambda way: len(way.seen))
         whole: Schema = {}
-        for part in [*(part for _, part in joined), without(found, "allOf", "$ref")]:
+        for part in [*(part for _, part in joined), found]:
             both = {
                 "properties": {**mapping(whole.get("properties")), **mapping(part.get("properties"))},
                 "required": [*_list(whole.get("required")), *_list(part.get("required"))],
@@ -87,7 +87,7 @@ class _Plain:
     def options(self, whole: Schema) -> list[Schema]:
         """The alternatives; that of ``null`` goes without saying."""
         listed = _list(whole.get("anyOf")) or _list(whole.get("oneOf"))
-        types = [kind for kind in _list(whole.get("type")) if kind != "null"]
+        types = _list(whole.get("type"))
         if len(types) > 1 and not listed:
             listed = [{"type": kind} for kind in types]
         return [self.schema(option) for option in listed if mapping(option).get("type") != "null"]

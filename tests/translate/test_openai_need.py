@@ -93,13 +93,18 @@ def test_the_format_of_an_answer_is_asked_for_but_no_promise() -> None:
     promised, _ = chat_request(body, model="gpt-4o", dialect=GENERIC)
     found, _ = chat_request(body, model="gpt-4o", dialect=GENERIC, repairs=needs)
     assert promised["response_format"]["json_schema"]["strict"] is True
-    assert found["response_format"]["json_schema"] == {"name": "output", "strict": False, "schema": schema}
+    assert found["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "output", "strict": False, "schema": schema},
+    }
 
 
 def test_every_call_has_a_seal() -> None:
     found = with_needs(CHAT, {Need.CALL_SEALS})
     seal = {"google": {"thought_signature": "skip_thought_signature_validator"}}
-    assert [call["extra_content"] for call in found["messages"][1]["tool_calls"]] == [seal, seal]
+    sealed = [{**call, "extra_content": seal} for call in CHAT["messages"][1]["tool_calls"]]
+    asked, called, *results = CHAT["messages"]
+    assert found["messages"] == [asked, {**called, "tool_calls": sealed}, *results]
 
 
 @pytest.mark.parametrize(

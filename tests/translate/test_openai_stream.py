@@ -103,7 +103,7 @@ def test_thinking_among_the_parts_of_the_content_streams_as_thinking() -> None:
 
 
 def test_a_call_in_the_field_of_the_first_days_streams_as_a_call() -> None:
-    pieces = ({"name": "Read", "arguments": ""}, {"arguments": '{"a"'}, {"arguments": ":1}"})
+    pieces = ({"name": "Read", "arguments": ""}, {"arguments": '{"a"'}, {"name": "Read", "arguments": ":1}"})
     said = [delta(function_call=piece) for piece in pieces]
     message = answered(delta(content="Reading."), *said, delta("function_call"), DONE)
     assert message["content"] == [
@@ -180,6 +180,15 @@ def test_a_signature_that_comes_alone_signs_the_thinking_before_it(place: dict[s
     message = answered(thought, signed, delta("stop", content="Hi"), DONE)
     assert message["content"][0] == {"type": "thinking", "thinking": "hm", "signature": "SIG"}
     assert [block["type"] for block in message["content"]] == ["thinking", "text"]
+
+
+def test_thoughts_that_are_numbered_apart_are_blocks_of_their_own() -> None:
+    thoughts = [
+        delta(reasoning_details=[{"type": "reasoning.summary", "index": index, "summary": piece}])
+        for index, piece in ((0, "one "), (0, "thought"), (1, "another"))
+    ]
+    message = answered(*thoughts, delta("stop", content="Hi"), DONE, signed=False)
+    assert [block.get("thinking") for block in message["content"]] == ["one thought", "another", None]
 
 
 def test_a_second_call_streams_at_once_when_the_first_is_complete() -> None:

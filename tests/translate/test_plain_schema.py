@@ -27,6 +27,7 @@ def plain(inner: Json, **root: Json) -> Json:
     [
         ({"type": "integer", "exclusiveMinimum": 0, "minimum": 0}, {"type": "integer", "minimum": 0}),
         ({**TEXT, "format": "uri", "pattern": "^h", "default": "", "description": "d"}, {**TEXT, "description": "d"}),
+        ({"type": "integer", "maximum": 9, "exclusiveMaximum": 10}, {"type": "integer", "maximum": 9}),
         # Types: one, even where there were none or several.
         ({}, TEXT),
         (True, TEXT),
@@ -47,6 +48,8 @@ def plain(inner: Json, **root: Json) -> Json:
         # Alternatives.
         ({"oneOf": [TEXT, {"type": "null"}], "description": "d"}, {**TEXT, "description": "d"}),
         ({"anyOf": [TEXT, NUMBER], "type": "string"}, {"anyOf": [TEXT, NUMBER]}),
+        ({"oneOf": [TEXT, {**NUMBER, "minimum": 1}], "type": ["string", "integer"]},
+         {"anyOf": [TEXT, {**NUMBER, "minimum": 1}]}),
         # What holds besides.
         (
             {"allOf": [{"properties": {"a": TEXT}}, {"properties": {"b": TEXT}, "required": ["b"]}], "required": ["a"]},
@@ -69,6 +72,12 @@ def test_a_reference_is_followed() -> None:
         **NUMBER,
         "description": "d",
     }
+
+
+def test_references_are_followed_through_each_other_three_times() -> None:
+    defs = {str(i): {"$ref": f"#/$defs/{i + 1}"} for i in range(4)} | {"4": NUMBER}
+    assert plain({"$ref": "#/$defs/2"}, **{"$defs": defs}) == NUMBER
+    assert plain({"$ref": "#/$defs/1"}, **{"$defs": defs}) == {"type": "object"}
 
 
 def test_a_schema_that_contains_itself_ends() -> None:

@@ -114,6 +114,12 @@ def test_counts_that_clients_cannot_do_without_are_there(counts: dict[str, Any])
     }
 
 
+@pytest.mark.parametrize("lacking", [{"id": None}, {"usage": {}}], ids=["id", "counts"])
+def test_a_reason_that_is_there_stays_whatever_else_is_added(lacking: dict[str, Any]) -> None:
+    out, progress = reply(render({**CALLS, "stop_reason": "max_tokens", **lacking}), "claude-up", "msg_1")
+    assert (parse(out)["stop_reason"], progress.stop_reason) == ("max_tokens", "max_tokens")
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
