@@ -5,7 +5,7 @@ The keys are stable. Times are ISO 8601 in UTC, durations whole or decimal secon
 ===================  =============================================================================================
 ``version``          of this program
 ``time``             when the document was made
-``uptime_seconds``   since the start
+``uptime_seconds``   since the start: between the seconds that clocks showed then and at ``time``
 ``urls``             where the endpoint listens
 ``headline``         the state in the tray's words, and
 ``chain``            every route with the state of its targets: both as in ``outlook``
@@ -61,7 +61,7 @@ def status(snapshot: Snapshot, now: float) -> dict[str, Any]:
     return {
         "version": snapshot.version,
         "time": moment(now),
-        "uptime_seconds": round(max(0.0, now - snapshot.started)),
+        "uptime_seconds": max(0, int(now) - int(snapshot.started)),
         "urls": list(snapshot.urls),
         **outlook(snapshot, now),
         "serving": None if snapshot.current is None else public(str(snapshot.current)),

@@ -48,13 +48,14 @@ export class Overview {
   /** @param {import("./live.js").Live} live */
   #draw(live) {
     const { today, total } = live.status.requests;
-    const now = Date.now() / 1000;
+    const { time, uptime_seconds: uptime, version } = live.status;
+    const started = moment(Date.parse(time) / 1000 - uptime, Date.now() / 1000);
     this.today.replaceChildren(
       tiles([
         ["Requests today", count(today.total), `${count(total)} since the start`],
         ["Fell back today", count(today.fell_back), "one failed, a later one answered"],
         ["Unanswered today", count(today.exhausted + today.broke_off), "nobody answered, or the answer broke off"],
-        ["Running since", moment(now - live.status.uptime_seconds, now), `version ${live.status.version}`],
+        ["Running since", started, `version ${version}`],
       ]),
     );
     const drawn = signature(live);

@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import datetime
 from types import MappingProxyType
 
 import pytest
@@ -80,6 +81,13 @@ def test_a_fresh_program_has_little_to_tell() -> None:
 
 def test_a_clock_that_was_set_back_gives_no_negative_uptime() -> None:
     assert status(fold(), NOW - 100)["uptime_seconds"] == 0
+
+
+@pytest.mark.parametrize("since", [0.0, 0.2, 0.4, 59.9])
+def test_the_start_is_the_same_moment_whoever_works_it_out_and_when(since: float) -> None:
+    started = NOW + 0.7
+    document = status(Snapshot("1.2.3", started), started + since)
+    assert datetime.fromisoformat(document["time"]).timestamp() - document["uptime_seconds"] == NOW
 
 
 def test_every_key_is_documented_and_every_documented_key_is_there() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.async_api import Route, expect
@@ -59,6 +60,13 @@ async def test_a_history_that_cannot_be_kept_says_why(server: Fake, look: Open) 
     page = await look(server.url, "#requests")
     await expect(page["#notices"]).to_have_text("History The disk is full")
     await expect(page[".told"]).to_have_text("The disk is full")
+
+
+async def test_the_start_is_told_by_the_clock_of_the_proxy_and_does_not_move(server: Fake, look: Open) -> None:
+    page = await look(server.url)
+    started = datetime.fromisoformat("2026-11-22T14:02:00Z") - timedelta(seconds=4210)
+    local = started.astimezone()
+    assert (await page.tiles())["Running since"] == f"{local:%b} {local.day} {local:%H:%M}"
 
 
 async def test_the_overview_does_not_say_that_all_went_well_where_it_cannot_know(server: Fake, look: Open) -> None:
