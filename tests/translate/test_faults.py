@@ -110,8 +110,9 @@ def test_a_web_page_that_says_429_throttles() -> None:
 def test_a_spent_account_is_not_the_fault_of_the_request() -> None:
     body = messages_error("invalid_request_error", "Your credit balance is too low to access the Anthropic API.")
     assert faults.from_messages(400, {}, body).fault is Fault.NO_CREDIT
-    body = messages_error("rate_limit_error", "limit", details={"error_code": "enforced_spend_limit_reached"})
-    assert faults.from_messages(429, {}, body).fault is Fault.NO_CREDIT
+    for code in ("enforced_spend_limit_reached", "contract_spend_limit_reached"):
+        body = messages_error("rate_limit_error", "limit", details={"error_code": code})
+        assert faults.from_messages(429, {}, body).fault is Fault.NO_CREDIT
 
 
 def test_a_refused_field_is_named() -> None:
@@ -388,6 +389,9 @@ def test_a_chat_server_that_forbids_a_field_names_it() -> None:
         ("permission_error", Fault.CREDENTIALS, 403),
         ("billing_error", Fault.NO_CREDIT, 402),
         ("not_found_error", Fault.NO_MODEL, 404),
+        ("too_many_requests_error", Fault.THROTTLED, 429),
+        ("conflict_error", Fault.BROKEN, 409),
+        ("not_supported", Fault.BROKEN, 501),
         ("something_new", Fault.BROKEN, 500),
     ],
 )

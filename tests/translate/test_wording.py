@@ -8,6 +8,10 @@ from ccproxy_tray.errors import Fault
 from ccproxy_tray.translate import wording
 from ccproxy_tray.translate.bedrock_fault import masked
 
+WINDOW_OF_9024 = (
+    "maximum context length is 9024 tokens. However, you requested 4000 output tokens and your prompt contains"
+)
+
 
 @pytest.mark.parametrize(
     ("message", "fault", "subject"),
@@ -131,6 +135,8 @@ from ccproxy_tray.translate.bedrock_fault import masked
             Fault.FIELD_REFUSED,
             "window:9000",
         ),
+        (f"{WINDOW_OF_9024} at least 8000 input tokens, for a total of", Fault.FIELD_REFUSED, "window:9024"),
+        (f"{WINDOW_OF_9024} 8001 input tokens", Fault.REFUSED, ""),
         # Rules that one maker or one chat template has: how many tools, which turns, which parts.
         (
             "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with 142.",
@@ -147,10 +153,27 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("Requests ending with a model turn are not supported.", Fault.FIELD_REFUSED, ""),
         ("Unexpected role 'user' after role 'tool'", Fault.FIELD_REFUSED, ""),
         ("Conversation roles must alternate user/assistant/user/assistant/...", Fault.FIELD_REFUSED, ""),
+        ("The number of tools exceeds the limit of 64.", Fault.FIELD_REFUSED, ""),
+        (
+            "Expected last role User or Tool (or Assistant with prefix True) for serving but got assistant",
+            Fault.FIELD_REFUSED,
+            "",
+        ),
+        ("Only user and assistant roles are supported!", Fault.FIELD_REFUSED, ""),
+        ("System role not supported", Fault.FIELD_REFUSED, ""),
+        ("Assistant response prefill is incompatible with enable_thinking.", Fault.FIELD_REFUSED, ""),
         ("Param Incorrect: `text` is not present", Fault.FIELD_REFUSED, ""),
         ("The messages parameter is illegal. Please check the documentation.", Fault.FIELD_REFUSED, ""),
         ("Invalid value: 'file'. Supported values are: 'text', 'image_url'.", Fault.FIELD_REFUSED, ""),
         ("messages[2].content[0]: unknown variant `tool_reference`, expected `text`", Fault.FIELD_REFUSED, ""),
+        ("messages[2].content[0]: unknown variant `file`, expected `text` or `image_url`", Fault.FIELD_REFUSED, ""),
+        ("Input tag 'file' found using 'type' does not match any of the expected tags", Fault.FIELD_REFUSED, ""),
+        (
+            "messages.2.content.0: Input tag 'tool_reference' found using 'type' does not match any of the expected",
+            Fault.FIELD_REFUSED,
+            "",
+        ),
+        ("Response format `json_schema` is not supported by this model.", Fault.FIELD_REFUSED, ""),
         # What one maker's servers insist on.
         ("The `content[].thinking` in the thinking mode must be passed back.", Fault.FIELD_REFUSED, "need:thinking"),
         (
@@ -178,6 +201,7 @@ from ccproxy_tray.translate.bedrock_fault import masked
             Fault.FIELD_REFUSED,
             "need:plain schemas",
         ),
+        ("tools.0: Invalid JSON schema for tool 'Read': unknown keyword", Fault.FIELD_REFUSED, "need:plain schemas"),
         ("messages[1].role must be either 'user' or 'assistant'", Fault.FIELD_REFUSED, "need:no system"),
         ("the thinking mode has no reasoning_content", Fault.REFUSED, ""),
         (
@@ -247,6 +271,7 @@ from ccproxy_tray.translate.bedrock_fault import masked
         ("qwen is not a multimodal model", Fault.FIELD_REFUSED, ""),
         ("At most 0 image(s) may be provided in one request.", Fault.FIELD_REFUSED, ""),
         ("You are not authorized to access the model in eu-west-1.", Fault.NO_MODEL, ""),
+        ("Access to this model is not authorized for your account.", Fault.NO_MODEL, ""),
         ("This feature is not authorized for your organization.", Fault.REFUSED, ""),
         ("This model does not support image input.", Fault.FIELD_REFUSED, ""),
         ("This model doesn't support the image content block that you provided.", Fault.FIELD_REFUSED, ""),
