@@ -186,8 +186,8 @@ async def test_a_proxy_of_another_version_is_to_be_restarted(
     assert (line.well, line.remedy) == (False, "It is another version: restart it.")
 
 
-async def running(loaded: Loaded, environ: Mapping[str, str], folder: Path) -> Report:
-    """What is said in a shell with AWS credentials, or none, of a proxy that was started with those of ``environ``."""
+async def running(loaded: Loaded, environ: Mapping[str, str], shell: Mapping[str, str], folder: Path) -> Report:
+    """What is said in a ``shell`` of a proxy that was started with the credentials of ``environ``."""
     journal, looked = Journal(__version__, 0.0), asyncio.Event()
 
     def listen(event: Event, _snapshot: Snapshot) -> None:
@@ -197,14 +197,13 @@ async def running(loaded: Loaded, environ: Mapping[str, str], folder: Path) -> R
     journal.subscribe(listen)
     async with App(loaded, environ, journal=journal) as app:
         await asyncio.wait_for(looked.wait(), 20)
-        shell = NO_AWS if environ is AWS else AWS
         return await examine(subject(folder, loaded, app.urls[0], environ=shell))
 
 
 async def test_a_proxy_that_was_started_without_this_shell_s_credentials_is_told(
     simulator: Simulator, tmp_path: Path
 ) -> None:
-    report = await running(configured(simulator, tmp_path), NO_AWS, tmp_path)
+    report = await running(configured(simulator, tmp_path), NO_AWS, AWS, tmp_path)
     bedrock, openrouter = report.topics["Providers"]
     assert (bedrock.well, openrouter.well) == (False, True)
     assert "credentials yes" in bedrock.text
@@ -212,11 +211,20 @@ async def test_a_proxy_that_was_started_without_this_shell_s_credentials_is_told
 
 
 async def test_what_only_this_shell_lacks_is_no_fault_of_the_proxy(simulator: Simulator, tmp_path: Path) -> None:
-    report = await running(configured(simulator, tmp_path), AWS, tmp_path)
+    report = await running(configured(simulator, tmp_path), AWS, NO_AWS, tmp_path)
     bedrock, openrouter = report.topics["Providers"]
     assert (bedrock.well, openrouter.well) == (None, True)
     assert "credentials no" in bedrock.text
     assert bedrock.remedy.startswith("The running proxy has credentials for it")
+
+
+async def test_credentials_that_nobody_has_are_no_matter_of_where_the_proxy_was_started(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    report = await running(configured(simulator, tmp_path), NO_AWS, NO_AWS, tmp_path)
+    bedrock, _ = report.topics["Providers"]
+    assert (bedrock.well, bedrock.remedy) == (False, "")
+    assert "credentials no" in bedrock.text
 
 
 async def test_live_each_provider_is_asked_for_a_word(simulator: Simulator, tmp_path: Path) -> None:

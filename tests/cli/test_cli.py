@@ -309,6 +309,14 @@ def test_config_show_tells_what_of_the_file_it_ignores(home: Path) -> None:
     assert "canary" not in done.stdout + done.stderr
 
 
+def test_config_show_hides_a_key_of_any_form_that_stands_in_a_wrong_line_too(home: Path) -> None:
+    text = "providers: { openrouter: { api_key: my-own-canary } }\nmy-own-canary: x\n"
+    (home / "config.yaml").write_text(text, encoding="utf-8")
+    done = run(home, "config", "show", "--config", "config.yaml")
+    assert done.stderr.startswith("warning: config.yaml:2: ")
+    assert "canary" not in done.stdout + done.stderr
+
+
 def test_check_says_of_each_target_what_is_wrong(home: Path) -> None:
     config = home / "config.yaml"
     config.write_text(GOOD)

@@ -130,7 +130,7 @@ async def test_a_profile_is_read_from_the_user_s_files(tmp_path: Path) -> None:
 
 
 async def test_a_profile_that_is_not_there_is_named() -> None:
-    account = AwsAccount("bedrock", "nowhere", "", {})
+    account = AwsAccount("bedrock", "nowhere", "", {"AWS_PROFILE": "another"})
     await account.look()
     assert account.problem == "the AWS profile 'nowhere' does not exist: correct providers.bedrock.profile"
 
@@ -332,6 +332,7 @@ NONSENSE = {
     "no key": "echo '{\"Version\": 1}'",
     "no date": """echo '{"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "s", "Expiration": "never"}'""",
     "no text": "printf '\\377'",
+    "a failure in two lines": "printf 'logged\\nout' >&2; exit 1",
 }
 
 
@@ -341,6 +342,7 @@ async def test_a_program_that_says_nonsense_is_a_problem_to_be_shown(tmp_path: P
     account = process(tmp_path, script)
     await account.look()
     assert account.problem.startswith("AWS credentials cannot be used: ")
+    assert "\n" not in account.problem
     with pytest.raises(AttemptFailed) as caught:
         await headers(account)
     assert caught.value.failure.fault is Fault.CREDENTIALS

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,17 @@ def test_an_endpoint_of_aws_s_own_variable_stands_for_the_runtime_only_too() -> 
     config = ProviderConfig("bedrock", ProviderType.BEDROCK, region="us-east-1")
     environ = ENVIRON | {"AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "https://vpce.example"}
     assert BedrockProvider(config, environ).regions == frozenset()
+
+
+async def test_only_with_refused_credentials_the_clock_of_the_answer_is_followed() -> None:
+    """An overloaded gateway may have any clock."""
+    now = datetime.now(UTC)
+    provider, ahead = bedrock(), {"date": format_datetime(now + timedelta(hours=2), usegmt=True)}
+    call = Call(Target("bedrock", SONNET, "us-east-1"), asked("claude-sonnet-4-5"), "req_1")
+    for status, follows in ((503, False), (403, True)):
+        provider.failure(status, ahead, b'{"message": "no"}')
+        signed = (await provider.outgoing(call)).headers["X-Amz-Date"]
+        assert (signed > f"{now + timedelta(hours=1):%Y%m%dT%H%M%SZ}") is follows
 
 
 async def test_a_count_goes_to_the_foundation_model() -> None:
