@@ -56,7 +56,10 @@ def endpoints(environ: Mapping[str, str], given: str = "") -> Endpoints:
 
 
 def has_configuration() -> bool:
-    """Whether AWS's configuration file may say where to go: not one that is not there or no text. Reads it."""
+    """Whether AWS's configuration file may say where to go. Reads it; one that is not there, or no text, does not.
+
+    It is where the program's own environment says, as for botocore.
+    """
     path = os.environ.get("AWS_CONFIG_FILE") or "~/.aws/config"
     try:
         return "endpoint" in Path(path).expanduser().read_text(encoding="utf-8")

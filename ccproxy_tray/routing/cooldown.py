@@ -158,7 +158,10 @@ class Cooldowns:
                 self._real.remove(key)
 
     def check_network(self, providers: Iterable[str], now: float) -> None:
-        """Every target is spent, these among them: offline, nothing cools for being out of reach."""
+        """Conclude, once every target is spent, whether the machine is offline: it is when all these are out of reach.
+
+        Nothing cools for that, then.
+        """
         if self.network.is_out_of_reach(providers, now):
             self._real.drop(lambda record: record.fault is Fault.UNREACHABLE)
 

@@ -25,10 +25,10 @@ class Meaning(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorRule:
-    """Errors of ``provider`` with one of ``statuses`` and with ``message`` in their own are ``meaning``.
+    """Errors of ``provider`` that have one of ``statuses`` and say ``message`` count as ``meaning``.
 
-    What is empty fits all errors. Upper and lower case make no difference. What has no status, no provider has said:
-    that is about the way there, such as a lost connection.
+    What is empty fits every error; upper and lower case make no difference. A failure without a status fits no rule: no
+    provider has told it, it happened on the way there, like a lost connection.
     """
 
     provider: str = ""
