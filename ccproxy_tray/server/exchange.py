@@ -10,7 +10,6 @@ Laws:
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from collections.abc import Awaitable, Mapping
 from ccproxy_tray.config.schema import Server
 from ccproxy_tray.errors import RequestError, envelope, error_event
 from ccproxy_tray.server.wire import Asked, Wire
+from ccproxy_tray.silence import Silence
 
 SLICE = 256 * 1024
 """Bytes of a large answer that are handed to the connection at once, so that slow progress is still progress."""
@@ -124,11 +124,14 @@ class Exchange:
         if self.takes(size):
             await writing
             return
+        silence = Silence(self.settings.write_timeout)  # which knows when it was this program that stood still
         try:
-            async with asyncio.timeout(self.settings.write_timeout):
+            with silence:
                 await writing
         except TimeoutError:
             self._cut()
+        finally:
+            silence.close()
 
     def _cut(self) -> None:
         """Give up on a client that takes nothing: no polite close, which would wait for it once more."""

@@ -293,6 +293,27 @@ async def test_a_large_answer_that_is_taken_slowly_but_steadily_arrives_whole() 
             await asyncio.sleep(0.06)
 
 
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_a_client_has_time_to_take_its_answer_after_the_whole_program_was_stopped(
+    monkeypatch: pytest.MonkeyPatch, *, stream: bool
+) -> None:
+    """As after SIGSTOP and SIGCONT: it may have been ready to take more all the while."""
+    loop, stopped = asyncio.get_running_loop(), 0.0
+    clock = loop.time
+    monkeypatch.setattr(loop, "time", lambda: clock() + stopped)
+    content = b"x" * 16 * 1024 * 1024
+    async with serving(Server(port=0, write_timeout=2.0)) as client, client.wire(limit=1024) as wire:
+        client.dispatch.answers(Answer(200, {}, stream=FakeStream(content)) if stream else Answer(200, {}, content))
+        raw = json.dumps({**REQUEST, "stream": stream}).encode()
+        fields = {"Content-Type": "application/json", "Content-Length": str(len(raw))}
+        await wire.send(client.lines("POST", "/v1/messages", fields) + raw)
+        await until(
+            lambda: any(each.transport and each.transport.get_write_buffer_size() for each in client.connections())
+        )
+        stopped = 5.0
+        assert len((await wire.reply()).body) == len(content)
+
+
 async def test_200_streams_at_once_all_end_well(client: Client) -> None:
     async def stream(request: MessagesRequest) -> Answer:
         del request
