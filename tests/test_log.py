@@ -347,6 +347,32 @@ def test_nothing_is_lost_at_the_end_however_long_the_thread_rests(
     assert (tmp_path / FILE).read_text(encoding="utf-8") == console.getvalue()
 
 
+class Sips(io.RawIOBase):
+    """A file that takes a little at a time."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.taken += bytes(data[:7])
+        return len(data[:7])
+
+
+def test_a_console_that_takes_a_little_at_a_time_gets_all() -> None:
+    sips = Sips()
+    with setup("INFO", None, {}, stream=io.TextIOWrapper(io.BufferedWriter(sips), encoding="utf-8")) as running:
+        LOGGER.info("a line that is longer than that")
+        LOGGER.info("and the next")
+    assert [line.rpartition(b": ")[2] for line in sips.taken.splitlines()] == [
+        b"a line that is longer than that",
+        b"and the next",
+    ]
+    assert running.dropped == 0
+
+
 def test_a_line_that_the_console_cannot_encode_costs_no_other() -> None:
     written = io.BytesIO()
     console = io.TextIOWrapper(written, encoding="ascii", newline="\n")

@@ -92,6 +92,13 @@ def test_the_summary_tells_who_serves_who_cools_and_what_happened() -> None:
     ]
 
 
+@pytest.mark.parametrize("told", ["2026-11-22T14:02:00Z", "2026-11-22T19:02:00+05:00"])
+def test_moments_are_told_on_the_reader_s_own_clock(told: str) -> None:
+    """One of these is written by another one, wherever the reader is."""
+    document = {"version": "1.0", "fallbacks": [{"time": told, "story": "bedrock: 429"}]}
+    assert summary(document).splitlines()[-1] == f"  {datetime.fromtimestamp(1795356120):%m-%d %H:%M:%S} bedrock: 429"
+
+
 def test_a_moment_that_cannot_be_read_is_shown_as_it_came() -> None:
     document = {"version": "1.0", "fallbacks": [{"time": "some day", "story": "bedrock: 429"}]}
     assert summary(document).splitlines()[-1] == "  some day bedrock: 429"

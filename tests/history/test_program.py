@@ -93,6 +93,13 @@ async def test_after_a_restart_today_still_means_the_day(tmp_path: Path) -> None
         assert app.journal.snapshot.counts == Counts(served=1)
 
 
+async def test_a_history_that_is_switched_off_is_not_asked_either(tmp_path: Path) -> None:
+    async with proxy(tmp_path) as (app, _):
+        await ask(app)
+    async with proxy(tmp_path, "{ enabled: false }") as (app, _):
+        assert app._recollecting is None
+
+
 async def test_a_history_that_cannot_be_read_recalls_nothing(tmp_path: Path) -> None:
     path = tmp_path / FILE
     path.write_bytes(b"This is no database." * 100)
