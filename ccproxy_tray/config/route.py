@@ -9,14 +9,12 @@ from ccproxy_tray.config.error_rule import error_rules
 from ccproxy_tray.config.provider import region
 from ccproxy_tray.config.reading import quoted
 from ccproxy_tray.config.report import suggestion
-from ccproxy_tray.config.schema import Failback, ProviderConfig, Route, Routing, Step, Variant
+from ccproxy_tray.config.schema import AUTO, Failback, ProviderConfig, Route, Routing, Step, Variant
 from ccproxy_tray.config.section import Section
 from ccproxy_tray.config.value import FLAG, MILLISECONDS, PAUSE, TEXT, one_of
 from ccproxy_tray.routing.target import ProviderType
 from ccproxy_tray.routing.trait import Word, read_trait
 
-AUTO = "auto"
-"""The ``model`` of a variant that takes the model which the client asked for."""
 DEFAULT_ROUTE = "default"
 """The ``model`` of the route for every request that no other route matches."""
 
@@ -89,16 +87,9 @@ def routing(section: Section, accounts: Mapping[str, ProviderConfig], names: tup
     for name in order:
         sequences.check_name(name, section, "order")
     sequences.check_name(only, section, "only")
-    fallback = next((route.provider_sequence for route in routes if route.model.lower() == DEFAULT_ROUTE), None)
-    if fallback:
-        section.came_from("provider_sequence", "file")
-    steps = fallback or flat or default.provider_sequence
+    steps = _usual(section, flat, routes) or default.provider_sequence
     tried = {step.name for each in (steps, *(route.provider_sequence for route in routes)) for step in each}
     _warn_of_idle([name for name in order if name in accounts and name not in tried], section)
-    if flat and fallback:
-        section.warning(
-            f'never used: the route "{DEFAULT_ROUTE}" of routing.models comes before it', "provider_sequence"
-        )
     return Routing(
         enable=section.value("enable", FLAG, default.enable),
         provider_sequence=steps,
@@ -111,6 +102,18 @@ def routing(section: Section, accounts: Mapping[str, ProviderConfig], names: tup
         failback=section.value("failback", one_of(Failback), default.failback),
         errors=error_rules(section, sequences.check_name),
     )
+
+
+def _usual(section: Section, flat: tuple[Step, ...] | None, routes: tuple[Route, ...]) -> tuple[Step, ...] | None:
+    """Who serves what has no route of its own: the route for that comes before the ``flat`` sequence."""
+    route = next((route.provider_sequence for route in routes if route.model.lower() == DEFAULT_ROUTE), None)
+    if not route:
+        return flat
+    section.came_from("provider_sequence", "file")
+    if flat:
+        text = f'never used: the route "{DEFAULT_ROUTE}" of routing.models comes before it'
+        section.warning(text, "provider_sequence")
+    return route
 
 
 def _warn_of_idle(names: list[str], section: Section) -> None:

@@ -97,11 +97,15 @@ class ProviderConfig:
     missing_env: tuple[str, ...] = ()
 
 
+AUTO = "auto"
+"""The model of a variant that takes the one which the client asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One line of the sequence. ``model`` is ``auto`` or a name; an empty region means the provider's own."""
+    """One line of the sequence. ``model`` is :data:`AUTO` or a name; an empty region means the provider's own."""
 
-    model: str = "auto"
+    model: str = AUTO
     region: str = ""
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ccproxy_tray.aside import aside
 from ccproxy_tray.config.environment import VARIABLES
-from ccproxy_tray.config.schema import ProviderConfig, Variant
+from ccproxy_tray.config.schema import AUTO, ProviderConfig, Variant
 from ccproxy_tray.config.secret import remedy
 from ccproxy_tray.errors import AttemptFailed
 from ccproxy_tray.providers.faults import broken
@@ -16,7 +16,6 @@ from ccproxy_tray.translate import jsontext
 from ccproxy_tray.translate.jsontext import Json
 from ccproxy_tray.translate.messages import MessagesRequest
 
-AUTO = "auto"
 INLINE_SHAPE = 1024 * 1024
 """Bytes of a request that is translated and printed on the loop: about 10 ms."""
 

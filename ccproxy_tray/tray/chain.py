@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ccproxy_tray.config.schema import Config, Loaded, Route, Routing, Variant
+from ccproxy_tray.config.schema import AUTO, Config, Loaded, Route, Routing, Variant
 from ccproxy_tray.journal.events import CoolingTarget, Credentials, ProviderState
 from ccproxy_tray.journal.snapshot import Snapshot, cooling_now
 from ccproxy_tray.routing.plan import Step, candidates, ordered, plan, sequence
@@ -18,7 +18,6 @@ from ccproxy_tray.routing.target import Candidate, Target
 
 ANY = ""
 """Stands for a requested model that nobody has named yet: its route is the default one."""
-_AUTO = "auto"
 _MODELS = 4
 """So many models are looked at when everything may be cooling: the ones that began to cool last."""
 
@@ -192,7 +191,7 @@ def _names(steps: Iterable[Step[Variant]]) -> tuple[str, ...]:
 def _target(config: Config, name: str, variant: Variant | None, requested: str) -> Target:
     """The target of one line; a model that is given as an ARN names its region."""
     provider = config.providers.get(name)
-    model = variant.model if variant is not None and variant.model != _AUTO else ""
+    model = variant.model if variant is not None and variant.model != AUTO else ""
     model = model or (provider.models.get(requested, requested) if provider is not None else requested)
     region = variant.region if variant is not None else ""
     if not region and model.startswith("arn:"):
