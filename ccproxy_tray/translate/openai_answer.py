@@ -195,25 +195,21 @@ class ChatAnswer:
             self._close()
         self._detail_index = index
         self._piece("thinking", "" if claude and self._request.omit_thinking else text)
-        self._signature = signature or self._signature
+        self._signature = signature
         return True
 
     def _call(self, item: Block) -> None:
         call = self._calls.take(item)
         if call is self._open_call:
             self._send(call)
-        elif call.closed:
-            return
         elif self._may_begin(call):
             self._begin(call)
-        else:
-            call.waits = True
 
     def _may_begin(self, call: Call) -> bool:
-        """One call at a time and in their order; a call that met another one unfinished waits for the end."""
+        """One call at a time and in their order; what comes for others meanwhile waits for them, or for the end."""
         if not call.name or call is not self._calls.next(self._open_call):
             return False
-        return self._open_call is None or (not call.waits and self._leave_call())
+        return self._open_call is None or self._leave_call()
 
     def _leave_call(self) -> bool:
         """Close the open call if its arguments are complete; False when more of them must come."""

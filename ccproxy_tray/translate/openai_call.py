@@ -22,7 +22,6 @@ class Call:
     name: str = ""
     pieces: list[str] = field(default_factory=list)
     sent: int = 0
-    waits: bool = False
     closed: bool = False
 
     @property

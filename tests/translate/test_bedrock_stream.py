@@ -202,6 +202,12 @@ def test_message_delta_is_held_until_the_next_event_and_no_longer() -> None:
     assert stream.feed(chunk(STOP)) == sse(STOP)
 
 
+def test_a_delta_behind_the_stop_reason_is_a_failure() -> None:
+    out, failure, _ = served(frames(*HELLO[:4], end(), text(0, "more"), STOP))
+    assert failure is not None
+    assert (failure.fault, b"more" in out, b"message_delta" in out) == (Fault.BROKEN, False, True)
+
+
 @pytest.mark.parametrize(("reason", "known"), [("end_turn", True), (None, False)])
 def test_a_held_message_delta_with_a_reason_concludes_the_answer(reason: str | None, known: bool) -> None:
     stream = codec()
