@@ -93,6 +93,18 @@ def test_reasoning_as_a_string_is_unsigned_thinking(field: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"reasoning_content": ""},
+        {"reasoning": {"text": "hm"}},
+        {"reasoning_details": [{"type": "reasoning.encrypted"}, {"type": "reasoning.encrypted", "data": None}]},
+    ],
+)
+def test_thinking_without_words_is_none(said: dict[str, Any]) -> None:
+    assert read(chat({"content": "Hi", **said}))["content"] == [{"type": "text", "text": "Hi"}]
+
+
 def test_what_only_other_makers_can_read_is_left_out() -> None:
     gemini = {"format": "google-gemini-v1"}
     details = [
@@ -216,6 +228,7 @@ def test_a_search_without_citations_is_shown_too() -> None:
     assert found["content"][-1]["content"] == []
     assert found["usage"]["server_tool_use"]["web_search_requests"] == 2
     assert len(read(chat({"content": "Hi"}), searched="news")["content"]) == 1
+    assert len(read(chat({"content": "Hi"}, usage=counts))["content"]) == 1, "the client offered no search"
 
 
 def test_citations_beside_the_message_count_as_well() -> None:
