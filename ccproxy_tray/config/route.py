@@ -12,11 +12,9 @@ from ccproxy_tray.config.report import suggestion
 from ccproxy_tray.config.schema import AUTO, Failback, ProviderConfig, Route, Routing, Step, Variant
 from ccproxy_tray.config.section import Section
 from ccproxy_tray.config.value import FLAG, MILLISECONDS, PAUSE, TEXT, one_of
+from ccproxy_tray.routing.plan import DEFAULT_ROUTE
 from ccproxy_tray.routing.target import ProviderType
 from ccproxy_tray.routing.trait import Word, read_trait
-
-DEFAULT_ROUTE = "default"
-"""The ``model`` of the route for every request that no other route matches."""
 
 
 class _Sequences:

@@ -12,6 +12,7 @@ from ccproxy_tray.routing.target import Candidate, Target
 from ccproxy_tray.routing.trait import ORDINARY, Purpose, Trait, Word
 
 DEFAULT_ROUTE = "default"
+"""The ``model`` of the route for every request that no other route matches."""
 
 Variant = TypeVar("Variant")
 Variant_co = TypeVar("Variant_co", covariant=True)
