@@ -267,7 +267,14 @@ def test_a_block_stop_that_comes_late_is_swallowed() -> None:
 
 @pytest.mark.parametrize("null", [False, True], ids=["missing", "null"])
 @pytest.mark.parametrize(
-    ("kind", "field", "empty"), [("text", "text", ""), ("thinking", "thinking", ""), ("tool_use", "input", {})]
+    ("kind", "field", "empty"),
+    [
+        ("text", "text", ""),
+        ("thinking", "thinking", ""),
+        ("tool_use", "input", {}),
+        ("server_tool_use", "input", {}),
+        ("mcp_tool_use", "input", {}),
+    ],
 )
 def test_a_block_starts_with_the_field_that_its_deltas_fill(kind: str, field: str, empty: Any, null: bool) -> None:
     """Servers leave out what is empty, or say null for it; the Python SDK appends to it, and fails."""
