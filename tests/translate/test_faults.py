@@ -307,7 +307,9 @@ def test_what_one_model_cannot_do_is_not_the_fault_of_the_request(error: Json, f
         (403, "permission_error", "file_011CNha8iCJcU1wXNR6q4V8w belongs to another workspace", Fault.FIELD_REFUSED),
         (401, "authentication_error", "invalid key for file_011CNha8iCJcU1wXNR6q4V8w", Fault.CREDENTIALS),
         (404, "not_found_error", "File Not Found", Fault.NO_MODEL),  # llama.cpp: no such route
+        (404, "not_found_error", "skill_01AbCdEfGhIj was not found", Fault.FIELD_REFUSED),
         (404, "not_found_error", "model: my_file_v2 not found", Fault.NO_MODEL),
+        (404, "not_found_error", "model: file_v2 not found", Fault.NO_MODEL),
     ],
 )
 def test_a_reference_that_an_account_does_not_hold_says_nothing_about_its_model_or_its_key(

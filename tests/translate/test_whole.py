@@ -105,6 +105,12 @@ def test_blocks_get_the_fields_that_clients_cannot_do_without(nothing: Any) -> N
     ]
 
 
+def test_a_message_that_lacks_nothing_but_a_signature_gets_it() -> None:
+    thought = {"type": "thinking", "thinking": "hm"}
+    out, _ = reply(render({**CALLS, "content": [thought]}), "claude-up", "msg_1")
+    assert parse(out)["content"] == [{**thought, "signature": ""}]
+
+
 @pytest.mark.parametrize("counts", [{}, {"input_tokens": None, "cache_read_input_tokens": 3}, {"output_tokens": "5"}])
 def test_counts_that_clients_cannot_do_without_are_there(counts: dict[str, Any]) -> None:
     given = {**CALLS, "usage": counts}
