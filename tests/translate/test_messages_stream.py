@@ -326,6 +326,15 @@ def test_text_given_at_the_start_becomes_a_delta() -> None:
     assert message["content"] == [{"type": "text", "text": "Hello"}]
 
 
+@pytest.mark.parametrize(("kind", "field"), [("text", "text"), ("thinking", "thinking")])
+def test_words_given_at_the_start_alone_are_said_once(kind: str, field: str) -> None:
+    out, failure, _ = served(sse(start(), block(0, type=kind, **{field: "Hello"}), stop(0), end(), STOP))
+    assert failure is None
+    assert [event["delta"] for event in seen(out) if event["type"] == "content_block_delta"] == [
+        {"type": f"{kind}_delta", field: "Hello"}
+    ]
+
+
 def test_thinking_given_at_the_start_keeps_its_signature_for_the_end() -> None:
     thought = block(0, type="thinking", thinking="Hm", signature="Eq")
     out, _, _ = served(sse(start(), thought, delta(0, "thinking_delta", thinking="m"), stop(0), *SILENT_THINKING[4:]))
