@@ -247,6 +247,14 @@ def test_the_provider_behind_openrouter_is_quoted() -> None:
     assert (failure.fault, failure.message) == (Fault.REFUSED, "prompt is too long: 5 tokens > 4 maximum")
 
 
+def test_a_window_that_is_too_small_for_the_answer_keeps_its_words() -> None:
+    """A prompt that fits is not too long: Claude Code would compact a conversation that needs only a shorter answer."""
+    words = "maximum context length is 9024 tokens and your request has 8000 input tokens"
+    error = {"error_type": "context_length_exceeded", "message": words}
+    failure = faults.from_chat_http(400, {}, json.dumps({"error": error}).encode())
+    assert (failure.fault, failure.subject, failure.message) == (Fault.FIELD_REFUSED, "window:9024", words)
+
+
 @pytest.mark.parametrize("raw", ["", "<html>", "[]", '{"error":{"message":""}}', '{"error":{"message":7}}', 7])
 def test_a_quotation_without_words_is_passed_over(raw: Json) -> None:
     error = {"code": 502, "message": "Provider returned error", "metadata": {"raw": raw}}
