@@ -57,7 +57,7 @@ class Console:
         """Write them together. Where the stream's encoding lacks a character, the others are written all the same."""
         told = [f"{line.text}\n" for line in lines if not line.said]
         try:
-            self._print("".join(told))
+            self.dropped += self._print("".join(told))
         except UnicodeError:  # which comes before anything is written
             for text in told:
                 self._print_alone(text)
@@ -66,22 +66,23 @@ class Console:
 
     def _print_alone(self, text: str) -> None:
         try:
-            self._print(text)
+            self.dropped += self._print(text)
         except (OSError, ValueError):
             self.dropped += 1
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str) -> int:
+        """How many lines of it the stream did not take whole. May raise OSError or ValueError: then it took none."""
         stream = self._stream
         if not (isinstance(stream, io.TextIOWrapper) and isinstance(stream.buffer, io.BufferedWriter)):
             stream.write(text)  # no file
             stream.flush()
-            return
+            return 0
         rest = text.encode(stream.encoding, stream.errors or "strict")
-        while rest:
-            written = stream.buffer.raw.write(rest)
-            if written is None:  # somebody made it non-blocking, and it is full
-                raise BlockingIOError
-            rest = rest[written:]
+        with contextlib.suppress(OSError):
+            # None: somebody made it non-blocking, and it is full.
+            while rest and (written := stream.buffer.raw.write(rest)) is not None:
+                rest = rest[written:]
+        return rest.count(b"\n")
 
     def close(self) -> None:
         """It is the program's, and stays open."""
