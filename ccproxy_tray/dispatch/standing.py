@@ -58,8 +58,9 @@ class Standing:
     def tell_soon(self) -> None:
         """Report what changed: at once, or a :data:`MOMENT` later where something was told just now."""
         loop = asyncio.get_running_loop()
-        if loop.time() - self._hurried_at >= MOMENT:
-            self._hurried_at = loop.time()
+        now = loop.time()
+        if now - self._hurried_at >= MOMENT:
+            self._hurried_at = now
             self.tell()
         elif self._later is None:
             self._later = loop.call_later(MOMENT, self.tell)

@@ -162,7 +162,7 @@ class Cooldowns:
 
         Nothing cools for that, then.
         """
-        if self.network.is_out_of_reach(providers, now):
+        if self.network.conclude(providers, now):
             self._real.drop(lambda record: record.fault is Fault.UNREACHABLE)
 
     def rehearse(self, provider: str) -> None:

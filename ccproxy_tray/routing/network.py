@@ -35,8 +35,8 @@ class Network:
         """A provider was out of reach."""
         self._silent[provider] = now
 
-    def is_out_of_reach(self, providers: Iterable[str], now: float) -> bool:
-        """Whether none of these can be reached, by all that is known; then the machine counts as offline."""
+    def conclude(self, providers: Iterable[str], now: float) -> bool:
+        """Take the machine for offline if none of these can be reached, by all that is known; tells whether it is."""
         if now - self._heard <= OFFLINE_WINDOW:
             return False
         if any(now - self._silent.get(name, NEVER) > OFFLINE_WINDOW for name in providers):
