@@ -323,13 +323,12 @@ def test_what_one_model_cannot_do_is_not_the_fault_of_the_request(error: Json, f
 def test_a_reference_that_an_account_does_not_hold_says_nothing_about_its_model_or_its_key(
     status: int, kind: str, message: str, fault: Fault
 ) -> None:
-    body = json.dumps({"type": "error", "error": {"type": kind, "message": message}}).encode()
-    assert faults.from_messages(status, {}, body).fault is fault
+    assert faults.from_messages(status, {}, messages_error(kind, message)).fault is fault
 
 
 def test_a_plan_without_long_context_is_not_rate_limited() -> None:
-    error = {"type": "rate_limit_error", "message": "Extra usage is required for long context requests."}
-    failure = faults.from_messages(429, {"retry-after": "7"}, json.dumps({"type": "error", "error": error}).encode())
+    body = messages_error("rate_limit_error", "Extra usage is required for long context requests.")
+    failure = faults.from_messages(429, {"retry-after": "7"}, body)
     assert (failure.fault, failure.subject) == (Fault.FIELD_REFUSED, "beta:context-1m-2025-08-07")
 
 
